@@ -1,0 +1,66 @@
+# Needs Python >= 3.11 and make, nothing else: every target brings its own set-up into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# --require-hashes: what was locked is what runs. The project itself goes in without fetching anything more.
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+PIP_SYNC := $(PIP) install --require-hashes -r
+PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
+UV_VERSION := 0.13.9
+UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help install dev run test lint format bench lock clean
+.DELETE_ON_ERROR:
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.runtime ## Install the service and what it runs on into .venv
+dev: $(VENV)/.dev ## Install the tools for tests, lint and benchmarks as well
+
+run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemledger.db
+	@mkdir -p var
+	$(BIN)/itemledger serve
+
+test: dev ## Run every test; a throw-away PostgreSQL is started for them
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: dev ## Check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: dev ## Rewrite the code in the one format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: dev ## Run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: ## Lock the newest allowed versions, with their hashes
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \
+	&& "$$tmp/bin/python" -m pip --disable-pip-version-check --quiet install uv==$(UV_VERSION) \
+	&& $(UV_COMPILE) --group build --output-file requirements.txt \
+	&& $(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+
+clean: ## Remove everything that was made here, except the data in ./var
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what is installed, so that a second call takes no time. A stamp is newer than all it was made from.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Itemledger needs Python 3.11 or newer: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.python requirements.txt pyproject.toml
+	$(PIP_SYNC) requirements.txt
+	$(PIP_SELF)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	$(PIP_SYNC) requirements-dev.txt
+	@touch $@
