@@ -1,0 +1,52 @@
+"""What can go wrong in the log. The docstring of each class is its message; subclasses carry the numbers."""
+
+
+class EventStoreError(Exception):
+    """The event store failed."""
+
+    def __str__(self) -> str:
+        """Give the class's docstring, filled in with the instance's attributes."""
+        return (self.__doc__ or "").strip().format(**vars(self))
+
+
+class UnknownEventTypeError(EventStoreError):
+    """Event {position} has the type {type!r}, which this version of the code does not know."""
+
+    def __init__(self, position: int, type: str) -> None:
+        self.position = position
+        self.type = type
+
+
+class CorruptEventError(EventStoreError):
+    """Event {position} of type {type!r} does not decode: {reason}."""
+
+    def __init__(self, position: int, type: str, reason: str) -> None:
+        self.position = position
+        self.type = type
+        self.reason = reason
+
+
+class UnavailableError(EventStoreError):
+    """The database can't be reached or refuses work for now; nothing was committed."""
+
+
+class StorageFullError(UnavailableError):
+    """The database has no room left; nothing was committed."""
+
+
+class OutcomeUnknownError(EventStoreError):
+    """The connection broke while committing, and the log can't be asked whether the commit took place."""
+
+
+class UnsafeDatabaseError(EventStoreError):
+    """The database would lose acknowledged writes: {reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class UnsupportedDatabaseError(EventStoreError):
+    """DATABASE_URL names {url!r}; use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url

@@ -1,0 +1,125 @@
+"""Reading and appending events. The only INSERT INTO events of the project is here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+
+from eventstore import codec, merkle
+from eventstore.events import Metadata, ProposedEvent, RecordedEvent
+from eventstore.tables import events, log_head, log_tiles
+
+
+class Head(Struct, frozen=True):
+    """Where the log ends."""
+
+    #: The last event's position, which is also the number of events and of the tree's leaves.
+    position: int
+    #: When it was recorded, in microseconds since the epoch, UTC.
+    recorded_at: int
+    frontier: merkle.Frontier
+
+
+_READ_HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.frontier).where(log_head.c.id == 1)
+_MOVE_HEAD = (
+    update(log_head)
+    .where(log_head.c.id == 1)
+    .values({name: bindparam(f"new_{name}") for name in ("position", "recorded_at", "frontier")})
+)
+_RECORDED: Select[*tuple[Any, ...]] = select(
+    events.c.position,
+    events.c.item_id,
+    events.c.version,
+    events.c.type,
+    events.c.data,
+    events.c.recorded_at,
+    events.c.actor,
+    events.c.command_id,
+    events.c.ordinal,
+    events.c.fingerprint,
+    events.c.correlation_id,
+    events.c.causation_id,
+)
+
+
+def read_head(connection: Connection) -> Head:
+    """Give the log's head as this transaction sees it; an appender takes the lock first."""
+    row = connection.execute(_READ_HEAD).one()
+    return Head(row.position, row.recorded_at, merkle.unpack(row.frontier))
+
+
+def append(
+    connection: Connection, head: Head, proposed: Sequence[ProposedEvent], now: int
+) -> tuple[Head, list[RecordedEvent]]:
+    """Write `proposed` behind `head` and move the head; give the new head and the events as recorded.
+
+    The caller holds the append lock and read `head` under it. `now` is in microseconds since the epoch; time in the log
+    never goes back, so a clock that does is overruled. Raises sqlalchemy.exc.IntegrityError where a version or a
+    command's ordinal is already taken.
+    """
+    recorded_at = max(now, head.recorded_at)
+    recorded, rows, hashes = [], [], []
+    for position, event in enumerate(proposed, head.position + 1):
+        data = codec.encode(event.event)
+        hashed = merkle.leaf_hash(codec.leaf(position, recorded_at, event, data))
+        hashes.append(hashed)
+        rows.append(_row(position, recorded_at, event, data, hashed))
+        recorded.append(
+            RecordedEvent(
+                position, event.item_id, event.version, recorded_at, event.event, event.metadata, event.ordinal
+            )
+        )
+    frontier, tiles = merkle.append(head.position, head.frontier, hashes)
+    moved = Head(head.position + len(recorded), recorded_at, frontier)
+    connection.execute(insert(events), rows)
+    if tiles:
+        connection.execute(insert(log_tiles), [{"level": lv, "index": ix, "hash": hashed} for lv, ix, hashed in tiles])
+    connection.execute(
+        _MOVE_HEAD,
+        {"new_position": moved.position, "new_recorded_at": recorded_at, "new_frontier": merkle.pack(frontier)},
+    )
+    return moved, recorded
+
+
+def read_streams(connection: Connection, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
+    """Read every event of the given items, each item's in the order of its versions."""
+    of_items = _RECORDED.where(events.c.item_id.in_(sorted(item_ids)))
+    return map(_recorded, connection.execute(of_items.order_by(events.c.item_id, events.c.version)))
+
+
+def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:
+    """Read the events that the given commands have recorded, in position order: none for one that never committed."""
+    of_commands = _RECORDED.where(events.c.command_id.in_(sorted(command_ids)))
+    return map(_recorded, connection.execute(of_commands.order_by(events.c.position)))
+
+
+def read_all(connection: Connection, after: int = 0, limit: int = 1000) -> list[RecordedEvent]:
+    """Read at most `limit` events behind position `after`, in position order, which is commit order."""
+    behind = _RECORDED.where(events.c.position > after).order_by(events.c.position).limit(limit)
+    return [_recorded(row) for row in connection.execute(behind)]
+
+
+def _row(position: int, recorded_at: int, event: ProposedEvent, data: str, hashed: bytes) -> dict[str, object]:
+    metadata = event.metadata
+    return {
+        "position": position,
+        "item_id": event.item_id,
+        "version": event.version,
+        "type": event.event.type,
+        "data": data,
+        "recorded_at": recorded_at,
+        "actor": metadata.actor,
+        "command_id": metadata.command_id,
+        "ordinal": event.ordinal,
+        "fingerprint": metadata.fingerprint,
+        "correlation_id": metadata.correlation_id,
+        "causation_id": metadata.causation_id,
+        "leaf_hash": hashed,
+    }
+
+
+def _recorded(row: Row[*tuple[Any, ...]]) -> RecordedEvent:
+    metadata = Metadata(row.command_id, row.actor, row.fingerprint, row.correlation_id, row.causation_id)
+    event = codec.decode(row.position, row.type, row.data)
+    return RecordedEvent(row.position, row.item_id, row.version, row.recorded_at, event, metadata, row.ordinal)

@@ -1,0 +1,73 @@
+"""The tables of the log. Their triggers, which refuse UPDATE, DELETE and TRUNCATE, are in `migrations/`."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+#: Names every constraint alike on both databases, so that migrations can speak of them and errors be told apart.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: 64 bits on both databases. SQLite's integers always are, and only one declared INTEGER can be the row's own key.
+BigInt = BigInteger().with_variant(Integer, "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", BigInt, primary_key=True, autoincrement=False),
+    Column("item_id", BigInt, nullable=False),
+    Column("version", BigInt, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("recorded_at", BigInt, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("command_id", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("correlation_id", Text),
+    Column("causation_id", Text),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    UniqueConstraint("item_id", "version"),
+    UniqueConstraint("command_id", "ordinal"),
+    CheckConstraint("position > 0", name="position"),
+    CheckConstraint("version > 0", name="version"),
+    CheckConstraint("length(leaf_hash) = 32", name="leaf_hash"),
+    CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
+    sqlite_strict=True,
+)
+
+#: One row: where the log ends, and the tree's frontier there (32 bytes a hash, left to right).
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInt, nullable=False),
+    Column("recorded_at", BigInt, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+#: The root of every complete subtree of 256**level leaves: a proof reads a few hundred hashes, not the log.
+log_tiles = Table(
+    "log_tiles",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("index", BigInt, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+)

@@ -1,0 +1,63 @@
+"""One write transaction: lock the log, read its head, append, project, move the head; all or nothing."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from eventstore import log
+from eventstore.engine import commit, lock_log
+from eventstore.events import ProposedEvent, RecordedEvent
+
+
+class Projector(Protocol):
+    """Keeps read tables in step with the log, inside the transaction that appends."""
+
+    def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
+        """Fold `events`, a run of the log without a gap, into the read tables."""
+        ...
+
+
+class UnitOfWork:
+    """The log while its append lock is held; make one with `unit_of_work`."""
+
+    def __init__(self, connection: Connection, projectors: Sequence[Projector]) -> None:
+        self._connection = connection
+        self._projectors = projectors
+        self.head = log.read_head(connection)
+
+    def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
+        """Read every event of the given items, each item's in the order of its versions."""
+        return log.read_streams(self._connection, item_ids)
+
+    def commands(self, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:
+        """Read the events that the given commands have recorded, in position order."""
+        return log.read_commands(self._connection, command_ids)
+
+    def record(self, proposed: Sequence[ProposedEvent], now: int) -> list[RecordedEvent]:
+        """Append `proposed`, project them, and give them as recorded. `now`: microseconds since the epoch."""
+        if not proposed:
+            return []
+        self.head, recorded = log.append(self._connection, self.head, proposed, now)
+        for projector in self._projectors:
+            projector.project(self._connection, recorded)
+        return recorded
+
+
+@contextmanager
+def unit_of_work(connection: Connection, projectors: Sequence[Projector]) -> Iterator[UnitOfWork]:
+    """Begin a transaction that holds the append lock; commit it when the block ends, roll it back when it raises.
+
+    Raises OutcomeUnknownError where the commit itself failed, so that it may or may not have taken place.
+    """
+    transaction = connection.begin()
+    try:
+        # A statement of its own, before the head is read: in one statement with the read, or under REPEATABLE READ, the
+        # read's snapshot is older than the lock, and two appenders would take the same positions.
+        lock_log(connection)
+        yield UnitOfWork(connection, projectors)
+    except BaseException:
+        transaction.rollback()
+        raise
+    commit(transaction)
