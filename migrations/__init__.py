@@ -1,0 +1,47 @@
+"""The schema's history (Alembic): one numbered file a step under `versions/`, run over a connection that is given."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from eventstore.engine import lock_log
+
+_HERE = Path(__file__).parent
+
+
+def head() -> str:
+    """Give the newest revision that this code knows."""
+    newest = ScriptDirectory(str(_HERE)).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def current(connection: Connection) -> str | None:
+    """Give the revision that the database is at, None for one without our schema."""
+    with connection.begin():
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to `revision` in one transaction: whole or not at all, and one process at a time."""
+    with connection.begin():
+        lock_log(connection)
+        command.upgrade(_config(connection), revision)
+
+
+def downgrade(connection: Connection, revision: str = "base") -> None:
+    """Take the schema back to `revision` in one transaction. Back to `base` is the end of the log."""
+    with connection.begin():
+        lock_log(connection)
+        command.downgrade(_config(connection), revision)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.attributes["connection"] = connection
+    return config

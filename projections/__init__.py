@@ -1,0 +1,6 @@
+"""The answers. One file a read model: its table, how events change it, its queries. Register a new one here."""
+
+from projections.items import ITEMS
+from projections.projection import Projection
+
+PROJECTIONS: tuple[Projection, ...] = (ITEMS,)
