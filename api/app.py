@@ -1,0 +1,79 @@
+"""The composition root: makes the parts of a running service and joins them. Nothing else does."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import msgspec
+from FasterAPI import Faster, HTTPException, RequestValidationError
+
+import migrations
+from api import description, items, observe, openapi, operations
+from api.boundary import Boundary, reraise
+from api.context import Services
+from api.lint import lint
+from api.routing import register
+from api.settings import Settings, from_environment
+from commands.writer import Writer
+from eventstore.engine import Database, SqliteDatabase, open_database
+from projections import PROJECTIONS
+from projections.items import ItemReader
+from projections.projection import LiveProjections
+
+ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
+
+
+class StartError(Exception):
+    """The service refuses to start; the message says why, and what to do."""
+
+
+def create_app(
+    settings: Settings | None = None, lifespan: Callable[[], AbstractAsyncContextManager[Services]] | None = None
+) -> Boundary:
+    """Make the ASGI application. Raises SettingsError, or StartError for a route that would be served wrongly."""
+    settings = settings or from_environment()
+    observe.configure(settings.log_level)
+    api = Faster(openapi_url=None, docs_url=None, redoc_url=None)
+    for error in (Exception, HTTPException, RequestValidationError):
+        api.add_exception_handler(error, reraise)
+    register(api, ROUTES)
+    if complaints := lint((route["method"], route["path"], route["handler"]) for route in api.routes):
+        raise StartError("; ".join(complaints))
+    return Boundary(api, ROUTES, settings, lifespan or (lambda: run(settings)))
+
+
+@asynccontextmanager
+async def run(settings: Settings) -> AsyncIterator[Services]:
+    """Hold the service's parts open: the database, checked, and the writer, which is let finish at the end."""
+    database = open_database(settings.database_url)
+    try:
+        await prepare(database)
+        writer = Writer(
+            database, [LiveProjections(PROJECTIONS)], max_queue=settings.max_queue, max_batch=settings.max_batch
+        )
+        try:
+            yield Services(
+                database=database,
+                schema_head=migrations.head(),
+                submit=writer.submit,
+                writer_alive=lambda: writer.alive,
+                items=ItemReader(database),
+                openapi=msgspec.json.encode(openapi.document(ROUTES)),
+            )
+        finally:
+            await writer.close()
+    finally:
+        await database.dispose()
+
+
+async def prepare(database: Database) -> None:
+    """Check that the database is fit to serve from; bring an SQLite file's schema to head, which nobody else would.
+
+    Raises UnavailableError, UnsafeDatabaseError, and StartError where a PostgreSQL schema is not at head.
+    """
+    if isinstance(database, SqliteDatabase):
+        await database.write(migrations.upgrade)
+    elif (found := await database.write(migrations.current)) != migrations.head():
+        raise StartError(
+            f"The schema is at {found or 'nothing'}, this version needs {migrations.head()}: run `itemledger migrate`"
+        )
+    await database.check()

@@ -1,0 +1,90 @@
+"""Reads a request's body whole, or refuses it. The framework would run a handler on half a body."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+
+from api.problems import (
+    BODY_TIMEOUT,
+    BODY_TOO_LARGE,
+    MALFORMED_BODY,
+    UNSUPPORTED_MEDIA_TYPE,
+    Problem,
+)
+from api.reply import Message, Receive
+
+MAX_DEPTH = 32
+
+_JSON = re.compile(rb'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
+# Strings are consumed whole, so that a bracket in one is not taken for structure; possessively, and even where the
+# closing quote is missing, so that no body can make the search go back.
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?|[\[{]|[\]}]', re.DOTALL)
+
+
+class ClientDisconnectedError(Exception):
+    """The client went away before its request was whole: nothing may run, and nobody waits for an answer."""
+
+
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int, seconds: float) -> bytes:
+    """Read a JSON body of at most `limit` bytes that arrives within `seconds`.
+
+    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
+    """
+    if not _JSON.fullmatch(headers.get(b"content-type", b"")):
+        raise Problem(UNSUPPORTED_MEDIA_TYPE)
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
+        raise Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
+    try:
+        async with asyncio.timeout(seconds):
+            body = await _read(receive, limit)
+    except TimeoutError:
+        raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
+    _check_text(body)
+    return body
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnectedError
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _check_text(body: bytes) -> None:
+    # The decoder would raise errors of its own for both, which the framework answers with 500.
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(MALFORMED_BODY, f"The body is not UTF-8: {error.reason} at byte {error.start}") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {MAX_DEPTH} levels")
+
+
+def _depth(body: bytes) -> int:
+    depth = deepest = 0
+    for token in _STRUCTURE.finditer(body):
+        if token[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in b"]}":
+            depth -= 1
+    return deepest
+
+
+def whole(body: bytes) -> Receive:
+    """Make an ASGI `receive` that gives `body` as one complete message."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

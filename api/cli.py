@@ -1,0 +1,84 @@
+"""The shell's door: `itemledger serve` and `itemledger migrate`. Both read their settings from the environment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import click
+import uvicorn
+
+import migrations
+from api import observe
+from api.app import StartError, prepare
+from api.settings import SettingsError, from_environment
+from eventstore.engine import Database, PostgresDatabase, open_database
+from eventstore.errors import EventStoreError
+
+#: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
+_GRACE_SECONDS = 7
+
+
+@click.group()
+@click.version_option(package_name="itemledger")
+def main() -> None:
+    """Itemledger: an event-sourced item service."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes (PostgreSQL only).")
+def serve(host: str, port: int, workers: int) -> None:
+    """Serve until told to stop."""
+
+    async def fit(database: Database) -> None:
+        if workers > 1 and not isinstance(database, PostgresDatabase):
+            raise StartError("SQLite is written by one process: --workers needs PostgreSQL in DATABASE_URL")
+        await prepare(database)
+
+    _with_database(fit)
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database's schema to the version that this code needs."""
+
+    async def upgrade(database: Database) -> None:
+        before = await database.write(migrations.current)
+        await database.write(migrations.upgrade)
+        click.echo(f"Schema: {before or 'nothing'} -> {migrations.head()}")
+
+    _with_database(upgrade)
+
+
+def _with_database(use: Callable[[Database], Awaitable[Any]]) -> None:
+    async def run() -> None:
+        database = open_database(settings.database_url)
+        try:
+            await use(database)
+        finally:
+            await database.dispose()
+
+    try:
+        settings = from_environment()
+        observe.configure(settings.log_level)
+        asyncio.run(run())
+    except (SettingsError, StartError, EventStoreError) as error:
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        raise click.ClickException(f"{error}{cause}") from error

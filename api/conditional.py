@@ -1,0 +1,38 @@
+"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13).
+
+An item's tag is strong: it names the projection's version and the item's, so that it changes when the item does and
+when a new projection would show it otherwise.
+"""
+
+import re
+
+from projections.items import ITEMS
+
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_OURS = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
+
+
+def etag(version: int) -> bytes:
+    """Write the tag of an item at `version`."""
+    return f'"{ITEMS.version}.{version}"'.encode()
+
+
+def matches_none(if_none_match: bytes | None, tag: bytes) -> bool:
+    """Tell whether `If-None-Match` lets the answer be sent: it is absent, and else does not name `tag`."""
+    if if_none_match is None:
+        return True
+    if if_none_match.strip() == b"*":
+        return False
+    # Weak comparison: what stands behind W/ counts.
+    return tag.decode() not in (written.removeprefix("W/") for written in _tags(if_none_match))
+
+
+def expected_versions(if_match: bytes | None) -> frozenset[int] | None:
+    """Give the item versions that `If-Match` admits, None where it admits any. Strong comparison: no W/ counts."""
+    if if_match is None or if_match.strip() == b"*":
+        return None
+    return frozenset(int(ours[1]) for tag in _tags(if_match) if (ours := _OURS.fullmatch(tag)))
+
+
+def _tags(header: bytes) -> list[str]:
+    return _TAG.findall(header.decode("latin-1"))

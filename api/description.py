@@ -1,0 +1,119 @@
+"""The routes by which the service describes itself: its OpenAPI document, a page that shows it, its problems."""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from swagger_ui_bundle import swagger_ui_path
+
+from api.context import current
+from api.problems import KINDS, NOT_FOUND, Problem
+from api.reply import JSON, Reply, json_reply
+from api.routing import Answer, Route
+
+#: Swagger UI's files, from a package of them: the page reaches for nothing outside this machine.
+_ASSETS = {
+    name: (media_type, (Path(swagger_ui_path) / name).read_bytes())
+    for name, media_type in {
+        "swagger-ui.css": b"text/css; charset=utf-8",
+        "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+        "favicon-32x32.png": b"image/png",
+    }.items()
+} | {
+    "start.js": (
+        b"text/javascript; charset=utf-8",
+        b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});\n',
+    )
+}
+_PAGE = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Itemledger API</title>
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="icon" href="/docs/favicon-32x32.png">
+<div id="ui"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</html>
+"""
+#: Swagger UI styles elements one by one and draws with data: images; all else must come from here.
+_POLICY = b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+
+_KINDS = {kind.code: kind for kind in KINDS}
+
+
+class ProblemKind(Struct, frozen=True):
+    """A sort of problem that answers can have."""
+
+    type: str
+    title: str
+    status: int
+    description: str
+
+
+async def openapi_document() -> Reply:
+    """Give the OpenAPI document."""
+    return Reply(200, current.get().services.openapi, (JSON,))
+
+
+async def docs() -> Reply:
+    """Show the OpenAPI document to a person."""
+    headers = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", _POLICY))
+    return Reply(200, _PAGE, headers)
+
+
+async def docs_asset(asset: str) -> Reply:
+    """Give a file of that page."""
+    if asset not in _ASSETS:
+        raise Problem(NOT_FOUND)
+    media_type, content = _ASSETS[asset]
+    return Reply(200, content, ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400")))
+
+
+async def problem_kind(code: str) -> Reply:
+    """Describe a sort of problem."""
+    if code not in _KINDS:
+        raise Problem(NOT_FOUND)
+    kind = _KINDS[code]
+    return json_reply(200, ProblemKind(f"/problems/{code}", kind.title, kind.status, kind.description))
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/openapi.json",
+        openapi_document,
+        summary="This document",
+        tag="description",
+        answers=(Answer(200, "OpenAPI 3.1", dict[str, Any]),),
+    ),
+    Route(
+        "GET",
+        "/docs",
+        docs,
+        summary="This document as a page",
+        tag="description",
+        answers=(Answer(200, "HTML", str, media_type="text/html"),),
+    ),
+    Route(
+        "GET",
+        "/docs/{asset}",
+        docs_asset,
+        summary="A file of that page",
+        tag="description",
+        path_schemas={"asset": {"type": "string", "enum": sorted(_ASSETS)}},
+        answers=(Answer(200, "The file", bytes, media_type="*/*"),),
+        problems=(NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/problems/{code}",
+        problem_kind,
+        summary="What a problem type means",
+        tag="description",
+        path_schemas={"code": {"type": "string", "enum": sorted(_KINDS)}},
+        answers=(Answer(200, "The description", ProblemKind),),
+        problems=(NOT_FOUND,),
+    ),
+]

@@ -1,0 +1,178 @@
+"""Errors as RFC 9457 problems. One table says what each exception is to a client."""
+
+import re
+from typing import Annotated
+
+import msgspec
+from FasterAPI import HTTPException, RequestValidationError
+from msgspec import Meta, Struct
+
+from api.reply import Headers, Reply
+from commands import errors as commands
+from commands.item import NAME_PATTERN
+from eventstore import errors as eventstore
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Kind(Struct, frozen=True):
+    """One sort of problem. `code` is stable; its type URI is `/problems/{code}`, which describes it."""
+
+    code: str
+    status: int
+    title: str
+    description: str
+    retry_after: int | None = None
+
+
+class Fault(Struct, frozen=True, omit_defaults=True):
+    """One thing that is wrong with a request."""
+
+    detail: str
+    #: Where in the body: a JSON Pointer (RFC 6901), empty for the whole.
+    pointer: str | None = None
+    #: Which query parameter.
+    parameter: str | None = None
+
+
+class ProblemDetails(Struct, frozen=True, omit_defaults=True):
+    """The body of an error answer (RFC 9457)."""
+
+    type: Annotated[str, Meta(description="A URI reference that identifies and, when fetched, describes the problem")]
+    title: str
+    status: Annotated[int, Meta(ge=400, le=599)]
+    detail: str
+    code: Annotated[str, Meta(description="The last part of `type`, stable")]
+    request_id: str
+    errors: tuple[Fault, ...] = ()
+    outcome: Annotated[str | None, Meta(description="`unknown` where a write may or may not have taken place")] = None
+
+
+NOT_FOUND = Kind("not-found", 404, "Not Found", "No resource has this path.")
+ITEM_NOT_FOUND = Kind("item-not-found", 404, "Item Not Found", "No item has this id, or it was deleted.")
+METHOD_NOT_ALLOWED = Kind(
+    "method-not-allowed", 405, "Method Not Allowed", "The resource has other methods; `Allow` lists them."
+)
+BODY_TIMEOUT = Kind("body-timeout", 408, "Request Timeout", "The request's body took too long to arrive.")
+PRECONDITION_FAILED = Kind(
+    "precondition-failed", 412, "Precondition Failed", "The item is not at a version that `If-Match` names."
+)
+BODY_TOO_LARGE = Kind("body-too-large", 413, "Content Too Large", "The request's body has more bytes than are taken.")
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type", 415, "Unsupported Media Type", "The body must be JSON, and `Content-Type` must say so."
+)
+MALFORMED_BODY = Kind(
+    "malformed-body", 400, "Bad Request", "The body is not UTF-8, or is JSON nested deeper than 32 levels."
+)
+INVALID_QUERY = Kind(
+    "invalid-query", 400, "Bad Request", "A query parameter is unknown, given twice, or has a value it can't have."
+)
+INVALID_BODY = Kind(
+    "invalid-body", 422, "Unprocessable Content", "The body is not JSON, or is not what this request takes."
+)
+INTERNAL = Kind("internal-error", 500, "Internal Server Error", "A fault of the service; its log has the request_id.")
+OVERLOADED = Kind(
+    "overloaded", 503, "Service Unavailable", "Too many writes are waiting. Nothing was done; try again.", 1
+)
+STOPPING = Kind("stopping", 503, "Service Unavailable", "This process is stopping. Nothing was done; try again.", 1)
+UNAVAILABLE = Kind(
+    "database-unavailable", 503, "Service Unavailable", "The database can't be used for now. Nothing was done.", 1
+)
+OUTCOME_UNKNOWN = Kind(
+    "outcome-unknown", 503, "Service Unavailable", "The database was lost during a commit: it may have taken place.", 5
+)
+NOT_READY = Kind("not-ready", 503, "Service Unavailable", "The service can't do its work now; `detail` says why.", 1)
+STORAGE_FULL = Kind(
+    "storage-full", 507, "Insufficient Storage", "The database has no room left. Nothing was done; reads go on."
+)
+
+KINDS = tuple(kind for kind in globals().values() if isinstance(kind, Kind))
+
+#: Every exception that means something to a client, by its class or the nearest of its bases.
+BY_EXCEPTION: dict[type[BaseException], Kind] = {
+    RequestValidationError: INVALID_BODY,
+    commands.InvalidPriceError: INVALID_BODY,
+    commands.ItemNotFoundError: ITEM_NOT_FOUND,
+    commands.VersionMismatchError: PRECONDITION_FAILED,
+    commands.QueueFullError: OVERLOADED,
+    commands.WriterClosedError: STOPPING,
+    eventstore.UnavailableError: UNAVAILABLE,
+    eventstore.StorageFullError: STORAGE_FULL,
+    eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
+    HTTPException: INTERNAL,
+    Exception: INTERNAL,
+}
+
+
+class Problem(Exception):  # noqa: N818  (RFC 9457's word)
+    """An error answer that the doors themselves give."""
+
+    def __init__(
+        self, kind: Kind, detail: str | None = None, *, errors: tuple[Fault, ...] = (), headers: Headers = ()
+    ) -> None:
+        super().__init__(detail or kind.description)
+        self.kind = kind
+        self.errors = errors
+        self.headers = headers
+
+
+def kind_of(error: BaseException) -> Kind:
+    """Give the kind of problem that `error` is to a client."""
+    if isinstance(error, Problem):
+        return error.kind
+    return next(BY_EXCEPTION[base] for base in type(error).__mro__ if base in BY_EXCEPTION)
+
+
+def reply_to(error: Exception, request_id: str) -> Reply:
+    """Make the answer that tells a client of `error`; of an unexpected one it tells nothing but the request's id."""
+    kind = kind_of(error)
+    errors, detail = _faults(error), str(error)
+    headers: Headers = ()
+    if isinstance(error, Problem):
+        errors, headers = error.errors, error.headers
+    elif isinstance(error, RequestValidationError):
+        detail = kind.description
+    elif kind is INTERNAL:
+        detail = "An unexpected error occurred"
+    details = ProblemDetails(
+        type=f"/problems/{kind.code}",
+        title=kind.title,
+        status=kind.status,
+        detail=detail,
+        code=kind.code,
+        request_id=request_id,
+        errors=errors,
+        outcome="unknown" if kind is OUTCOME_UNKNOWN else None,
+    )
+    if kind.retry_after is not None:
+        headers = (*headers, (b"retry-after", b"%d" % kind.retry_after))
+    body = msgspec.json.encode(details)
+    return Reply(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store"), *headers))
+
+
+_PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
+_FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(?P<name>.*?)`")
+_PLAIN_WORDS = {NAME_PATTERN: "Expected a text that is not blank and has no control characters"}
+
+
+def _faults(error: Exception) -> tuple[Fault, ...]:
+    if isinstance(error, commands.InvalidPriceError):
+        return (Fault(str(error), pointer="/price"),)
+    if isinstance(error, RequestValidationError):
+        return tuple(_fault(entry["msg"]) for entry in error.errors)
+    return ()
+
+
+def _fault(message: str) -> Fault:
+    """Take a msgspec message apart: "Expected `int`, got `str` - at `$.a[0]`" is at the JSON Pointer /a/0."""
+    match = _PATH.fullmatch(message)
+    assert match is not None
+    detail, path = match["detail"], match["path"] or ""
+    pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
+    if field := _FIELD.match(detail):
+        pointer += "/" + field["name"].replace("~", "~0").replace("/", "~1")
+    for pattern, words in _PLAIN_WORDS.items():
+        if repr(pattern) in detail:
+            detail = words
+    return Fault(detail, pointer=pointer)

@@ -1,0 +1,38 @@
+"""The one response object: whole, with its length. FasterAPI sends anything that has `to_asgi`."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+JSON = (b"content-type", b"application/json")
+
+_encoder = msgspec.json.Encoder()
+
+
+class Reply(Struct, frozen=True):
+    """An answer: status, body, headers. Content-Length is added, except where a body is forbidden."""
+
+    status: int
+    body: bytes = b""
+    headers: Headers = ()
+
+    async def to_asgi(self, send: Send) -> None:
+        """Send it as ASGI's two messages."""
+        headers = list(self.headers)
+        if self.status not in (204, 304):
+            headers.append((b"content-length", b"%d" % len(self.body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+def json_reply(status: int, content: object, *headers: tuple[bytes, bytes]) -> Reply:
+    """Make a reply of `content` as JSON."""
+    return Reply(status, _encoder.encode(content), (JSON, *headers))

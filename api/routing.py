@@ -1,0 +1,90 @@
+"""What a route is: its handler, and all that the boundary and the OpenAPI document say of it."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from FasterAPI import Faster
+from msgspec import Struct
+
+from api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
+from api.reply import Reply
+
+
+class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of a route that takes no parameter."""
+
+
+class Answer(Struct, frozen=True):
+    """A success that a route can answer with."""
+
+    status: int
+    description: str
+    #: What the body decodes to, None where there is no body.
+    type: Any = None
+    #: Response headers, from those that `openapi.py` describes.
+    headers: tuple[str, ...] = ()
+    example: Any = None
+    media_type: str = "application/json"
+
+
+class Route(Struct, frozen=True):
+    """One method on one path."""
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Reply]]
+    summary: str
+    tag: str
+    answers: tuple[Answer, ...]
+    #: Problems of this route's own; those that any route can have are added by `openapi.py`.
+    problems: tuple[Kind, ...] = ()
+    query: type[Struct] = NoQuery
+    #: The JSON Schema of each path parameter.
+    path_schemas: Mapping[str, Any] = {}
+    #: Request headers it heeds, from those that `openapi.py` describes.
+    headers: tuple[str, ...] = ()
+    #: Whether it takes a body. The handler's struct parameter says which; `examples` shows one.
+    body: type[Struct] | None = None
+    example: Any = None
+
+
+class RouteTable:
+    """Finds the routes of a path. Paths match to the letter: no trailing or doubled slash is forgiven."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._exact: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            self._exact.setdefault(route.path, {})[route.method] = route
+        patterns = {path: re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) for path in self._exact if "{" in path}
+        self._patterns = [(re.compile(pattern), self._exact.pop(path)) for path, pattern in patterns.items()]
+
+    def find(self, method: str, path: str) -> Route:
+        """Give the route for `method` on `path`. Raises Problem: 404, or 405 with what is allowed."""
+        methods = self.methods(path)
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            raise Problem(METHOD_NOT_ALLOWED, headers=((b"allow", allow(methods)),))
+        return route
+
+    def methods(self, path: str) -> Mapping[str, Route]:
+        """Give what is there on `path`, by method. Raises Problem: 404."""
+        exact = self._exact.get(path)
+        if exact is not None:
+            return exact
+        for pattern, methods in self._patterns:
+            if pattern.fullmatch(path):
+                return methods
+        raise Problem(NOT_FOUND)
+
+
+def allow(methods: Mapping[str, Route]) -> bytes:
+    """Write the `Allow` header for `methods`."""
+    allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
+    return ", ".join(sorted(allowed)).encode()
+
+
+def register(app: Faster, routes: Sequence[Route]) -> None:
+    """Make FasterAPI dispatch to `routes`."""
+    for route in routes:
+        getattr(app, route.method.lower())(route.path)(route.handler)
