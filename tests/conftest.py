@@ -1,10 +1,14 @@
-"""Fixtures every test may use."""
+"""Fixtures every test may use. What says `database_url` runs on SQLite and on a real PostgreSQL alike."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+import migrations
+from eventstore.engine import Database, open_database
 from tests.support.postgres import PostgresServer
+from tests.support.service import InProcess
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +20,36 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
-    """An empty database of the test's own."""
+    """An empty PostgreSQL database of the test's own."""
     url = postgres_server.create_database()
     yield url
     postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """An SQLite file of the test's own, which is not there yet."""
+    return f"sqlite+aiosqlite:///{tmp_path}/itemledger.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of the test's own, once of either kind."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database of either kind with the schema at head."""
+    opened = open_database(database_url)
+    await opened.write(migrations.upgrade)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+async def service(database_url: str) -> AsyncIterator[InProcess]:
+    """The service over a database of either kind, in this process and event loop."""
+    async with InProcess.over(database_url) as running:
+        yield running

@@ -1,0 +1,142 @@
+"""The service under test: in this process and event loop, or as the process that users start."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+import migrations
+from api.app import create_app, run
+from api.boundary import Boundary
+from api.context import Services
+from api.settings import Settings
+from eventstore.engine import open_database
+
+ITEMLEDGER = Path(sys.executable).parent / "itemledger"
+
+
+class InProcess:
+    """A running application and a client that speaks to it without a socket."""
+
+    def __init__(self, app: Boundary, services: Services, client: httpx.AsyncClient) -> None:
+        self.app = app
+        self.services = services
+        self.client = client
+
+    @classmethod
+    @asynccontextmanager
+    async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
+        """Run the application over `database_url`, its schema brought to head."""
+        await migrate(database_url)
+        chosen = Settings(database_url=database_url, **settings)
+        async with run(chosen) as services:
+
+            @asynccontextmanager
+            async def lifespan() -> AsyncIterator[Services]:
+                yield services
+
+            app = create_app(chosen, lifespan)
+            async with started(app):
+                transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+                async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                    yield cls(app, services, client)
+
+
+@asynccontextmanager
+async def started(app: Boundary) -> AsyncIterator[None]:
+    """Hold an ASGI application's lifespan open. Fails where the application says that its start failed."""
+    incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    outgoing: asyncio.Queue[Any] = asyncio.Queue()
+    task = asyncio.create_task(app({"type": "lifespan"}, incoming.get, outgoing.put))
+    incoming.put_nowait({"type": "lifespan.startup"})
+    assert (message := await outgoing.get())["type"] == "lifespan.startup.complete", message
+    yield
+    incoming.put_nowait({"type": "lifespan.shutdown"})
+    assert (message := await outgoing.get())["type"] == "lifespan.shutdown.complete", message
+    await task
+
+
+async def migrate(database_url: str) -> None:
+    """Bring a database's schema to head."""
+    database = open_database(database_url)
+    await database.write(migrations.upgrade)
+    await database.dispose()
+
+
+class Server:
+    """`itemledger serve` as a process of its own, on a port of its own."""
+
+    def __init__(self, database_url: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # A file, not a pipe: a pipe that nobody reads fills up and stops the server.
+        self._output = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [ITEMLEDGER, "serve", "--port", str(self.port), *arguments],
+            env={**os.environ, "DATABASE_URL": database_url, **(environment or {})},
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that a kill reaches every worker
+        )
+
+    def wait_until_ready(self, seconds: float = 20) -> None:
+        """Return once the server says it can work; fail with what it printed where it ends or takes too long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        self.kill()
+        raise AssertionError(self.output())
+
+    def terminate(self) -> None:
+        """Ask for a graceful stop."""
+        self.process.terminate()
+
+    def kill(self) -> None:
+        """End it and its workers at once, as a crash would."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def output(self, seconds: float = 20) -> str:
+        """Wait for its end and give what it printed."""
+        self.process.wait(seconds)
+        self._output.seek(0)
+        return self._output.read()
+
+    def close(self) -> None:
+        """End it and let go of what it printed."""
+        self.kill()
+        self.process.wait()
+        self._output.close()
+
+
+@contextmanager
+def serving(database_url: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Run `itemledger serve` over a database whose schema is at head (SQLite's is brought there by itself)."""
+    server = Server(database_url, *arguments, environment=environment)
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.close()
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
