@@ -80,7 +80,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A file, not a pipe: a pipe that nobody reads fills up and stops the server.
-        self._output = tempfile.TemporaryFile("w+")
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         self.process = subprocess.Popen(
             [ITEMLEDGER, "serve", "--port", str(self.port), *arguments],
             env={**os.environ, "DATABASE_URL": database_url, **(environment or {})},
