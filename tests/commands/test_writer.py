@@ -1,0 +1,194 @@
+"""The group commit: who shares a transaction, who is answered when, and who can't harm whom."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import await_only
+
+from commands.errors import ItemNotFoundError, QueueFullError, WriterClosedError
+from commands.item import DeletedItem, DeleteItem, LiveItem
+from commands.writer import Recorded
+from eventstore.engine import Database, lock_log, open_database
+from eventstore.log import read_all
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.writing import create, metadata, writing
+
+T = TypeVar("T")
+
+
+async def events(database: Database) -> int:
+    """Count the events that are committed, as another process would see them."""
+    other = open_database(database.url.render_as_string(hide_password=False))
+    counted = (await other.read(text("SELECT count(*) FROM events")))[0][0]
+    await other.dispose()
+    return int(counted)
+
+
+@asynccontextmanager
+async def log_locked(database: Database) -> AsyncIterator[None]:
+    """Hold the append lock from elsewhere, so that the writer waits in the midst of its transaction."""
+    other = open_database(database.url.render_as_string(hide_password=False))
+    locked, release = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(connection: Connection) -> None:
+        with connection.begin():
+            lock_log(connection)
+            loop.call_soon_threadsafe(locked.set)
+            if database.url.get_backend_name() == "sqlite":  # a thread of its own, which may block
+                asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+            else:
+                await_only(release.wait())
+
+    holding = asyncio.create_task(other.write(hold))
+    await locked.wait()
+    try:
+        yield
+    finally:
+        release.set()
+        await holding
+        await other.dispose()
+
+
+async def test_concurrent_commands_share_few_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = 0
+    write = database.write
+
+    async def counting(work: Callable[[Connection], T]) -> T:
+        nonlocal transactions
+        transactions += 1
+        return await write(work)
+
+    monkeypatch.setattr(database, "write", counting)
+    async with writing(database, max_batch=64) as writer:
+        recorded = await asyncio.gather(*(create(writer) for _ in range(640)))
+    assert sorted(one.item_id for one in recorded) == list(range(1, 641))
+    assert transactions <= 640 / 64 + 1
+    await assert_log_and_projection_agree(database)
+
+
+async def test_an_answer_comes_after_its_commit(database: Database) -> None:
+    async with writing(database) as writer:
+        for count in range(1, 6):
+            assert (await create(writer)).position == count == await events(database)
+
+
+async def test_a_rejected_command_rejects_alone(database: Database) -> None:
+    async with writing(database) as writer:
+        item = await create(writer)
+        outcomes = await asyncio.gather(
+            create(writer),
+            writer.submit(DeleteItem(999), metadata()),
+            writer.submit(DeleteItem(item.item_id), metadata()),
+            writer.submit(DeleteItem(item.item_id), metadata()),
+            create(writer),
+            return_exceptions=True,
+        )
+    assert [type(outcome) for outcome in outcomes] == [
+        Recorded,
+        ItemNotFoundError,
+        Recorded,
+        ItemNotFoundError,
+        Recorded,
+    ]
+    assert await events(database) == 4
+    await assert_log_and_projection_agree(database)
+
+
+async def test_commands_in_one_batch_see_each_other_in_their_order(database: Database) -> None:
+    async with writing(database) as writer, log_locked(database):
+        waiting = asyncio.create_task(create(writer))  # occupies the writer, so that the next two share a batch
+        await asyncio.sleep(0.05)
+        pair = [
+            asyncio.create_task(create(writer)),
+            asyncio.create_task(writer.submit(DeleteItem(2), metadata())),
+        ]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in (waiting, *pair))
+    assert isinstance((await pair[0]).item, LiveItem)
+    assert isinstance((await pair[1]).item, DeletedItem)
+    await assert_log_and_projection_agree(database)
+
+
+_POISON = {
+    "sqlite": (
+        "CREATE TRIGGER poison BEFORE INSERT ON items WHEN NEW.name = 'poison' "
+        "BEGIN SELECT RAISE(ABORT, 'poisoned'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.name = 'poison' THEN RAISE EXCEPTION 'poisoned'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER poison BEFORE INSERT ON items FOR EACH ROW EXECUTE FUNCTION poison()",
+    ),
+}
+
+
+async def test_a_poison_command_does_not_fail_its_neighbours(database: Database) -> None:
+    def lay_poison(connection: Connection) -> None:
+        with connection.begin():
+            for statement in _POISON[connection.dialect.name]:
+                connection.exec_driver_sql(statement)
+
+    await database.write(lay_poison)
+    names = ["poison" if n in (7, 20) else f"Pen {n}" for n in range(64)]
+    async with writing(database) as writer:
+        outcomes = await asyncio.gather(*(create(writer, name) for name in names), return_exceptions=True)
+        failed = [name for name, outcome in zip(names, outcomes, strict=True) if isinstance(outcome, DBAPIError)]
+        assert failed == ["poison", "poison"]
+        assert sum(isinstance(outcome, Recorded) for outcome in outcomes) == 62 == await events(database)
+        await create(writer)
+    await assert_log_and_projection_agree(database)
+
+
+async def test_a_full_queue_refuses_at_once_and_loses_nothing(database: Database) -> None:
+    async with writing(database, max_queue=4) as writer:
+        async with log_locked(database):
+            writing_now = asyncio.create_task(create(writer))
+            await asyncio.sleep(0.05)  # it has left the queue and waits for the lock
+            queued = [asyncio.create_task(create(writer)) for _ in range(4)]
+            await asyncio.sleep(0)
+            with pytest.raises(QueueFullError):
+                await create(writer)
+            assert await events(database) == 0
+        assert {(await task).position for task in (writing_now, *queued)} == {1, 2, 3, 4, 5}
+
+
+async def test_a_caller_that_is_cancelled_changes_nothing_about_its_command(database: Database) -> None:
+    async with writing(database) as writer:
+        async with log_locked(database):
+            in_flight = asyncio.create_task(create(writer))
+            await asyncio.sleep(0.05)
+            queued = asyncio.create_task(create(writer))
+            await asyncio.sleep(0)
+            for task in (in_flight, queued):
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+        assert (await create(writer)).position == 3
+    await assert_log_and_projection_agree(database)
+
+
+async def test_closing_writes_what_waits_and_takes_no_more(database: Database) -> None:
+    async with writing(database, max_batch=2) as writer:
+        waiting = [asyncio.create_task(create(writer)) for _ in range(7)]
+        await asyncio.sleep(0)
+        await writer.close()
+        assert not writer.alive
+        assert sorted([(await task).position for task in waiting]) == list(range(1, 8))
+        with pytest.raises(WriterClosedError):
+            await create(writer)
+    assert await events(database) == 7
+
+
+async def test_time_in_the_log_never_goes_back(database: Database) -> None:
+    readings = iter([5_000_000, 3_000_000, 7_000_000])
+    async with writing(database, clock=lambda: next(readings)) as writer:
+        for _ in range(3):
+            await create(writer)
+    recorded = await database.write(read_all)
+    assert [event.recorded_at for event in recorded] == [5_000_000, 5_000_000, 7_000_000]

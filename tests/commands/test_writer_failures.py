@@ -1,0 +1,158 @@
+"""What becomes of commands when the database fails: before a commit, during it, or for good."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import RootTransaction
+
+from commands import writer as writer_module
+from commands.errors import ItemNotFoundError
+from commands.item import DeletedItem, DeleteItem, LiveItem
+from commands.writer import Recorded
+from eventstore import unit_of_work
+from eventstore.engine import Database
+from eventstore.errors import OutcomeUnknownError, UnavailableError
+from tests.commands.test_writer import events
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.writing import create, metadata, writing
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "_RETRY_PAUSES", (0, 0, 0))
+
+
+def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[RootTransaction], None]:
+    """Make a `commit` that acts and then fails, `times` times, as if the connection broke around COMMIT."""
+    left = times
+
+    def commit(transaction: RootTransaction) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            act(transaction)
+            raise OutcomeUnknownError
+        transaction.commit()
+
+    return commit
+
+
+took_place = pytest.mark.parametrize("act", [RootTransaction.commit, RootTransaction.rollback], ids=["took", "failed"])
+
+
+@took_place
+async def test_an_unknown_outcome_is_resolved_to_one_effect(
+    database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
+) -> None:
+    async with writing(database) as writer:
+        first = await create(writer, "Ink")
+        monkeypatch.setattr(unit_of_work, "commit", failing(2, act))
+        outcomes: Any = await asyncio.gather(
+            create(writer, "Pen"),
+            writer.submit(DeleteItem(first.item_id), metadata()),
+            writer.submit(DeleteItem(first.item_id), metadata()),
+            create(writer, "Nib"),
+            return_exceptions=True,
+        )
+    pen, deleted, again, nib = outcomes
+    assert (pen.item_id, pen.position, pen.item.name) == (2, 2, "Pen")
+    assert isinstance(pen.item, LiveItem)
+    assert (deleted.item_id, deleted.position) == (1, 3)
+    assert isinstance(deleted.item, DeletedItem)
+    assert isinstance(again, ItemNotFoundError)
+    assert (nib.item_id, nib.position, nib.item.name) == (4, 4, "Nib")
+    assert await events(database) == 4
+    await assert_log_and_projection_agree(database)
+
+
+async def test_an_answer_found_in_the_log_is_of_its_own_command(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process deleted the item meanwhile: the creation is still answered with what it created."""
+    async with writing(database) as other, writing(database) as writer:
+
+        def commit_then_lose(transaction: RootTransaction) -> None:
+            transaction.commit()
+
+        monkeypatch.setattr(unit_of_work, "commit", failing(1, commit_then_lose))
+        write, tries = database.write, 0
+
+        async def deleting_meanwhile(work: Any) -> Any:
+            nonlocal tries
+            tries += 1
+            if tries == 2:
+                monkeypatch.setattr(database, "write", write)
+                await other.submit(DeleteItem(1), metadata())
+            return await write(work)
+
+        monkeypatch.setattr(database, "write", deleting_meanwhile)
+        created = await create(writer)
+    assert (created.item_id, created.position) == (1, 1)
+    assert isinstance(created.item, LiveItem)
+    assert await events(database) == 2
+    await assert_log_and_projection_agree(database)
+
+
+@took_place
+async def test_an_outcome_that_stays_unknown_is_said_to_be(
+    database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
+) -> None:
+    write, tries = database.write, 0
+
+    async def lost_after_the_first(work: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            raise UnavailableError
+        return await write(work)
+
+    monkeypatch.setattr(unit_of_work, "commit", failing(1, act))
+    monkeypatch.setattr(database, "write", lost_after_the_first)
+    async with writing(database) as writer:
+        with pytest.raises(OutcomeUnknownError):
+            await create(writer)
+    assert tries == 4
+
+
+@pytest.mark.parametrize(("failures", "outcome"), [(3, Recorded), (4, UnavailableError)])
+async def test_a_passing_failure_is_waited_out_but_not_for_ever(
+    database: Database, monkeypatch: pytest.MonkeyPatch, failures: int, outcome: type
+) -> None:
+    write, tries = database.write, 0
+
+    async def failing_at_first(work: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries <= failures:
+            raise UnavailableError
+        return await write(work)
+
+    monkeypatch.setattr(database, "write", failing_at_first)
+    async with writing(database) as writer:
+        (answer,) = await asyncio.gather(create(writer), return_exceptions=True)
+        assert isinstance(answer, outcome)
+        assert isinstance(await create(writer), Recorded)  # the writer lives on
+    await assert_log_and_projection_agree(database)
+
+
+async def test_a_poison_command_is_isolated_in_a_batch_of_unknown_outcome_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its neighbours had been committed: run alone, they are found, not written again."""
+    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
+    write, tries = database.write, 0
+
+    async def poisoned_once(work: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise RuntimeError("poison")
+        return await write(work)
+
+    monkeypatch.setattr(database, "write", poisoned_once)
+    async with writing(database) as writer:
+        recorded = await asyncio.gather(*(create(writer) for _ in range(5)))
+    assert [one.position for one in recorded] == [1, 2, 3, 4, 5]
+    assert await events(database) == 5

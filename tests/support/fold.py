@@ -1,0 +1,133 @@
+"""The reference model: what the tables must hold, worked out from the log's columns with no code of the service.
+
+JSON is read by `json`, the leaf is written by `json`, the tree is hashed level by level and the items are folded as
+dictionaries, so that a fault in the service's codec, tree or projection can't hide in its own check.
+"""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from eventstore.engine import Database
+
+#: An item's row as a dictionary: id, name, price in ten-thousandths, in_stock, version.
+ItemRow = dict[str, Any]
+
+_EVENTS = text("SELECT * FROM events ORDER BY position")
+_TILE_WIDTH = 256
+
+
+async def assert_log_and_projection_agree(database: Database) -> None:
+    """Fail where the log, its tree, the items or the checkpoints are not what the log's own columns say they are."""
+    await database.write(_check)
+
+
+def fold_of_log(connection: Connection) -> dict[int, ItemRow]:
+    """Give the items that live after the whole log, by id. Run it within a transaction."""
+    return _fold(connection.execute(_EVENTS).mappings().all())
+
+
+def stored_items(connection: Connection) -> dict[int, ItemRow]:
+    """Give what the `items` table holds, by id. Run it within a transaction."""
+    rows = connection.execute(text("SELECT id, name, price, in_stock, version FROM items")).mappings()
+    return {row["id"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
+
+
+def leaf_hash_of(row: Any) -> bytes:
+    """Give the leaf hash that a row of `events` must have, from its other columns."""
+    names = "position item_id version type recorded_at actor command_id ordinal correlation_id causation_id data"
+    leaf = json.dumps([row[name] for name in names.split()], ensure_ascii=False, separators=(",", ":"))
+    return sha256(b"\x00" + leaf.encode()).digest()
+
+
+def root_of(hashes: Sequence[bytes]) -> bytes:
+    """Give the tree's root over leaf hashes: level by level in pairs, a lone last one moves up as it is."""
+    level = list(hashes) or [sha256().digest()]
+    while len(level) > 1:
+        pairs = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + level[len(pairs) * 2 :]
+    return level[0]
+
+
+def tiles_of(hashes: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
+    """Give the root of every complete subtree of 256, 65,536, ... leaves, by (level, index)."""
+    tiles: dict[tuple[int, int], bytes] = {}
+    level, below = 1, list(hashes)
+    while len(below) >= _TILE_WIDTH:
+        starts = range(0, len(below) - _TILE_WIDTH + 1, _TILE_WIDTH)
+        below = [root_of(below[start : start + _TILE_WIDTH]) for start in starts]
+        tiles.update({(level, index): hashed for index, hashed in enumerate(below)})
+        level += 1
+    return tiles
+
+
+def frontier_of(hashes: Sequence[bytes]) -> bytes:
+    """Give the roots of the complete subtrees from left to right, largest first, end to end."""
+    frontier, start = b"", 0
+    for bit in reversed(range(len(hashes).bit_length())):
+        if len(hashes) >> bit & 1:
+            frontier += root_of(hashes[start : start + (1 << bit)])
+            start += 1 << bit
+    return frontier
+
+
+def _check(connection: Connection) -> None:
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            # One snapshot for all that follows, whoever else writes; SQLite's transaction is one anyway.
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        rows = connection.execute(_EVENTS).mappings().all()
+        head = connection.execute(text("SELECT * FROM log_head")).mappings().one()
+        tiles = connection.execute(text("SELECT * FROM log_tiles")).mappings().all()
+        checkpoints = connection.execute(text("SELECT name, position FROM projections")).all()
+        items = stored_items(connection)
+
+    assert [row["position"] for row in rows] == list(range(1, len(rows) + 1)), "positions are not 1..N"
+    times = [row["recorded_at"] for row in rows]
+    assert times == sorted(times), "time goes back"
+    versions: dict[int, int] = {}
+    for row in rows:
+        assert row["version"] == versions.get(row["item_id"], 0) + 1, f"versions are not dense at {row['position']}"
+        assert (row["version"] == 1) == (row["item_id"] == row["position"]), f"wrong item id at {row['position']}"
+        versions[row["item_id"]] = row["version"]
+    commands = [(row["command_id"], row["ordinal"]) for row in rows]
+    assert len(set(commands)) == len(commands), "an event of a command was recorded twice"
+
+    hashes = [row["leaf_hash"] for row in rows]
+    for row in rows:
+        assert row["leaf_hash"] == leaf_hash_of(row), f"leaf hash differs at {row['position']}"
+    assert (head["position"], head["recorded_at"]) == (len(rows), times[-1] if times else 0), "the head is elsewhere"
+    assert head["frontier"] == frontier_of(hashes), "the tree head differs"
+    assert {(tile["level"], tile["index"]): tile["hash"] for tile in tiles} == tiles_of(hashes), "tiles differ"
+
+    assert checkpoints, "no projection has a checkpoint"
+    assert {position for _, position in checkpoints} == {len(rows)}, f"projections stand at {checkpoints}"
+    expected = _fold(rows)
+    for item_id in sorted(expected.keys() | items.keys()):
+        assert items.get(item_id) == expected.get(item_id), f"item {item_id} differs from the fold of the log"
+
+
+def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
+    items: dict[int, ItemRow] = {}
+    deleted: set[int] = set()
+    for row in rows:
+        item_id, data = row["item_id"], json.loads(row["data"])
+        if "price" in data:
+            data["price"] = int(Decimal(data["price"]) * 10_000)
+        match row["type"]:
+            case "item.created.v1":
+                items[item_id] = {"id": item_id, **data}
+            case "item.changed.v1":
+                items[item_id].update(data)
+            case "item.deleted.v1":
+                deleted.add(item_id)
+            case "item.restored.v1":
+                deleted.remove(item_id)
+            case unknown:
+                raise AssertionError(f"the reference model does not know {unknown}")
+        items[item_id]["version"] = row["version"]
+    return {item_id: item for item_id, item in items.items() if item_id not in deleted}
