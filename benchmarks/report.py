@@ -1,0 +1,64 @@
+"""Writes the results down as Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.rounds import Figures, Result, Rounds
+
+_HEAD = """\
+| scenario | Itemledger: req/s | p50 ms | p99 ms | compared with | req/s | p50 ms | p99 ms | ratio | target | met |
+|---|--:|--:|--:|---|--:|--:|--:|--:|--:|---|"""
+
+_INTRODUCTION = """\
+# Benchmarks
+
+Itemledger beside a plain CRUD service (`benchmarks/baseline_crud.py`: the same framework, an ORM model, one
+transaction a request, as durable, with the pool that served it best). `make bench` makes this page; it needs `wrk`
+(`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` tries a part and only prints it; `--scenario` takes
+the names below."""
+
+
+def markdown(
+    results: Mapping[str, Sequence[Result]], machine: Sequence[str], rounds: Rounds, date: str, prepared: int
+) -> str:
+    """The whole page; `results` are by the database's heading."""
+    method = (
+        f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, after a"
+        f" warm-up before every round; the figures are the rounds' medians. Reads choose among {prepared:,} items. One"
+        " server process each, uvloop and httptools, everything on 127.0.0.1. The ratio is between the two services on"
+        " one machine at one time; the absolute figures are that machine's."
+    )
+    facts = "\n".join(f"- {line}" for line in machine)
+    tables = [f"## {database}\n\n{table(rows)}" for database, rows in results.items()]
+    return "\n\n".join([_INTRODUCTION, method, f"Measured on {date}:\n\n{facts}", *tables]) + "\n"
+
+
+def table(results: Sequence[Result]) -> str:
+    """One database's results, with a line below for each that had errors."""
+    rows = "\n".join(_row(result) for result in results)
+    errors = "".join(
+        f"\n\nErrors in {result.scenario.name}: {label}: "
+        + ", ".join(f"{kind} {count} times" for kind, count in kinds.items())
+        for result in results
+        for label, kinds in result.errors.items()
+    )
+    return f"{_HEAD}\n{rows}{errors}"
+
+
+def _row(result: Result) -> str:
+    scenario = result.scenario
+    target = "no error" if scenario.target is None else f"≥ {scenario.target:g}"
+    title = f"`{scenario.name}`: {scenario.title}"
+    cells = (
+        title,
+        *_cells(result.first),
+        scenario.second.label,
+        *_cells(result.second),
+        f"{result.ratio:.2f}",
+        target,
+        "yes" if result.met else "no",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _cells(figures: Figures) -> tuple[str, str, str]:
+    return f"{figures.per_second:,.0f}", f"{figures.p50_ms:.2f}", f"{figures.p99_ms:.2f}"

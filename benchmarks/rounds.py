@@ -1,0 +1,106 @@
+"""Runs a scenario: both contenders in turn, in short rounds, so that the machine's noise hits both alike."""
+
+import statistics
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final, Self
+
+import msgspec
+
+from benchmarks.databases import Databases
+from benchmarks.load import Measurement, measure, prepare
+from benchmarks.scenarios import Contender, Scenario
+from benchmarks.servers import Server, run_server
+
+WARM_UP_SECONDS: Final = 1
+
+
+class Rounds(msgspec.Struct, frozen=True):
+    """How often and how long each contender is measured."""
+
+    count: int
+    seconds: int
+
+
+FULL: Final = Rounds(count=3, seconds=5)
+QUICK: Final = Rounds(count=3, seconds=1)
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The medians over one contender's rounds, and the errors of all of them."""
+
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    errors: dict[str, int]
+
+    @classmethod
+    def of(cls, rounds: Sequence[Measurement]) -> Self:
+        """Summarize rounds."""
+        errors: Counter[str] = Counter()
+        for measurement in rounds:
+            errors.update(measurement.errors)
+        return cls(
+            statistics.median(measurement.per_second for measurement in rounds),
+            statistics.median(measurement.p50_us for measurement in rounds) / 1000,
+            statistics.median(measurement.p99_us for measurement in rounds) / 1000,
+            dict(errors),
+        )
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A scenario's outcome."""
+
+    scenario: Scenario
+    first: Figures
+    second: Figures
+
+    @property
+    def ratio(self) -> float:
+        """How many times the second contender's throughput the first one reaches."""
+        # Only a contender that answered nothing at all has no throughput, and that is among its errors.
+        return self.first.per_second / self.second.per_second if self.second.per_second else 0.0
+
+    @property
+    def met(self) -> bool:
+        """Whether the first contender did what it should."""
+        reached = self.scenario.target is None or self.ratio >= self.scenario.target
+        return reached and not self.first.errors
+
+    @property
+    def errors(self) -> dict[str, dict[str, int]]:
+        """The errors of each contender that had any, by its label."""
+        sides = ((self.scenario.first, self.first), (self.scenario.second, self.second))
+        return {contender.label: figures.errors for contender, figures in sides if figures.errors}
+
+
+def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Result:
+    """Start both contenders with fresh databases and measure them in turn."""
+    contenders = (scenario.first, scenario.second)
+    measured: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
+    with ExitStack() as stack:
+        servers = {
+            contender: stack.enter_context(run_server(contender.server, databases, contender.events))
+            for contender in contenders
+        }
+        if scenario.items:
+            for server in servers.values():
+                prepare(server.url, scenario.items)
+        for number in range(rounds.count):
+            # Who goes first changes, so that what one leaves to be written back does not always hit the other.
+            for contender in contenders if number % 2 == 0 else reversed(contenders):
+                server = servers[contender]
+                _load(scenario, server, WARM_UP_SECONDS)
+                measurement = _load(scenario, server, rounds.seconds)
+                measured[contender].append(measurement)
+                if measurement.errors:
+                    report = f"{contender.label}: {measurement.errors}; its log ends with\n{server.log_tail()}"
+                    print(report, file=sys.stderr)
+    return Result(scenario, *(Figures.of(measured[contender]) for contender in contenders))
+
+
+def _load(scenario: Scenario, server: Server, seconds: int) -> Measurement:
+    arguments = (str(scenario.items),) if scenario.items else ()
+    return measure(scenario.script, server.url, clients=scenario.clients, seconds=seconds, arguments=arguments)

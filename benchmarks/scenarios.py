@@ -1,0 +1,72 @@
+"""What is measured: which load, on which two servers, and what their ratio should be at least."""
+
+from typing import Final
+
+import msgspec
+
+from benchmarks.servers import ServerName
+
+
+class Contender(msgspec.Struct, frozen=True):
+    """One side of a comparison: a server, and how many events its log starts with."""
+
+    label: str
+    server: ServerName
+    events: int = 0
+
+
+class Scenario(msgspec.Struct, frozen=True):
+    """A load that two contenders get in turn."""
+
+    name: str
+    title: str
+    script: str
+    clients: int
+    # Where there is none, being without errors is the target.
+    target: float | None
+    first: Contender
+    second: Contender
+    # How many items to create beforehand.
+    items: int = 0
+
+
+ITEMS: Final = 10_000
+EVENTS: Final = 1_000_000
+# --quick is for trying the benchmark out, and filling a log takes its time.
+QUICK_EVENTS: Final = 20_000
+
+_OURS: Final = Contender("Itemledger", "itemledger")
+_CRUD: Final = Contender("plain CRUD", "crud")
+
+
+def scenarios(*, quick: bool) -> list[Scenario]:
+    """All of them, in the order of the report."""
+    events = QUICK_EVENTS if quick else EVENTS
+    full = Contender(f"{events:,} events in the log", "itemledger", events)
+    return [
+        Scenario("create-64", "creates, 64 clients", "create", 64, 12, _OURS, _CRUD),
+        Scenario("read-64", "reads by id, 64 clients", "read", 64, 6, _OURS, _CRUD, ITEMS),
+        Scenario("create-1", "creates, 1 client", "create", 1, 0.7, _OURS, _CRUD),
+        Scenario("read-1", "reads by id, 1 client", "read", 1, 1.0, _OURS, _CRUD, ITEMS),
+        Scenario(
+            "mixed-64", "70 % reads, 20 % creates, 10 % deletes, 64 clients", "mixed", 64, None, _OURS, _CRUD, ITEMS
+        ),
+        Scenario(
+            "no-database",
+            "creates, 64 clients, against the same server without a database",
+            "create",
+            64,
+            0.30,
+            _OURS,
+            Contender("no database", "no database"),
+        ),
+        Scenario(
+            "flat-append",
+            f"creates, 64 clients, {full.label} against an empty one",
+            "create",
+            64,
+            0.8,
+            full,
+            Contender("empty log", "itemledger"),
+        ),
+    ]

@@ -1,0 +1,128 @@
+"""Starts the servers under test, each on a free port with a fresh database, and always stops them again."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from benchmarks.databases import Databases
+from benchmarks.load import ROOT, BenchmarkError, get_status
+
+ServerName = Literal["itemledger", "crud", "no database"]
+
+BIN: Final = Path(sys.executable).parent
+START_SECONDS: Final = 60
+STOP_SECONDS: Final = 15
+LOG_LINES: Final = 40
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A server that is ready."""
+
+    url: str
+    log: Path
+
+    def log_tail(self) -> str:
+        """The last lines of what it wrote."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return "\n".join(lines[-LOG_LINES:])
+
+
+class Program(msgspec.Struct, frozen=True):
+    """How to run a server, and which GET tells by which status that it is ready."""
+
+    command: tuple[str, ...]
+    ready_path: str
+    ready_status: int
+    migrated: bool
+
+
+def _uvicorn(app: str) -> tuple[str, ...]:
+    # What `itemledger serve` sets itself: the same loop, the same parser, one process, no access log.
+    return (str(BIN / "uvicorn"), app, "--loop", "uvloop", "--http", "httptools", "--no-access-log")
+
+
+PROGRAMS: Final[dict[ServerName, Program]] = {
+    "itemledger": Program((str(BIN / "itemledger"), "serve"), "/readyz", 200, migrated=True),
+    "crud": Program(_uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False),
+    "no database": Program(_uvicorn("benchmarks.no_database:app"), "/livez", 200, migrated=True),
+}
+
+
+@contextmanager
+def run_server(name: ServerName, databases: Databases, events: int = 0) -> Iterator[Server]:
+    """Run a server for as long as the context lasts, with `events` events in its log."""
+    program = PROGRAMS[name]
+    with tempfile.TemporaryDirectory(prefix="itemledger-bench-") as temporary:
+        directory = Path(temporary)
+        database_url = databases.create(directory)
+        log = directory / "server.log"
+        environment = {**os.environ, "DATABASE_URL": database_url}
+        try:
+            if program.migrated:
+                _run_to_end((str(BIN / "itemledger"), "migrate"), environment, log)
+            if events:
+                _run_to_end((sys.executable, "-m", "benchmarks.fill", database_url, str(events)), environment, log)
+            port = _free_port()
+            command = (*program.command, "--host", "127.0.0.1", "--port", str(port))
+            with log.open("a", encoding="utf-8") as output, _process(command, environment, output.fileno()) as process:
+                server = Server(f"http://127.0.0.1:{port}", log)
+                _wait_until_ready(server, program, process)
+                try:
+                    yield server
+                except BenchmarkError as error:
+                    raise BenchmarkError(f"{error}\nThe log of {name} ends with\n{server.log_tail()}") from error
+        finally:
+            databases.drop(database_url)
+
+
+@contextmanager
+def _process(command: tuple[str, ...], environment: dict[str, str], output: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(server: Server, program: Program, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if get_status(server.url, program.ready_path) == program.ready_status:
+                return
+        except OSError:
+            pass  # not listening yet
+        time.sleep(0.05)
+    raise BenchmarkError(f"{program.command} did not get ready:\n{server.log_tail()}")
+
+
+def _run_to_end(command: tuple[str, ...], environment: dict[str, str], log: Path) -> None:
+    with log.open("a", encoding="utf-8") as output:
+        code = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    if code != 0:
+        raise BenchmarkError(f"{command} failed ({code}):\n{log.read_text(encoding='utf-8', errors='replace')}")
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
