@@ -1,9 +1,11 @@
 """The composition root: makes the parts of a running service and joins them. Nothing else does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import msgspec
+import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
@@ -20,6 +22,10 @@ from projections.items import ItemReader
 from projections.projection import LiveProjections
 
 ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
+
+
+#: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
+_STOP_SECONDS = 2
 
 
 class StartError(Exception):
@@ -60,9 +66,18 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 openapi=msgspec.json.encode(openapi.document(ROUTES)),
             )
         finally:
-            await writer.close()
+            await _stop(writer)
     finally:
         await database.dispose()
+
+
+async def _stop(writer: Writer) -> None:
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await writer.close()
+    except TimeoutError:
+        # Its callers were answered, or given up, by the server before: what did not commit was never acknowledged.
+        structlog.get_logger().error("the writer was stopped before it had written all that waited")
 
 
 async def prepare(database: Database) -> None:

@@ -6,7 +6,7 @@ lifespan too: a start that fails refuses to serve, and a stop waits for what it 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter_ns
 from typing import Any
@@ -24,7 +24,9 @@ from api.settings import Settings
 log = structlog.get_logger()
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
+_TRACEPARENT = re.compile(
+    rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
 
 
 class Boundary:
@@ -32,7 +34,7 @@ class Boundary:
 
     def __init__(
         self,
-        app: Callable[[dict[str, Any], Receive, Send], Awaitable[None]],
+        app: Callable[[Any, Receive, Send], Awaitable[None]],
         routes: Sequence[Route],
         settings: Settings,
         lifespan: Callable[[], AbstractAsyncContextManager[Services]],
@@ -73,11 +75,17 @@ class Boundary:
         exchange.route = route.path
         request = exchange.context
         request.query = parse(scope["query_string"], route.query)
-        if route.body is not None:
-            settings = self._settings
-            request.body = await read_body(receive, request.headers, settings.max_body, settings.body_timeout)
+        request.body = await read_body(
+            receive,
+            request.headers,
+            wanted=route.body is not None,
+            limit=self._settings.max_body,
+            seconds=self._settings.body_timeout,
+        )
         current.set(request)
-        await self._app({**scope, "method": route.method}, whole(request.body), exchange.send)
+        # HEAD is served as GET, and `exchange` keeps its body back. The server needs its own scope as it is.
+        served = scope if scope["method"] == route.method else {**scope, "method": route.method}
+        await self._app(served, whole(request.body), exchange.send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -103,7 +111,7 @@ class _Exchange:
     """One request and its answer on their way: what is added to every answer, and what is logged of it."""
 
     def __init__(self, scope: Scope, send: Send, services: Services | None) -> None:
-        headers = dict(scope["headers"])
+        headers = _combined(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
         request_id = sent_id.decode() if _REQUEST_ID.fullmatch(sent_id) else new_id()
         trace = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
@@ -150,6 +158,14 @@ class _Exchange:
             status=self.status,
             duration_ms=(perf_counter_ns() - self._started) / 1e6,
         )
+
+
+def _combined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Give header fields by name; several lines of one field are one list (RFC 9110, section 5.3)."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in lines:
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    return headers
 
 
 def reraise(_request: object, error: Exception) -> Any:

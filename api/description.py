@@ -94,7 +94,7 @@ ROUTES = [
         docs,
         summary="This document as a page",
         tag="description",
-        answers=(Answer(200, "HTML", str, media_type="text/html"),),
+        answers=(Answer(200, "HTML", str, ("Content-Security-Policy",), media_type="text/html"),),
     ),
     Route(
         "GET",
@@ -103,7 +103,7 @@ ROUTES = [
         summary="A file of that page",
         tag="description",
         path_schemas={"asset": {"type": "string", "enum": sorted(_ASSETS)}},
-        answers=(Answer(200, "The file", bytes, media_type="*/*"),),
+        answers=(Answer(200, "The file", bytes, ("Cache-Control",), media_type="*/*"),),
         problems=(NOT_FOUND,),
     ),
     Route(

@@ -18,7 +18,6 @@ def configure(level: str) -> None:
     """Set up logging for this process: `level` is debug, info, warning or error. Lines go to standard output."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -15,7 +15,14 @@ from api.routing import Answer, Route
 _REF = "#/components/schemas/{name}"
 
 #: Problems that any route can answer with.
-_ANYWHERE = (problems.INVALID_QUERY, problems.UNAVAILABLE, problems.STOPPING, problems.INTERNAL)
+_ANYWHERE = (
+    problems.INVALID_QUERY,
+    problems.BODY_TIMEOUT,
+    problems.BODY_TOO_LARGE,
+    problems.UNAVAILABLE,
+    problems.STOPPING,
+    problems.INTERNAL,
+)
 
 _REQUEST_HEADERS = {
     "If-None-Match": ("Entity tags the client has: the answer is 304 where one is the item's", '"1.1"'),
@@ -42,6 +49,8 @@ _RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     "X-Request-Id": {"description": "The request's name in the logs", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before trying again", "schema": {"type": "integer"}},
     "Allow": {"description": "The methods the resource has", "schema": {"type": "string"}},
+    "Cache-Control": {"description": "How long the answer may be kept (RFC 9111)", "schema": {"type": "string"}},
+    "Content-Security-Policy": {"description": "Where the page may load from", "schema": {"type": "string"}},
 }
 _TAGS = {
     "items": "What clients create, read and delete.",
@@ -121,7 +130,7 @@ def _responses(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     for kind in (*route.problems, *_ANYWHERE):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
-        responses.setdefault(str(status), _failure(kinds, schema_of))
+        responses.setdefault(str(status), _failure(kinds, schema_of, route))
     return responses
 
 
@@ -135,12 +144,16 @@ def _success(answer: Answer, schema_of: dict[str, Any]) -> dict[str, Any]:
     return response
 
 
-def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any]) -> dict[str, Any]:
+def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any], route: Route) -> dict[str, Any]:
     examples = {kind.code: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
-    headers = _headers(*(["Retry-After"] if any(kind.retry_after for kind in kinds) else []))
+    names = ["Cache-Control"]
+    if any(kind.retry_after for kind in kinds):
+        names.append("Retry-After")
+    if any("Log-Position" in answer.headers for answer in route.answers):
+        names.append("Log-Position")  # what is not found was not there at that position
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
-        "headers": headers,
+        "headers": _headers(*names),
         "content": {problems.MEDIA_TYPE: {"schema": schema_of[repr(ProblemDetails)], "examples": examples}},
     }
 

@@ -12,12 +12,16 @@ from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from eventstore.errors import UnavailableError
 from eventstore.tables import log_head
+from projections import PROJECTIONS
 from projections.projection import checkpoints
 
 _REVISION = text("SELECT version_num FROM alembic_version")
 #: One statement, so that both positions are of one moment.
 _POSITIONS = select(log_head.c.position.label("log_position"), checkpoints.c.name, checkpoints.c.position).join_from(
-    log_head, checkpoints, true()
+    log_head,
+    checkpoints,
+    true(),
+    isouter=True,  # a log without a checkpoint is still a row
 )
 
 
@@ -55,15 +59,18 @@ async def readyz() -> Reply:
 async def _ready(services: Services) -> Ready:
     if not services.writer_alive():
         raise Problem(NOT_READY, "The writer takes no commands: the service is stopping")
-    revision = (await services.database.read(_REVISION))[0][0]
+    # After a downgrade to nothing the table is there, without a row.
+    revision = next((row[0] for row in await services.database.read(_REVISION)), None)
     if revision != services.schema_head:
         raise Problem(
-            NOT_READY, f"The schema is at {revision}, not at {services.schema_head}: run `itemledger migrate`"
+            NOT_READY,
+            f"The schema is at {revision or 'nothing'}, not at {services.schema_head}: run `itemledger migrate`",
         )
     rows = await services.database.read(_POSITIONS)
     log_position = rows[0].log_position
-    reached = {row.name: row.position for row in rows}
-    behind = [f"{name} is at {position}" for name, position in reached.items() if position != log_position]
+    reached = {row.name: row.position for row in rows if row.name is not None}
+    names = [projection.name for projection in PROJECTIONS]
+    behind = [f"{name} is at {reached.get(name, 'nothing')}" for name in names if reached.get(name) != log_position]
     if behind:
         raise Problem(NOT_READY, f"The log is at {log_position}, but {', '.join(behind)}")
     return Ready(log_position, reached, revision)

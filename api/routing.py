@@ -56,7 +56,12 @@ class RouteTable:
         self._exact: dict[str, dict[str, Route]] = {}
         for route in routes:
             self._exact.setdefault(route.path, {})[route.method] = route
-        patterns = {path: re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) for path in self._exact if "{" in path}
+        # FasterAPI keeps a parameter's node under "*" and takes that segment to be it, without a value: 500.
+        patterns = {
+            path: re.sub(r"\\\{\w+\\\}", lambda _: r"(?!\*(?:/|\Z))[^/]+", re.escape(path))
+            for path in self._exact
+            if "{" in path
+        }
         self._patterns = [(re.compile(pattern), self._exact.pop(path)) for path, pattern in patterns.items()]
 
     def find(self, method: str, path: str) -> Route:

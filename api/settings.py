@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
@@ -26,9 +26,9 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     #: Bytes in a request body; more is answered 413.
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
     #: Seconds that a request body may take to arrive; more is answered 408.
-    body_timeout: Annotated[float, Meta(gt=0)] = 15.0
-    #: debug, info, warning or error.
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
+    #: The least severe lines that are logged.
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -10,8 +10,9 @@ from commands.errors import InvalidPriceError, ItemNotFoundError, VersionMismatc
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 
 #: Not all blank, and no control character. It reads alike in Python and in JSON Schema (ECMA 262), which differ in what
-#: `$` is: `(?![\s\S])` is the end in both. It can't be made to backtrack: each part is tried once.
-NAME_PATTERN = r"^(?!\s*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
+#: `$` is, so that `(?![\s\S])` is the end, and in whether `\s` has U+FEFF. It can't be made to backtrack: each part is
+#: tried once.
+NAME_PATTERN = r"^(?![\s\ufeff]*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 
 PRICE_SCALE = 4
@@ -90,10 +91,15 @@ Item = NoItem | LiveItem | DeletedItem
 
 
 def decide(command: Command, item: Item) -> list[Event]:
-    """Give the events that `command` makes of `item`; none where nothing changes. Raises CommandRejectedError."""
+    """Give the events that `command` makes of `item`; none where nothing changes.
+
+    Raises CommandRejectedError, and ValueError for an item that begins a second time: ids are given by the log.
+    """
     match command, item:
-        case CreateItem(name, price, in_stock), _:
+        case CreateItem(name, price, in_stock), NoItem():
             return [ItemCreated(name, price, in_stock)]
+        case CreateItem(), _:
+            raise ValueError(f"an item begins once, and this one already has: {item!r}")
         case DeleteItem(_, versions), LiveItem():
             if versions is not None and item.version not in versions:
                 raise VersionMismatchError(item.version)

@@ -83,7 +83,7 @@ class Server:
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         self.process = subprocess.Popen(
             [ITEMLEDGER, "serve", "--port", str(self.port), *arguments],
-            env={**os.environ, "DATABASE_URL": database_url, **(environment or {})},
+            env={**outer_environment(), "DATABASE_URL": database_url, **(environment or {})},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that a kill reaches every worker
@@ -133,6 +133,11 @@ def serving(database_url: str, *arguments: str, environment: Mapping[str, str] |
         yield server
     finally:
         server.close()
+
+
+def outer_environment() -> dict[str, str]:
+    """Give this process's environment without what is meant for the tests, which the service would refuse."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ITEMLEDGER_")}
 
 
 def free_port() -> int:

@@ -1,0 +1,110 @@
+"""The service's log: JSON lines, one for each request, that no client can forge; faults with their trace."""
+
+import asyncio
+import json
+import sqlite3
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from eventstore.tables import events
+from tests.support.http import JSON, call, check_problem, part, talk
+from tests.support.postgres import PostgresServer
+from tests.support.service import InProcess, migrate, serving
+
+FORGED = '{"event":"request","status":200,"forged":true}'
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+
+
+def drop_items(url: str, request: pytest.FixtureRequest) -> None:
+    """Break the service from behind."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(str(make_url(url).database))
+        connection.execute("DROP TABLE items")
+        connection.close()
+    else:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        server.execute("DROP TABLE items", str(make_url(url).database))
+
+
+def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
+    database_url: str, request: pytest.FixtureRequest
+) -> None:
+    asyncio.run(migrate(database_url))
+    with serving(database_url) as server, httpx.Client(base_url=server.url) as client:
+        asked = [
+            client.post("/items", json={"name": FORGED, "price": 1}, headers={"x-request-id": "named"}),
+            client.get("/items/1"),
+            client.get(f"/items/1%0A{FORGED}"),
+            client.get(f"/%0A{FORGED}"),
+            client.get("/items", params={"x\n" + FORGED: FORGED}),
+            client.get("/items", headers={"user-agent": FORGED, "x-request-id": FORGED}),
+            client.delete("/items/99"),
+            client.head("/livez"),
+            client.options("/items"),
+            client.put("/items"),
+        ]
+        cut = b"POST /items HTTP/1.1\r\nHost: x\r\nX-Request-Id: cut\r\nContent-Type: application/json\r\n"
+        assert talk(server.port, cut + b"Content-Length: 9\r\n\r\n{") == b""
+        drop_items(database_url, request)
+        broken = client.get("/items", headers={"x-request-id": "broken"})
+        check_problem(broken, 500, "internal-error")
+        assert "items" not in broken.json()["detail"]
+        server.terminate()
+        lines: list[dict[str, Any]] = [json.loads(line) for line in server.output().splitlines()]
+    written = {line["request_id"]: line for line in lines if line["event"] == "request"}
+    of_ours = [line for line in lines if line.get("route") != "/readyz" and line["event"] == "request"]
+    assert len(of_ours) == len(asked) + 2, "not one line a request"
+    routes = ["/items", "/items/{item_id}", "/items/{item_id}", None, "/items", "/items", "/items/{item_id}"]
+    routes += ["/livez", None, None]
+    methods = ["POST", "GET", "GET", "GET", "GET", "GET", "DELETE", "HEAD", "OPTIONS", "PUT"]
+    for answer, method, route in zip(asked, methods, routes, strict=True):
+        line = written[answer.headers["x-request-id"]]
+        assert {"event", "level", "timestamp", "request_id", "method", "route", "status", "duration_ms"} == set(line)
+        assert (line["method"], line["status"]) == (method, answer.status_code)
+        # OPTIONS and 405 come before a route is chosen.
+        assert line["route"] == route
+        assert line["duration_ms"] > 0
+    assert (written["cut"]["status"], written["cut"]["route"]) == (0, "/items")
+    assert not [line for line in lines if "forged" in line]
+    (fault,) = [line for line in lines if line["event"] == "unexpected error"]
+    assert (fault["request_id"], fault["level"], fault["route"]) == ("broken", "error", "/items")
+    assert "items" in json.dumps(fault["exception"])
+    assert fault["exception"][0]["frames"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "correlation"),
+    [
+        ({"x-request-id": "named"}, "named"),
+        ({"traceparent": f"00-{TRACE}-{PARENT}-01"}, TRACE),
+        ({"traceparent": f"00-{TRACE}-{PARENT}-01", "x-request-id": "named"}, TRACE),
+        ({"traceparent": f"01-{TRACE}-{PARENT}-00-more", "x-request-id": "named"}, TRACE),
+        ({"traceparent": f"00-{'0' * 32}-{PARENT}-01", "x-request-id": "named"}, "named"),
+        ({"traceparent": f"00-{TRACE}-{'0' * 16}-01", "x-request-id": "named"}, "named"),
+        ({"traceparent": f"ff-{TRACE}-{PARENT}-01", "x-request-id": "named"}, "named"),
+        ({"traceparent": f"00-{TRACE}-{PARENT}-01-more", "x-request-id": "named"}, "named"),
+        ({"traceparent": f"00-{TRACE.upper()}-{PARENT}-01", "x-request-id": "named"}, "named"),
+        ({"traceparent": "nonsense", "x-request-id": "named"}, "named"),
+    ],
+)
+async def test_an_event_keeps_the_trace_or_the_request_that_caused_it(
+    small: InProcess, headers: dict[str, str], correlation: str
+) -> None:
+    body = part(b'{"name":"a","price":1}')
+    created = await call(small.app, "POST", "/items", body, headers=[*JSON.items(), *headers.items()])
+    assert created is not None
+    assert created.status_code == 201
+    (row,) = await small.services.database.read(select(events.c.correlation_id, events.c.actor, events.c.causation_id))
+    assert tuple(row) == (correlation, "anonymous", None)
+
+
+async def test_an_event_without_either_keeps_the_id_that_the_answer_has(service: InProcess) -> None:
+    created = await service.client.post("/items", json={"name": "Pen", "price": 1})
+    deleted = await service.client.delete("/items/1", headers={"x-request-id": "a b"})
+    rows = await service.services.database.read(select(events.c.correlation_id).order_by(events.c.position))
+    assert [row[0] for row in rows] == [answer.headers["x-request-id"] for answer in (created, deleted)]

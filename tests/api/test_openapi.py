@@ -1,0 +1,125 @@
+"""The OpenAPI document: valid 3.1, complete, and true. That answers keep to it is checked in every test around."""
+
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+from api import openapi
+from api.app import ROUTES, create_app
+from api.problems import KINDS, NOT_READY
+from api.settings import Settings
+from tests.api.test_bad_bodies import WRONG_FIELDS, WRONG_NAMES, WRONG_TYPES
+from tests.api.test_names_in_answers import NAMES
+from tests.support.http import Contract
+from tests.support.service import InProcess
+
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi.document(ROUTES)))
+CONTRACT = Contract(DOCUMENT)
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+}
+
+
+def accepts(body: bytes) -> bool:
+    content = OPERATIONS["POST /items"]["requestBody"]["content"]["application/json"]
+    return CONTRACT.errors(content["schema"], json.loads(body)) == []
+
+
+async def test_the_service_gives_the_document(service: InProcess) -> None:
+    answer = await service.client.get("/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == DOCUMENT
+
+
+def test_it_is_valid() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    validate(DOCUMENT, cls=OpenAPIV31SpecValidator)
+
+
+def test_it_has_every_route_and_nothing_else() -> None:
+    inner = create_app(Settings())._app
+    served = {f"{route['method']} {route['path']}" for route in inner.routes}  # type: ignore[attr-defined]
+    assert set(OPERATIONS) == served == {f"{route.method} {route.path}" for route in ROUTES}
+    ids = [operation["operationId"] for operation in OPERATIONS.values()]
+    assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_says_what_goes_in_and_what_can_come_out(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert {tag["name"] for tag in DOCUMENT["tags"]} >= set(operation["tags"])
+    assert {"400", "500", "503"} <= set(operation["responses"])
+    if "{" in name:
+        assert "404" in operation["responses"]
+    if "requestBody" in operation:
+        assert operation["requestBody"]["required"] is True
+        assert {"408", "413", "415", "422"} <= set(operation["responses"])
+    for status, response in operation["responses"].items():
+        assert "X-Request-Id" in response["headers"]
+        assert response["description"]
+        if int(status) >= 400:
+            assert set(response["content"]) == {"application/problem+json"}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_example_is_an_instance_of_its_schema(name: str) -> None:
+    operation = OPERATIONS[name]
+    contents = [*operation.get("requestBody", {}).get("content", {}).values()]
+    for response in operation["responses"].values():
+        contents += response.get("content", {}).values()
+    for content in contents:
+        examples = [example["value"] for example in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        for example in examples:
+            assert CONTRACT.errors(content["schema"], example) == []
+    for parameter in operation["parameters"]:
+        if "example" in parameter:
+            assert CONTRACT.errors(parameter["schema"], parameter["example"]) == []
+
+
+async def test_the_example_of_a_request_is_accepted_and_gives_the_example_of_its_answer(service: InProcess) -> None:
+    operation = OPERATIONS["POST /items"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    created = await service.client.post("/items", json=example)
+    assert created.json() == operation["responses"]["201"]["content"]["application/json"]["example"]
+    for path in ("/items", "/items/{item_id}"):
+        shown = OPERATIONS[f"GET {path}"]["responses"]["200"]["content"]["application/json"]["example"]
+        assert (await service.client.get(path.format(item_id=1))).json() == shown
+
+
+def test_every_kind_of_problem_is_described_somewhere() -> None:
+    described = {
+        code
+        for operation in OPERATIONS.values()
+        for status, response in operation["responses"].items()
+        if int(status) >= 400
+        for code in response["content"]["application/problem+json"]["examples"]
+    }
+    # 405 is the answer to what is no operation of the document.
+    assert {kind.code for kind in KINDS} - described == {"method-not-allowed"}
+    assert NOT_READY.code in described
+
+
+@pytest.mark.parametrize("case", [*WRONG_TYPES, *WRONG_FIELDS, *WRONG_NAMES])
+def test_the_schema_refuses_what_the_service_refuses(case: str) -> None:
+    body, _ = {**WRONG_TYPES, **WRONG_FIELDS, **WRONG_NAMES}[case]
+    if case != "repeated, first wrong":  # no schema can see it: parsers keep the last
+        assert not accepts(body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schema_accepts_the_names_that_the_service_accepts(name: str) -> None:
+    assert accepts(json.dumps({"name": name, "price": "9.99"}).encode())
+
+
+def test_the_judge_of_answers_can_say_no() -> None:
+    item = {"$ref": "#/components/schemas/Item"}
+    good = {"id": 1, "name": "Pen", "price": 9.99, "in_stock": True}
+    assert CONTRACT.errors(item, good) == []
+    for bad in ({**good, "id": "1"}, {**good, "price": "9.99"}, {"id": 1}, {**good, "name": " "}, {**good, "id": 0}):
+        assert CONTRACT.errors(item, bad) != []
