@@ -1,6 +1,8 @@
 """The shell's door: `itemledger serve` and `itemledger migrate`. Both read their settings from the environment."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -37,6 +39,8 @@ def serve(host: str, port: int, workers: int) -> None:
         await prepare(database)
 
     _with_database(fit)
+    # uvicorn raises the signal that stopped it once more when all is done; a stop that went well is no death by signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     uvicorn.run(
         "api.app:create_app",
         factory=True,
@@ -80,5 +84,6 @@ def _with_database(use: Callable[[Database], Awaitable[Any]]) -> None:
         observe.configure(settings.log_level)
         asyncio.run(run())
     except (SettingsError, StartError, EventStoreError) as error:
-        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        # SQLAlchemy's errors go on with the statement and a link; their first line says what is wrong.
+        cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ else ""
         raise click.ClickException(f"{error}{cause}") from error

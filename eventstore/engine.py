@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -54,7 +54,10 @@ _SQLITE_PRAGMAS = (
     "trusted_schema=OFF",
     "temp_store=MEMORY",
     "journal_size_limit=67108864",
+    "wal_autocheckpoint=4000",  # 16 MiB: a checkpoint syncs the file, and whoever writes then waits for it
 )
+#: One SELECT is one round trip (or hop between threads) less before and after, and still one snapshot.
+_READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_timeout": 2}
 #: PostgreSQL says these when it can't work now (or took the transaction back); the same transaction may succeed later.
 _TRANSIENT_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57")
 _SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 8, 10, 13, 14
@@ -75,10 +78,15 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, obj
 
 
 def commit(transaction: RootTransaction) -> None:
-    """Commit, or raise OutcomeUnknownError: once COMMIT was sent, an error does not tell whether it took place."""
+    """Commit, or raise OutcomeUnknownError: once COMMIT was sent, an error does not tell whether it took place.
+
+    Raises StorageFullError where it did not, for want of room.
+    """
     try:
         transaction.commit()
     except (SQLAlchemyError, OSError) as error:
+        if isinstance(full := translate(error), StorageFullError):
+            raise full from error  # a commit that found no room did not take place; SQLite first asks for it here
         raise OutcomeUnknownError from error
 
 
@@ -152,7 +160,7 @@ class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
     def __init__(self, url: URL) -> None:
-        reader = create_async_engine(url, pool_size=4, max_overflow=0, pool_timeout=2, pool_reset_on_return=None)
+        reader = create_async_engine(url, **_READING, pool_size=4, max_overflow=0)
         event.listen(reader.sync_engine, "connect", _sqlite_reader)
         super().__init__(url, reader)
         self._writer = create_engine(
@@ -225,9 +233,7 @@ class PostgresDatabase(Database):
             url,
             pool_size=4,
             max_overflow=4,
-            pool_timeout=2,
-            isolation_level="AUTOCOMMIT",  # one SELECT is one round trip, and one snapshot
-            skip_autocommit_rollback=True,
+            **_READING,
             connect_args={**options, "server_settings": {**settings, "default_transaction_read_only": "on"}},
         )
         super().__init__(url, reader)
@@ -280,7 +286,10 @@ class PostgresDatabase(Database):
 
 def open_database(url: str) -> Database:
     """Open the database that `url` names, without connecting yet. Raises UnsupportedDatabaseError."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise UnsupportedDatabaseError("what is no URL") from None  # untold, since it may hold a password
     if parsed.drivername == "postgresql+asyncpg":
         return PostgresDatabase(parsed)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
@@ -303,7 +312,6 @@ def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
 
 
 def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
-    dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in (*_SQLITE_PRAGMAS[2:], "query_only=ON"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -26,9 +26,9 @@ async def assert_log_and_projection_agree(database: Database) -> None:
     await database.write(_check)
 
 
-def fold_of_log(connection: Connection) -> dict[int, ItemRow]:
-    """Give the items that live after the whole log, by id. Run it within a transaction."""
-    return _fold(connection.execute(_EVENTS).mappings().all())
+def fold_of_log(connection: Connection, upto: int | None = None) -> dict[int, ItemRow]:
+    """Give the items that live after the log, or after its first `upto` events, by id. Run it within a transaction."""
+    return _fold(connection.execute(_EVENTS).mappings().all()[:upto])
 
 
 def stored_items(connection: Connection) -> dict[int, ItemRow]:

@@ -1,0 +1,35 @@
+"""What must hold of a database and of a server, whatever happened to them."""
+
+import json
+from typing import Any
+
+from sqlalchemy import text
+
+from eventstore.engine import SqliteDatabase, open_database
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.service import Server
+
+
+async def assert_whole(url: str) -> None:
+    """Fail where the log, the projection or the database file is not what it must be."""
+    database = open_database(url)
+    try:
+        if isinstance(database, SqliteDatabase):
+            assert [row[0] for row in await database.read(text("PRAGMA integrity_check"))] == ["ok"]
+        await assert_log_and_projection_agree(database)
+    finally:
+        await database.dispose()
+
+
+def assert_stopped_well(server: Server) -> None:
+    """Fail where a server that was asked to stop did not within 10 seconds, or complained of anything in its log."""
+    output = server.output(10)
+    complaints = [line for line in log_lines(output) if line["level"] not in ("debug", "info")]
+    assert not complaints, complaints
+    assert "Traceback" not in output, output
+    assert server.process.returncode == 0, output[-2000:]
+
+
+def log_lines(output: str) -> list[dict[str, Any]]:
+    """Give the lines of a server's log that are JSON."""
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]

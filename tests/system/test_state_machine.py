@@ -1,0 +1,151 @@
+"""Random clients, one by one and at once, against the running service: every answer is one the model allows."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from msgspec import Struct
+from sqlalchemy import text
+
+from eventstore.engine import Database, open_database
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.load import Client, ask, list_items
+from tests.support.service import Server, migrate, serving
+from tests.system.model import Create, Delete, Model, Operation, Page, Read, Script, body_of
+from tests.system.scale import SCALE
+
+EXAMPLES = 40 * SCALE
+STEPS = 15
+
+_HISTORY = text("SELECT type, item_id, version FROM events WHERE position > :position ORDER BY position")
+
+
+class Chosen(Struct, frozen=True):
+    """An item, chosen before it is known which there are: `resolve` tells its id."""
+
+    kind: str
+    number: int
+
+    def resolve(self, model: Model) -> int:
+        """Give the id: of a live item, a deleted one, one that is about to be created, or one that never was."""
+        known = {"live": list(model.items), "deleted": model.deleted}.get(self.kind)
+        if known:
+            return known[-1 - self.number % len(known)]
+        return model.position + 1 + self.number if self.kind == "next" else 2**40 + self.number
+
+
+class Wish(Struct, frozen=True):
+    """A deletion or a read of a chosen item."""
+
+    operation: type[Delete] | type[Read]
+    of: Chosen
+
+
+# No control characters and no surrogates, which are refused; all else is a name.
+_NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).filter(str.strip)
+_PRICES = st.decimals(Decimal(-(10**13)), Decimal(10**13), places=4)
+_CHOSEN = st.builds(Chosen, st.sampled_from(["live", "live", "deleted", "next", "never"]), st.integers(0, 40))
+_CREATES = st.builds(Create, _NAMES, _PRICES, st.booleans())
+_WISHES = st.builds(Wish, st.sampled_from([Delete, Delete, Read]), _CHOSEN)
+_STEPS: st.SearchStrategy[Operation | Wish] = st.one_of(_CREATES, _WISHES, st.builds(Page, st.integers(1, 100)))
+
+
+class Clients(RuleBasedStateMachine):
+    """Clients of one running service; each example begins with what those before left."""
+
+    def __init__(self, server: Server, database: Database, run: Callable[..., None]) -> None:
+        super().__init__()
+        self.port = server.port
+        self.database = database
+        self.await_ = run
+        self.model = Model(0, [])
+        self.agreed = True
+
+    @initialize()
+    def begin(self) -> None:
+        self.await_(self._begin())
+
+    @rule(scripts=st.lists(st.lists(_STEPS, min_size=1, max_size=4), min_size=2, max_size=8))
+    def act_at_once(self, scripts: list[list[Operation | Wish]]) -> None:
+        self.await_(self._act(scripts))
+
+    @rule(step=_STEPS)
+    def act_alone(self, step: Operation | Wish) -> None:
+        self.await_(self._act([[step]]))
+
+    @rule(creates=st.lists(_CREATES, min_size=10, max_size=40))
+    def create_a_batch(self, creates: list[Create]) -> None:
+        self.await_(self._act([[create] for create in creates]))
+
+    @rule(chosen=_CHOSEN, times=st.integers(2, 16))
+    def delete_one_at_once(self, chosen: Chosen, times: int) -> None:
+        self.await_(self._act([[Wish(Delete, chosen), Wish(Read, chosen)]] * times))
+
+    @rule(chosen=st.lists(_CHOSEN, min_size=5, max_size=20))
+    def delete_a_batch(self, chosen: list[Chosen]) -> None:
+        self.await_(self._act([[Wish(Delete, each)] for each in chosen]))
+
+    @rule(limit=st.integers(5, 1000))
+    def list_all_pages(self, limit: int) -> None:
+        self.await_(self._compare_list(limit))
+
+    def teardown(self) -> None:
+        # It is called after a failure too, and would say another one.
+        if self.agreed:
+            self.await_(self._end())
+
+    async def _begin(self) -> None:
+        position = (await ask(self.port, "GET", "/readyz")).json()["log_position"]
+        self.model = Model(position, await list_items(self.port))
+
+    async def _act(self, scripts: Sequence[Sequence[Operation | Wish]]) -> None:
+        resolved = [
+            [step.operation(step.of.resolve(self.model)) if isinstance(step, Wish) else step for step in script]
+            for script in scripts
+        ]
+        self.agreed = False
+        self.model.judge(await asyncio.gather(*(self._play(script) for script in resolved)))
+        self.agreed = True
+
+    async def _play(self, script: Sequence[Operation]) -> Script:
+        async with Client.connected(self.port) as client:
+            return [(operation, await client.ask(*operation.request())) for operation in script]
+
+    async def _compare_list(self, limit: int) -> None:
+        listed = [(item["id"], body_of(item)) for item in await list_items(self.port, limit)]
+        assert listed == sorted(self.model.items.items())
+
+    async def _end(self) -> None:
+        await self._compare_list(1000)
+        began = self.model.position - len(self.model.history)
+        recorded = await self.database.read(_HISTORY, {"position": began})
+        assert [tuple(row) for row in recorded] == self.model.history
+        await assert_log_and_projection_agree(self.database)
+
+
+def test_every_answer_to_random_concurrent_clients_is_one_that_the_model_allows(database_url: str) -> None:
+    with asyncio.Runner() as runner:
+        runner.run(migrate(database_url))
+        database = open_database(database_url)
+        try:
+            with serving(database_url) as server:
+
+                class Here(Clients):
+                    def __init__(self) -> None:
+                        super().__init__(server, database, runner.run)
+
+                # Derandomized: the same examples in every run. They are not kept, since ids only grow.
+                chosen = settings(
+                    derandomize=True,
+                    database=None,
+                    deadline=None,
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    suppress_health_check=list(HealthCheck),
+                )
+                run_state_machine_as_test(Here, settings=chosen)
+        finally:
+            runner.run(database.dispose())
