@@ -1,0 +1,92 @@
+"""Events to put into a log, and the short ways to put them there and to look at what is there."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from eventstore import log
+from eventstore.engine import Database, open_database
+from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
+from eventstore.unit_of_work import Projector, unit_of_work
+from projections import PROJECTIONS
+from projections.projection import LiveProjections
+from tests.support.fold import assert_log_and_projection_agree
+
+LIVE = LiveProjections(PROJECTIONS)
+
+
+def proposed(
+    item_id: int, version: int, event: Event, command_id: str | None = None, ordinal: int = 0
+) -> ProposedEvent:
+    """Give an event of a command with an id of its own, or of the one named."""
+    return ProposedEvent(item_id, version, event, Metadata(command_id or f"{item_id}.{version}"), ordinal)
+
+
+def created(item_id: int, name: str = "Pen", **options: Any) -> ProposedEvent:
+    """Give an item's first event."""
+    return proposed(item_id, 1, ItemCreated(name, Decimal("1.5"), True), **options)
+
+
+def changed(item_id: int, version: int, **options: Any) -> ProposedEvent:
+    """Give a later event of an item."""
+    return proposed(item_id, version, ItemChanged(price=Decimal(version)), **options)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Open a database beside the fixture's, and close it whatever happens."""
+    database = open_database(url)
+    try:
+        yield database
+    finally:
+        await database.dispose()
+
+
+async def record(
+    database: Database, events: Sequence[ProposedEvent], now: int = 1, projectors: Sequence[Projector] = (LIVE,)
+) -> list[RecordedEvent]:
+    """Record events in one unit of work."""
+
+    def work(connection: Connection) -> list[RecordedEvent]:
+        with unit_of_work(connection, projectors) as unit:
+            return unit.record(events, now)
+
+    return await database.write(work)
+
+
+async def history(database: Database) -> list[RecordedEvent]:
+    """Read the whole log."""
+
+    def work(connection: Connection) -> list[RecordedEvent]:
+        with connection.begin():
+            return log.read_all(connection, limit=1_000_000)
+
+    return await database.write(work)
+
+
+async def execute(database: Database, *statements: str) -> None:
+    """Run SQL on the write connection, in one transaction."""
+
+    def work(connection: Connection) -> None:
+        with connection.begin():
+            for statement in statements:
+                connection.execute(text(statement))
+
+    await database.write(work)
+
+
+async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+    """Read every row of every table, to see that nothing changed."""
+    names = ("alembic_version", "events", "items", "log_head", "log_tiles", "projections")
+    return {name: sorted(tuple(row) for row in await database.read(text(f"SELECT * FROM {name}"))) for name in names}
+
+
+async def assert_still_works(database: Database) -> None:
+    """Whatever went wrong: the next unit of work succeeds, and so does a read."""
+    position = len(await history(database))
+    await record(database, [created(position + 1)])
+    assert (await database.read(text("SELECT count(*) FROM items")))[0][0] == position + 1
+    await assert_log_and_projection_agree(database)

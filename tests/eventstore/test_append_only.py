@@ -1,0 +1,89 @@
+"""The databases themselves refuse to change history, and the read engine changes nothing at all."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from eventstore.engine import Database
+from eventstore.errors import UnavailableError
+from tests.eventstore.recording import created, execute, record, tables
+
+COLUMNS = (
+    "position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, fingerprint, "
+    "correlation_id, causation_id, leaf_hash"
+)
+#: Event 1 as someone would like it to have been: same position, or another position and the same version.
+SAME_POSITION = f"SELECT {COLUMNS.replace('data', repr('{}'))} FROM events WHERE position = 1"
+SAME_VERSION = SAME_POSITION.replace("position, item_id", "99, item_id").replace("command_id", "'other'")
+
+CHANGES = [
+    "UPDATE events SET data = '{}'",
+    "UPDATE events SET data = data WHERE position = 1",
+    "UPDATE events SET position = position + 100",
+    "DELETE FROM events",
+    "DELETE FROM events WHERE position = 2",
+    f"INSERT INTO events ({COLUMNS}) {SAME_POSITION} ON CONFLICT (position) DO UPDATE SET data = excluded.data",
+]
+SQLITE_CHANGES = [
+    *CHANGES,
+    "UPDATE OR IGNORE events SET data = '{}'",
+    "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
+    f"INSERT OR REPLACE INTO events ({COLUMNS}) {SAME_POSITION}",
+    f"INSERT OR REPLACE INTO events ({COLUMNS}) {SAME_VERSION}",
+    f"REPLACE INTO events ({COLUMNS}) {SAME_POSITION}",
+]
+POSTGRES_CHANGES = [
+    *CHANGES,
+    "TRUNCATE events",
+    "TRUNCATE events CASCADE",
+    "TRUNCATE items, events RESTART IDENTITY",
+    "MERGE INTO events USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
+    "WITH gone AS (DELETE FROM events RETURNING 1) SELECT count(*) FROM gone",
+]
+
+
+#: Every table, and a column to write.
+COLUMN_OF = {
+    "alembic_version": "version_num",
+    "events": "data",
+    "items": "name",
+    "log_head": "frontier",
+    "log_tiles": "hash",
+    "projections": "name",
+}
+
+
+@pytest.mark.parametrize(
+    ("database_url", "role"),
+    [("sqlite", None), ("postgresql", "origin"), ("postgresql", "local"), ("postgresql", "replica")],
+    indirect=["database_url"],
+)
+async def test_the_database_refuses_to_change_history(database: Database, role: str | None) -> None:
+    await record(database, [created(1), created(2)])
+    before = await tables(database)
+    # As a replica, a PostgreSQL session runs no trigger but those that are ALWAYS enabled.
+    prelude = [f"SET LOCAL session_replication_role = {role}"] if role else []
+    for change in POSTGRES_CHANGES if role else SQLITE_CHANGES:
+        with pytest.raises(DBAPIError, match="events is append-only"):
+            await execute(database, *prelude, change)
+        assert await tables(database) == before, change
+
+
+async def test_the_read_engine_can_not_write(database: Database) -> None:
+    await record(database, [created(position) for position in range(1, 257)])  # enough for a tile
+    before = await tables(database)
+    assert before.keys() == COLUMN_OF.keys()
+    assert all(before.values())
+    for table, column in COLUMN_OF.items():
+        for statement in (
+            f"UPDATE {table} SET {column} = {column}",
+            f"DELETE FROM {table}",
+            f"INSERT INTO {table} SELECT * FROM {table}",
+            f"DROP TABLE {table}",
+            f"ALTER TABLE {table} RENAME TO gone",
+            "CREATE TABLE made (n INTEGER)",
+        ):
+            with pytest.raises(UnavailableError) as raised:
+                await database.read(text(statement))
+            assert "read" in str(raised.value.__cause__), statement  # "read-only", "a readonly database"
+    assert await tables(database) == before

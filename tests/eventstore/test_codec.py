@@ -1,0 +1,156 @@
+"""The bytes of events: what was written once is read for ever, and written alike."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventstore import codec
+from eventstore.errors import CorruptEventError, UnknownEventTypeError
+from eventstore.events import (
+    EVENT_TYPES,
+    Event,
+    ItemChanged,
+    ItemCreated,
+    ItemDeleted,
+    ItemRestored,
+    Metadata,
+    ProposedEvent,
+)
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+FOUNTAIN_PEN = ItemCreated('F\u00fcller "\u2116 5" \U0001f58a / C:\\Stifte', Decimal("12345678901234.0001"), True)
+
+#: What each golden file says. A line here and its file stay as they are for ever; a new type adds one of each.
+MEANING: dict[str, Event] = {
+    "item.created.v1": FOUNTAIN_PEN,
+    "item.changed.v1": ItemChanged(price=Decimal("-0.5"), in_stock=False),
+    "item.deleted.v1": ItemDeleted(),
+    "item.restored.v1": ItemRestored(),
+}
+
+
+def golden(name: str) -> str:
+    return (GOLDEN / f"{name}.json").read_bytes().decode()
+
+
+def test_every_type_has_its_golden_file_and_no_file_lost_its_type() -> None:
+    types = [event_type.type for event_type in EVENT_TYPES]
+    assert len(types) == len(set(types))
+    assert set(types) == MEANING.keys()
+    assert {path.name for path in GOLDEN.iterdir()} == {f"{name}.json" for name in (*types, "leaf")}
+
+
+@pytest.mark.parametrize("name", MEANING)
+def test_a_stored_event_means_what_it_meant(name: str) -> None:
+    decoded = codec.decode(1, name, golden(name))
+    assert decoded == MEANING[name]
+    assert type(decoded) is type(MEANING[name])
+
+
+@pytest.mark.parametrize("name", MEANING)
+def test_an_event_is_written_as_it_was(name: str) -> None:
+    assert codec.encode(MEANING[name]) == golden(name)
+    assert MEANING[name].type == name
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (ItemChanged(), "{}"),
+        (ItemChanged(name="Pen"), '{"name":"Pen"}'),
+        (ItemChanged(in_stock=True), '{"in_stock":true}'),
+        (ItemCreated("Pen", Decimal("1.50"), False), '{"name":"Pen","price":"1.50","in_stock":false}'),
+    ],
+)
+def test_a_field_that_did_not_change_is_absent_and_a_price_is_a_string(event: Event, text: str) -> None:
+    assert codec.encode(event) == text
+    assert codec.decode(1, event.type, text) == event
+
+
+@pytest.mark.parametrize("name", ["item.created.v2", "item.created", "ItemCreated", "", "item.created.v1 "])
+def test_an_unknown_type_stops_with_its_position(name: str) -> None:
+    with pytest.raises(UnknownEventTypeError) as raised:
+        codec.decode(4711, name, "{}")
+    assert str(raised.value) == (f"Event 4711 has the type {name!r}, which this version of the code does not know.")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("item.created.v1", ""),
+        ("item.created.v1", "{"),
+        ("item.created.v1", "{}"),
+        ("item.created.v1", "null"),
+        ("item.created.v1", "[]"),
+        ("item.created.v1", '{"name":"Pen","price":"1"}'),
+        ("item.created.v1", '{"name":"Pen","price":"one","in_stock":true}'),
+        ("item.created.v1", '{"name":"Pen","price":"1","in_stock":1}'),
+        ("item.created.v1", '{"name":null,"price":"1","in_stock":true}'),
+        ("item.created.v1", '{"name":"Pen","price":"1","in_stock":true,"colour":"red"}'),
+        ("item.created.v1", '{"name":"Pen","price":"1","in_stock":true} x'),
+        ("item.changed.v1", '{"nam":"Pen"}'),
+        ("item.deleted.v1", '{"why":"old"}'),
+        ("item.restored.v1", "true"),
+    ],
+)
+def test_corrupt_data_stops_with_its_position(name: str, data: str) -> None:
+    with pytest.raises(CorruptEventError) as raised:
+        codec.decode(4711, name, data)
+    assert str(raised.value).startswith(f"Event 4711 of type {name!r} does not decode: ")
+
+
+@pytest.fixture
+def upcaster() -> Iterator[None]:
+    # As if `item.deleted.v1` had been replaced by one that changes the stock, and that by a creation.
+    codec.UPCASTERS[ItemDeleted] = lambda old: ItemChanged(in_stock=False)
+    codec.UPCASTERS[ItemChanged] = lambda old: ItemCreated("Pen", Decimal(1), old.in_stock)
+    yield
+    codec.UPCASTERS.clear()
+
+
+@pytest.mark.usefixtures("upcaster")
+def test_an_old_type_is_lifted_step_by_step_to_the_newest() -> None:
+    assert codec.decode(1, "item.deleted.v1", "{}") == ItemCreated("Pen", Decimal(1), False)
+    assert codec.decode(1, "item.restored.v1", "{}") == ItemRestored()
+
+
+def test_the_leaf_is_what_javascript_writes() -> None:
+    # leaf.json was written once by JSON.stringify in Node.js; it holds all that a JSON writer may escape its own way.
+    metadata = Metadata(
+        command_id="c\u00f6mmand",
+        actor="J\u00fcrgen \U0001f58a <a&b> \"'\\/\x7f\x80\u2028\u2029\ufeff\x01\x1f\b\f\n\r\t",
+        correlation_id="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        fingerprint=b"\xff" * 32,  # not part of the leaf
+    )
+    proposed = ProposedEvent(42, 7, FOUNTAIN_PEN, metadata, ordinal=3)
+    data = golden("item.created.v1")
+    # The position is the largest whole number that JavaScript tells from its neighbours.
+    assert codec.leaf(2**53 - 1, 1767225600123456, proposed, data) == (GOLDEN / "leaf.json").read_bytes()
+
+
+prices = st.decimals(-(10**14) + 1, 10**14 - 1, places=4)
+texts = st.text()
+events = st.one_of(
+    st.builds(ItemCreated, texts, prices, st.booleans()),
+    st.builds(
+        ItemChanged,
+        st.just(msgspec.UNSET) | texts,
+        st.just(msgspec.UNSET) | prices,
+        st.just(msgspec.UNSET) | st.booleans(),
+    ),
+    st.builds(ItemDeleted),
+    st.builds(ItemRestored),
+)
+
+
+@settings(derandomize=True)
+@given(events)
+def test_what_is_written_is_read_and_written_again_alike(event: Event) -> None:
+    text = codec.encode(event)
+    assert codec.decode(1, event.type, text) == event
+    assert codec.encode(codec.decode(1, event.type, text)) == text

@@ -1,0 +1,128 @@
+"""The rooms and the arrows between them, read from the source itself."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+#: Which rooms each room may import.
+ARROWS = {
+    "eventstore": set[str](),
+    "commands": {"eventstore"},
+    "projections": {"eventstore"},
+    "migrations": {"eventstore", "projections"},
+    "api": {"eventstore", "commands", "projections", "migrations"},
+}
+#: What each room may import from outside, beside the standard library; the doors may use what they need.
+OUTSIDE = {
+    "eventstore": {"msgspec", "sqlalchemy"},
+    "commands": {"msgspec", "sqlalchemy"},
+    "projections": {"msgspec", "sqlalchemy"},
+    "migrations": {"alembic", "sqlalchemy"},
+}
+#: All that the decisions may know: nothing that waits, stores, tells the time or rolls dice.
+PURE = {"commands/item.py": {"re", "decimal", "typing", "msgspec", "commands.errors", "eventstore.events"}}
+
+MODULES = sorted(path for room in ARROWS for path in (ROOT / room).rglob("*.py"))
+LONGEST = 300
+
+_NAMES_EVENTS = re.compile(r'\b(?:from|into|update|join|table|on|truncate)\s+"?events\b', re.IGNORECASE)
+_INSERTS_EVENTS = re.compile(r"(\w+\.)*insert\((\w+\.)*events\)|(\w+\.)*events\.insert\(\)")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def room_of(path: Path) -> str:
+    return name_of(path).partition("/")[0]
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Give (module, name) for everything that a file imports, in functions too; the name is empty for whole modules."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def test_every_room_is_looked_at() -> None:
+    assert {room_of(path) for path in MODULES} == ARROWS.keys()
+    assert len(MODULES) >= 30
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert packages - ARROWS.keys() <= {"benchmarks", "tests"}  # a new room says here what it may import
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    room = room_of(path)
+    for module, _ in imports(path):
+        target = module.partition(".")[0]
+        if target in ("tests", "benchmarks"):
+            raise AssertionError(f"{name_of(path)} imports {module}")
+        if target in ARROWS:
+            assert target == room or target in ARROWS[room], f"{name_of(path)} imports {module}"
+        elif room in OUTSIDE and target not in sys.stdlib_module_names:
+            assert target in OUTSIDE[room], f"{name_of(path)} imports {module}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_decisions_are_pure(name: str) -> None:
+    assert {module for module, _ in imports(ROOT / name)} <= PURE[name]
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert not calls & {"open", "input", "print", "eval", "exec", "__import__", "id", "hash"}
+
+
+def strings(path: Path) -> list[str]:
+    """Give the strings of a file but those that stand alone, which are documentation."""
+    tree = ast.parse(path.read_text())
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in alone
+    ]
+
+
+def names_of_the_events_table(path: Path) -> list[str]:
+    """Give what in a file speaks of the `events` table: an import of it, an expression, or SQL in a string."""
+    imported = [
+        module for module, name in imports(path) if module.startswith("eventstore.") and name in ("events", "*")
+    ]
+    expressions = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute | ast.Subscript)
+    ]
+    named = [text for text in expressions if re.search(r"\btables(\.events|\['events'\])$|\blog\.events$", text)]
+    return [*imported, *named, *filter(_NAMES_EVENTS.search, strings(path))]
+
+
+def test_only_the_log_and_its_migrations_name_the_events_table() -> None:
+    naming = {name_of(path): names for path in MODULES if (names := names_of_the_events_table(path))}
+    assert {name.partition("/")[0] for name in naming} == {"eventstore", "migrations"}, naming
+
+
+def test_one_statement_inserts_events() -> None:
+    inserting = []
+    for path in MODULES:
+        calls = [ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        inserting += [name_of(path) for call in calls if _INSERTS_EVENTS.fullmatch(call)]
+        inserting += [name_of(path) for text in strings(path) if re.search(r'\binto\s+"?events\b', text, re.IGNORECASE)]
+    assert inserting == ["eventstore/log.py"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < LONGEST
