@@ -16,7 +16,9 @@ from api.lint import lint
 from api.routing import register
 from api.settings import Settings, from_environment
 from commands.writer import Writer
-from eventstore.engine import Database, SqliteDatabase, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
+from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
 from projections.items import ItemReader
 from projections.projection import LiveProjections

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from commands.item import Command
 from commands.writer import Recorded
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import Metadata
 from projections.items import ItemReader
 

@@ -24,11 +24,13 @@ class PageQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 
 def parse(query_string: bytes, struct: type[Struct]) -> Struct:
     """Read a query string as `struct`. Raises Problem (400) for an unknown, repeated, malformed or wrong parameter."""
+    if not query_string:
+        return msgspec.convert({}, struct)
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),
             keep_blank_values=True,
-            strict_parsing=bool(query_string),
+            strict_parsing=True,
             errors="strict",
             max_num_fields=_MAX_PARAMETERS,
         )

@@ -22,7 +22,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     #: Commands that may wait to be written; one more is answered 503.
     max_queue: Annotated[int, Meta(ge=1)] = 1024
     #: Commands that share one commit at most.
-    max_batch: Annotated[int, Meta(ge=1, le=1000)] = 128
+    max_batch: Annotated[int, Meta(ge=1, le=1000)] = 32
     #: Bytes in a request body; more is answered 413.
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
     #: Seconds that a request body may take to arrive; more is answered 408.

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from commands.errors import CommandRejectedError, QueueFullError, WriterClosedError
 from commands.item import Command, Item, NoItem, decide, evolve
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.unit_of_work import Projector, UnitOfWork, unit_of_work
@@ -73,7 +73,7 @@ class Writer:
         projectors: Sequence[Projector],
         *,
         max_queue: int = 1024,
-        max_batch: int = 128,
+        max_batch: int = 32,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._database = database

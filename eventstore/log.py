@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from eventstore import codec, merkle
+from eventstore.dialect import insert
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.tables import events, log_head, log_tiles
 
@@ -21,7 +22,9 @@ class Head(Struct, frozen=True):
     frontier: merkle.Frontier
 
 
-_READ_HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.frontier).where(log_head.c.id == 1)
+_LOCK_HEAD = (
+    select(log_head.c.position, log_head.c.recorded_at, log_head.c.frontier).where(log_head.c.id == 1).with_for_update()
+)
 _MOVE_HEAD = (
     update(log_head)
     .where(log_head.c.id == 1)
@@ -43,9 +46,13 @@ _RECORDED: Select[*tuple[Any, ...]] = select(
 )
 
 
-def read_head(connection: Connection) -> Head:
-    """Give the log's head as this transaction sees it; an appender takes the lock first."""
-    row = connection.execute(_READ_HEAD).one()
+def lock_head(connection: Connection) -> Head:
+    """Take the append lock until the transaction ends, and give the log's head as the last appender left it.
+
+    The lock is the head's row. Under READ COMMITTED whoever waited for it reads it anew, and every later statement sees
+    what was committed meanwhile. On SQLite, which knows no such clause, BEGIN IMMEDIATE has taken the lock already.
+    """
+    row = connection.execute(_LOCK_HEAD).one()
     return Head(row.position, row.recorded_at, merkle.unpack(row.frontier))
 
 
@@ -72,9 +79,9 @@ def append(
         )
     frontier, tiles = merkle.append(head.position, head.frontier, hashes)
     moved = Head(head.position + len(recorded), recorded_at, frontier)
-    connection.execute(insert(events), rows)
+    insert(connection, events, rows)
     if tiles:
-        connection.execute(insert(log_tiles), [{"level": lv, "index": ix, "hash": hashed} for lv, ix, hashed in tiles])
+        insert(connection, log_tiles, [{"level": lv, "index": ix, "hash": hashed} for lv, ix, hashed in tiles])
     connection.execute(
         _MOVE_HEAD,
         {"new_position": moved.position, "new_recorded_at": recorded_at, "new_frontier": merkle.pack(frontier)},

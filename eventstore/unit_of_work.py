@@ -7,8 +7,8 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from eventstore import log
-from eventstore.engine import commit, lock_log
 from eventstore.events import ProposedEvent, RecordedEvent
+from eventstore.failures import commit
 
 
 class Projector(Protocol):
@@ -25,7 +25,7 @@ class UnitOfWork:
     def __init__(self, connection: Connection, projectors: Sequence[Projector]) -> None:
         self._connection = connection
         self._projectors = projectors
-        self.head = log.read_head(connection)
+        self.head = log.lock_head(connection)
 
     def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
         """Read every event of the given items, each item's in the order of its versions."""
@@ -53,9 +53,6 @@ def unit_of_work(connection: Connection, projectors: Sequence[Projector]) -> Ite
     """
     transaction = connection.begin()
     try:
-        # A statement of its own, before the head is read: in one statement with the read, or under REPEATABLE READ, the
-        # read's snapshot is older than the lock, and two appenders would take the same positions.
-        lock_log(connection)
         yield UnitOfWork(connection, projectors)
     except BaseException:
         transaction.rollback()

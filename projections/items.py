@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy import Row as AnyRow
 
 from eventstore import log
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
 from eventstore.tables import BigInt, metadata
 from projections.batching import Batched

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, delete, update
 
-from eventstore.engine import upsert
+from eventstore.dialect import upsert
 from eventstore.events import RecordedEvent
 from eventstore.tables import BigInt, metadata
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import migrations
-from eventstore.engine import Database, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess
 

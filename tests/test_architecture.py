@@ -32,7 +32,7 @@ MODULES = sorted(path for room in ARROWS for path in (ROOT / room).rglob("*.py")
 LONGEST = 300
 
 _NAMES_EVENTS = re.compile(r'\b(?:from|into|update|join|table|on|truncate)\s+"?events\b', re.IGNORECASE)
-_INSERTS_EVENTS = re.compile(r"(\w+\.)*insert\((\w+\.)*events\)|(\w+\.)*events\.insert\(\)")
+_INSERTS_EVENTS = re.compile(r"(\w+\.)*(insert|upsert)\((connection, )?(\w+\.)*events\b.*\)|(\w+\.)*events\.insert\(\)")
 
 
 def name_of(path: Path) -> str:

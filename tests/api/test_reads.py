@@ -9,7 +9,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import ROUTES
-from eventstore.engine import Database
+from eventstore.database import Database
 from tests.api.test_methods import example
 from tests.support.service import InProcess
 

@@ -13,8 +13,9 @@ from sqlalchemy.util import await_only
 from commands.errors import ItemNotFoundError, QueueFullError, WriterClosedError
 from commands.item import DeletedItem, DeleteItem, LiveItem
 from commands.writer import Recorded
-from eventstore.engine import Database, lock_log, open_database
-from eventstore.log import read_all
+from eventstore.database import Database
+from eventstore.engine import open_database
+from eventstore.log import lock_head, read_all
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
 
@@ -38,7 +39,7 @@ async def log_locked(database: Database) -> AsyncIterator[None]:
 
     def hold(connection: Connection) -> None:
         with connection.begin():
-            lock_log(connection)
+            lock_head(connection)
             loop.call_soon_threadsafe(locked.set)
             if database.url.get_backend_name() == "sqlite":  # a thread of its own, which may block
                 asyncio.run_coroutine_threadsafe(release.wait(), loop).result()

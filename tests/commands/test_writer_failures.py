@@ -12,7 +12,7 @@ from commands.errors import ItemNotFoundError
 from commands.item import DeletedItem, DeleteItem, LiveItem
 from commands.writer import Recorded
 from eventstore import unit_of_work
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from tests.commands.test_writer import events
 from tests.support.fold import assert_log_and_projection_agree

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from eventstore import log
-from eventstore.engine import Database, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
 from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
 from eventstore.unit_of_work import Projector, unit_of_work
 from projections import PROJECTIONS

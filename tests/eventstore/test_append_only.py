@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.errors import UnavailableError
 from tests.eventstore.recording import created, execute, record, tables
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from eventstore.engine import Database, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
 from eventstore.errors import UnsafeDatabaseError, UnsupportedDatabaseError
 from tests.eventstore.recording import opened
 from tests.support.postgres import PostgresServer

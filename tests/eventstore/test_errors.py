@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.errors import StorageFullError, UnavailableError
 from tests.eventstore.recording import assert_still_works, created, execute, history, opened, record
 

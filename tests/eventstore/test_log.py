@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from eventstore import log, merkle
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.unit_of_work import UnitOfWork, unit_of_work
 from tests.eventstore.recording import LIVE, changed, created, history, proposed, record, tables
@@ -197,7 +197,7 @@ async def test_readers_see_nothing_before_the_commit(database: Database) -> None
     def begin(connection: Connection) -> None:
         # Left open on purpose: the next call on the same connection ends it.
         connection.begin()
-        log.append(connection, log.read_head(connection), [created(1)], 1)
+        log.append(connection, log.lock_head(connection), [created(1)], 1)
 
     await database.write(begin)
     assert (await database.read(count))[0][0] == 0

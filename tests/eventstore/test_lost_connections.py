@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection, make_url, text
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.unit_of_work import unit_of_work
 from tests.eventstore.recording import assert_still_works, created, execute, history, opened

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Connection
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.unit_of_work import unit_of_work
 from tests.eventstore.recording import LIVE, changed, created, history, opened
 from tests.support.fold import assert_log_and_projection_agree

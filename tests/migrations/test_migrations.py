@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 import migrations
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.tables import metadata
 from projections import PROJECTIONS
 from tests.eventstore.recording import assert_still_works, execute, opened

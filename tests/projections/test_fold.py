@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection, delete
 
 from eventstore import log
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
 from projections.items import ITEMS, items
 from projections.projection import apply
@@ -34,7 +34,7 @@ async def in_passing(database: Database, work: Callable[[Connection], None]) -> 
 
 
 def append(connection: Connection, events: Sequence[ProposedEvent]) -> list[RecordedEvent]:
-    return log.append(connection, log.read_head(connection), events, 1)[1]
+    return log.append(connection, log.lock_head(connection), events, 1)[1]
 
 
 def chunks(history: Sequence[ProposedEvent], cuts: Sequence[int]) -> Iterable[Sequence[ProposedEvent]]:

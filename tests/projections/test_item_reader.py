@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import event
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import ItemDeleted
 from projections.items import ItemReader, ItemView
 from tests.eventstore.recording import changed, created, proposed, record

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import Connection, text
 
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.unit_of_work import unit_of_work
 from projections.items import ITEMS
 from projections.projection import CheckpointError, LiveProjections

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from eventstore.engine import Database
+from eventstore.database import Database
 
 #: An item's row as a dictionary: id, name, price in ten-thousandths, in_stock, version.
 ItemRow = dict[str, Any]

@@ -14,7 +14,7 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from sqlalchemy import func, select
 
 from api.reply import Message, Receive, Scope, Send
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.tables import events, log_head
 from projections.items import items
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from commands.item import CreateItem
 from commands.writer import Recorded, Writer
-from eventstore.engine import Database
+from eventstore.database import Database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
 from projections.projection import LiveProjections

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import text
 
-from eventstore.engine import SqliteDatabase, open_database
+from eventstore.engine import open_database
+from eventstore.sqlite import SqliteDatabase
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.service import Server
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, event
 
-from eventstore.engine import SqliteDatabase
+from eventstore.sqlite import SqliteDatabase
 from tests.support.ledger import Ledger
 from tests.support.load import Answer, Client, ask, list_items
 from tests.support.service import InProcess, serving

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from eventstore.engine import lock_log, open_database
+from eventstore.engine import open_database
+from eventstore.log import lock_head
 from tests.support.ledger import Ledger
 from tests.support.load import Client, LostError, list_items, new_item, request
 from tests.support.service import migrate, serving
@@ -31,7 +32,7 @@ async def _log_locked(url: str) -> AsyncIterator[None]:
     """Hold the append lock from outside, so that whoever writes has to wait."""
     database = open_database(url)
     transaction = await database.write(lambda connection: connection.begin())
-    await database.write(lock_log)
+    await database.write(lock_head)
     try:
         yield
     finally:

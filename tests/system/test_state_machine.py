@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from msgspec import Struct
 from sqlalchemy import text
 
-from eventstore.engine import Database, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.load import Client, ask, list_items
 from tests.support.service import Server, migrate, serving

@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 
 from eventstore import log
-from eventstore.engine import Database, open_database
+from eventstore.database import Database
+from eventstore.engine import open_database
 from eventstore.events import ItemCreated, RecordedEvent
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.load import Client, ask, new_item

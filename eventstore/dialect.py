@@ -1,0 +1,56 @@
+"""Writing many rows at once, which the two databases want otherwise."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import ModuleType
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+Rows = Sequence[Mapping[str, object]]
+
+#: The most rows in one statement on SQLite; a power of two.
+_MOST_ROWS = 64
+_SQLITE = sqlite.dialect()
+
+
+def insert(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert `rows`, each with all columns, into `table`. Raises sqlalchemy.exc.IntegrityError."""
+    _write(connection, table, rows, overwrite=False)
+
+
+def upsert(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert `rows`, each with all columns, into `table`, or overwrite those whose primary key is there."""
+    _write(connection, table, rows, overwrite=True)
+
+
+def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool) -> None:
+    if connection.dialect.name == "postgresql":
+        # A list is sent row by row without waiting in between; one row costs less as it is.
+        connection.execute(_statement(postgresql, table, overwrite), rows if len(rows) > 1 else rows[0])
+        return
+    # The driver gives the interpreter's lock away and takes it back for every row of an executemany, and each time may
+    # wait for the event loop's thread. One statement of many rows does so once.
+    names = table.c.keys()
+    start = 0
+    while start < len(rows):
+        size = min(1 << (len(rows) - start).bit_length() - 1, _MOST_ROWS)
+        values = tuple(row[name] for row in rows[start : start + size] for name in names)
+        connection.exec_driver_sql(_sqlite_text(table, overwrite, size), values)
+        start += size
+
+
+@lru_cache
+def _statement(dialect: ModuleType, table: Table, overwrite: bool) -> postgresql.Insert:
+    statement: postgresql.Insert = dialect.insert(table)  # SQLite's has the same methods
+    if overwrite:
+        new = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
+    return statement
+
+
+@lru_cache
+def _sqlite_text(table: Table, overwrite: bool, size: int) -> str:
+    """Give the text that writes `size` rows. Sizes are powers of two, so that there are few texts."""
+    placeholders = [dict.fromkeys(table.c.keys())] * size
+    return str(_statement(sqlite, table, overwrite).values(placeholders).compile(dialect=_SQLITE))

@@ -1,0 +1,83 @@
+"""PostgreSQL: a server, shared by several processes; the row of `log_head` orders their appends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from eventstore.database import READING, Database
+from eventstore.errors import OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.failures import raise_translated, translate
+
+T = TypeVar("T")
+
+
+class PostgresDatabase(Database):
+    """A server, shared by several processes; the row of `log_head` orders their appends."""
+
+    def __init__(self, url: URL) -> None:
+        settings = {
+            "application_name": "itemledger",
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": "5s",
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "10s",
+            "default_transaction_isolation": "read committed",
+        }
+        options: dict[str, Any] = {"timeout": 2, "command_timeout": 5}
+        reader = create_async_engine(
+            url,
+            pool_size=4,
+            max_overflow=4,
+            **READING,
+            connect_args={**options, "server_settings": {**settings, "default_transaction_read_only": "on"}},
+        )
+        super().__init__(url, reader)
+        self._writer = create_async_engine(
+            url, poolclass=NullPool, connect_args={**options, "server_settings": settings}
+        )
+        self._connection: AsyncConnection | None = None
+        self._alone = asyncio.Lock()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See Database.write."""
+        async with self._alone:
+            try:
+                if self._connection is None:
+                    self._connection = await self._connect()
+                return await self._connection.run_sync(work)
+            except Exception as error:
+                if isinstance(translate(error), (OutcomeUnknownError, UnavailableError)):
+                    await self._disconnect()
+                raise_translated(error)
+            except asyncio.CancelledError:
+                await self._disconnect()
+                raise
+
+    async def _connect(self) -> AsyncConnection:
+        try:
+            return await self._writer.connect()
+        except Exception as error:
+            raise UnavailableError from error
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.invalidate()
+            await connection.close()
+
+    async def check(self) -> None:
+        """See Database.check."""
+        for name, safe in (("synchronous_commit", ("on", "remote_apply")), ("fsync", "on"), ("full_page_writes", "on")):
+            value = (await self.read(text(f"SHOW {name}")))[0][0]
+            if value not in safe:
+                raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}")
+
+    async def dispose(self) -> None:
+        """See Database.dispose."""
+        await self._disconnect()
+        await self._writer.dispose()
+        await self.reader.dispose()

@@ -1,0 +1,106 @@
+"""SQLite: a file, written by one thread of one process. Durable by WAL and `synchronous=FULL`."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from eventstore.database import READING, Database
+from eventstore.errors import OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.failures import raise_translated, translate
+
+T = TypeVar("T")
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "recursive_triggers=ON",  # else INSERT OR REPLACE walks through the append-only triggers
+    "trusted_schema=OFF",
+    "temp_store=MEMORY",
+    "journal_size_limit=67108864",
+    "wal_autocheckpoint=4000",  # 16 MiB: a checkpoint syncs the file, and whoever writes then waits for it
+)
+
+
+class SqliteDatabase(Database):
+    """A file, written by one thread of one process."""
+
+    def __init__(self, url: URL) -> None:
+        reader = create_async_engine(url, **READING, pool_size=4, max_overflow=0)
+        event.listen(reader.sync_engine, "connect", _sqlite_reader)
+        super().__init__(url, reader)
+        self._writer = create_engine(
+            url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"check_same_thread": False}
+        )
+        event.listen(self._writer, "connect", _sqlite_writer)
+        event.listen(self._writer, "begin", _begin_immediate)
+        self._connection: Connection | None = None
+        self._thread = ThreadPoolExecutor(1, "itemledger-write")
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See Database.write."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
+
+    def _write(self, work: Callable[[Connection], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            return work(self._connection)
+        except Exception as error:
+            if isinstance(translate(error), (OutcomeUnknownError, UnavailableError)):
+                self._disconnect()
+            raise_translated(error)
+
+    def _connect(self) -> Connection:
+        try:
+            Path(self.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+            return self._writer.connect()
+        except Exception as error:
+            raise UnavailableError from error
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def check(self) -> None:
+        """See Database.check."""
+
+        def pragmas(connection: Connection) -> tuple[str, int]:
+            with connection.begin():
+                journal_mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+                return journal_mode, connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+
+        if (settings := await self.write(pragmas)) != ("wal", 2):
+            raise UnsafeDatabaseError("SQLite runs with journal_mode={}, synchronous={}".format(*settings))
+
+    async def dispose(self) -> None:
+        """See Database.dispose."""
+        await self.reader.dispose()
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
+
+
+def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
+    # The driver must not begin transactions of its own: _begin_immediate does.
+    dbapi_connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        dbapi_connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
+    cursor = dbapi_connection.cursor()
+    for pragma in (*_PRAGMAS[2:], "query_only=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
