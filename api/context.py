@@ -4,6 +4,7 @@ FasterAPI has no application state and injects nothing that we could trust with 
 variable for every request: always sets, since uvicorn leaks a pipelined request's context into the next.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from hashlib import sha256
@@ -14,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from api.problems import OUTCOME_UNKNOWN, Problem
 from commands.item import Command
 from commands.writer import Recorded
 from eventstore.database import Database
@@ -58,10 +60,16 @@ class RequestContext(Struct):
     position: int | None = None
 
     async def submit(self, command: Command) -> Recorded:
-        """Have `command` written on this request's behalf; return after COMMIT. Raises what Writer.submit does."""
+        """Have `command` written on this request's behalf; return after COMMIT.
+
+        Raises what Writer.submit does, and Problem (503, outcome unknown) where a stop is out of patience.
+        """
         sent = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
         metadata = Metadata(new_id(), "anonymous", sha256(sent).digest(), self.correlation_id)
-        recorded = await self.services.submit(command, metadata)
+        try:
+            recorded = await self.services.submit(command, metadata)
+        except asyncio.CancelledError:
+            raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
         self.position = recorded.position
         return recorded
 

@@ -13,6 +13,9 @@ from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
 
+#: Settings that decide whether a commit survives a crash, and what they must be.
+_SAFE = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
+
 
 class PostgresDatabase(Database):
     """A server, shared by several processes; the row of `log_head` orders their appends."""
@@ -71,7 +74,7 @@ class PostgresDatabase(Database):
 
     async def check(self) -> None:
         """See Database.check."""
-        for name, safe in (("synchronous_commit", ("on", "remote_apply")), ("fsync", "on"), ("full_page_writes", "on")):
+        for name, safe in _SAFE.items():
             value = (await self.read(text(f"SHOW {name}")))[0][0]
             if value not in safe:
                 raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}")

@@ -1,5 +1,6 @@
 """What clients are told when something fails: the table of `problems.py`, and nothing of what is inside."""
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,7 @@ from api.settings import SettingsError
 from commands import errors as commands
 from eventstore import errors as eventstore
 from projections.projection import CheckpointError
-from tests.support.http import check_problem, unchanged_log
+from tests.support.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -144,3 +145,24 @@ async def test_every_kind_of_problem_describes_itself_where_its_type_points(
 
 async def test_no_two_kinds_of_problem_have_one_code() -> None:
     assert len({kind.code for kind in problems.KINDS}) == len(problems.KINDS) > 10
+
+
+async def test_a_write_that_a_stop_gives_up_waiting_for_has_an_unknown_outcome(
+    shared: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(shared.services, "submit", never)
+    sending = asyncio.create_task(
+        call(shared.app, "POST", "/items", part(b'{"name":"a","price":1}'), headers=list(JSON.items()))
+    )
+    await waiting.wait()
+    sending.cancel()  # as the server does with what still runs when its patience is over
+    answer = await sending
+    assert answer is not None
+    check_problem(answer, 503, "outcome-unknown")
+    assert answer.json()["outcome"] == "unknown"
