@@ -9,6 +9,7 @@ import msgspec
 import migrations
 from api import openapi
 from api.app import ROUTES, create_app
+from api.cli import settle
 from api.context import Services
 from api.settings import from_environment
 from commands.item import Command, CreateItem, LiveItem, NoItem
@@ -42,3 +43,4 @@ async def _services() -> AsyncIterator[Services]:
 
 
 app = create_app(_settings, _services)
+settle()

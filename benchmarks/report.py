@@ -11,8 +11,9 @@ _HEAD = """\
 _INTRODUCTION = """\
 # Benchmarks
 
-Itemledger beside a plain CRUD service (`benchmarks/baseline_crud.py`: the same framework, an ORM model, one
-transaction a request, as durable, with the pool that served it best). `make bench` makes this page; it needs `wrk`
+Itemledger beside a plain CRUD service (`benchmarks/baseline_crud.py`: the guide's, with the same framework, an ORM
+model, one transaction a request, as durable, and the connection pool that the guide leaves to SQLAlchemy; the rows
+named `tuned` give it the pool that was found to serve it best). `make bench` makes this page; it needs `wrk`
 (`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` tries a part and only prints it; `--scenario` takes
 the names below."""
 

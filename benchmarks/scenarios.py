@@ -37,6 +37,7 @@ QUICK_EVENTS: Final = 20_000
 
 _OURS: Final = Contender("Itemledger", "itemledger")
 _CRUD: Final = Contender("plain CRUD", "crud")
+_TUNED: Final = Contender("plain CRUD, pool tuned", "crud, tuned")
 
 
 def scenarios(*, quick: bool) -> list[Scenario]:
@@ -46,6 +47,8 @@ def scenarios(*, quick: bool) -> list[Scenario]:
     return [
         Scenario("create-64", "creates, 64 clients", "create", 64, 12, _OURS, _CRUD),
         Scenario("read-64", "reads by id, 64 clients", "read", 64, 6, _OURS, _CRUD, ITEMS),
+        Scenario("create-64-tuned", "creates, 64 clients", "create", 64, None, _OURS, _TUNED),
+        Scenario("read-64-tuned", "reads by id, 64 clients", "read", 64, None, _OURS, _TUNED, ITEMS),
         Scenario("create-1", "creates, 1 client", "create", 1, 0.7, _OURS, _CRUD),
         Scenario("read-1", "reads by id, 1 client", "read", 1, 1.0, _OURS, _CRUD, ITEMS),
         Scenario(

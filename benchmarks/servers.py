@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.databases import Databases
 from benchmarks.load import ROOT, BenchmarkError, get_status
 
-ServerName = Literal["itemledger", "crud", "no database"]
+ServerName = Literal["itemledger", "crud", "crud, tuned", "no database"]
 
 BIN: Final = Path(sys.executable).parent
 START_SECONDS: Final = 60
@@ -43,6 +43,7 @@ class Program(msgspec.Struct, frozen=True):
     ready_path: str
     ready_status: int
     migrated: bool
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 def _uvicorn(app: str) -> tuple[str, ...]:
@@ -53,6 +54,9 @@ def _uvicorn(app: str) -> tuple[str, ...]:
 PROGRAMS: Final[dict[ServerName, Program]] = {
     "itemledger": Program((str(BIN / "itemledger"), "serve"), "/readyz", 200, migrated=True),
     "crud": Program(_uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False),
+    "crud, tuned": Program(
+        _uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False, environment=(("CRUD_POOL", "tuned"),)
+    ),
     "no database": Program(_uvicorn("benchmarks.no_database:app"), "/livez", 200, migrated=True),
 }
 
@@ -65,7 +69,7 @@ def run_server(name: ServerName, databases: Databases, events: int = 0) -> Itera
         directory = Path(temporary)
         database_url = databases.create(directory)
         log = directory / "server.log"
-        environment = {**os.environ, "DATABASE_URL": database_url}
+        environment = {**os.environ, **dict(program.environment), "DATABASE_URL": database_url}
         try:
             if program.migrated:
                 _run_to_end((str(BIN / "itemledger"), "migrate"), environment, log)

@@ -23,6 +23,7 @@ _PRAGMAS = (
     "recursive_triggers=ON",  # else INSERT OR REPLACE walks through the append-only triggers
     "trusted_schema=OFF",
     "temp_store=MEMORY",
+    "cache_size=-32768",  # 32 MiB a connection
     "journal_size_limit=67108864",
     "wal_autocheckpoint=4000",  # 16 MiB: a checkpoint syncs the file, and whoever writes then waits for it
 )
