@@ -20,10 +20,10 @@ DATABASE_URL = os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///./crud.db")
 ON_SQLITE = make_url(DATABASE_URL).get_backend_name() == "sqlite"
 
 # The guide leaves the pool to SQLAlchemy. CRUD_POOL=tuned takes what served this service best at 64 clients, out of 1,
-# 2, 3, 4, 15, 32 and 64 on SQLite, 10, 20 and 40 on PostgreSQL, and the default of 5 with 10 more on demand. On SQLite each connection is a thread, and writers
-# wait for each other anyway: with more of them creates gain a tenth at most, reads lose about a fifth, and the slowest
-# 1 % of creates take up to two seconds. On PostgreSQL the default opens and closes connections all the time, which
-# costs creates a third; from 10 to 40 there is no difference beyond the noise.
+# 2, 3, 4, 15, 32 and 64 on SQLite, 10, 20 and 40 on PostgreSQL, and the default of 5 with 10 more on demand. On SQLite
+# each connection is a thread, and writers wait for each other anyway: with more of them creates gain a tenth at most,
+# reads lose about a fifth, and the slowest 1 % of creates take up to two seconds. On PostgreSQL the default opens and
+# closes connections all the time, which costs creates a third; from 10 to 40 there is no difference beyond the noise.
 POOL = {"pool_size": 2 if ON_SQLITE else 20, "max_overflow": 0} if os.environ.get("CRUD_POOL") == "tuned" else {}
 
 engine = create_async_engine(DATABASE_URL, echo=False, **POOL)
