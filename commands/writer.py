@@ -156,13 +156,15 @@ class Writer:
     def _transact(self, connection: Connection, batch: _Batch) -> Sequence[Recorded | Exception]:
         with unit_of_work(connection, self._projectors) as work:
             committed = _committed_before(work, batch)
-            batch.uncertain = False  # it is known now: what is not in the log under its lock never will be
-            items = _items(work, {s.item_id for s in batch.submissions if s.item_id and s not in committed})
+            # What is not in the log under its lock never will be; what is must be looked up again if this try fails.
+            batch.uncertain = bool(committed)
+            undecided = [submission for submission in batch.submissions if submission not in committed]
+            items = _items(work, {s.item_id for s in undecided if s.item_id is not None})
             outcomes: list[Recorded | Exception] = []
             proposed: list[ProposedEvent] = []
             for submission in batch.submissions:
                 position = work.head.position + len(proposed)
-                item_id = submission.item_id or position + 1
+                item_id = position + 1 if submission.item_id is None else submission.item_id
                 outcome: Recorded | Exception
                 try:
                     outcome = committed.get(submission) or _decide(submission, item_id, position, items, proposed)

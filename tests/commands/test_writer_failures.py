@@ -14,6 +14,7 @@ from commands.writer import Recorded
 from eventstore import unit_of_work
 from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
+from eventstore.unit_of_work import UnitOfWork
 from tests.commands.test_writer import events
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
@@ -93,6 +94,26 @@ async def test_an_answer_found_in_the_log_is_of_its_own_command(
     assert isinstance(created.item, LiveItem)
     assert await events(database) == 2
     await assert_log_and_projection_agree(database)
+
+
+async def test_what_was_found_to_be_committed_is_looked_up_again_if_that_try_fails(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
+    record, tries = UnitOfWork.record, 0
+
+    def failing_the_second_time(*given: Any, **named: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            raise UnavailableError
+        return record(*given, **named)
+
+    monkeypatch.setattr(UnitOfWork, "record", failing_the_second_time)
+    async with writing(database) as writer:
+        created = await create(writer)
+    assert (created.item_id, created.position, tries) == (1, 1, 3)
+    assert await events(database) == 1
 
 
 @took_place
