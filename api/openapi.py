@@ -72,7 +72,6 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         paths[route.path][route.method.lower()] = _operation(route, schema_of)
     return {
         "openapi": "3.1.0",
-        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Itemledger",
             "version": version("itemledger"),
