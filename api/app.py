@@ -27,7 +27,7 @@ ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
 
 
 #: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
-_STOP_SECONDS = 2
+_STOP_SECONDS = 1
 
 
 class StartError(Exception):

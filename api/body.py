@@ -8,15 +8,12 @@ from api.problems import (
     BODY_TIMEOUT,
     BODY_TOO_LARGE,
     MALFORMED_BODY,
-    STOPPING,
     UNSUPPORTED_MEDIA_TYPE,
     Problem,
 )
 from api.reply import Message, Receive
 
 MAX_DEPTH = 32
-
-_CLOSE = ((b"connection", b"close"),)
 
 _JSON = re.compile(rb'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 # Strings are consumed whole, so that a bracket in one is not taken for structure; possessively, and even where the
@@ -34,7 +31,7 @@ async def read_body(
     """Read a JSON body of at most `limit` bytes that arrives within `seconds`; give nothing where none is `wanted`.
 
     A body that nobody wants is read all the same where one is announced: the request is whole only with it.
-    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415, 503 (a stop).
+    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
     """
     if wanted and not _JSON.fullmatch(headers.get(b"content-type", b"")):
         raise Problem(UNSUPPORTED_MEDIA_TYPE)
@@ -47,10 +44,7 @@ async def read_body(
         async with asyncio.timeout(seconds):
             body = await _read(receive, limit)
     except TimeoutError:
-        raise Problem(BODY_TIMEOUT, headers=_CLOSE) from None
-    except asyncio.CancelledError:
-        # A stop is out of patience with the client. Nothing has run; uvicorn would answer a bare 500.
-        raise Problem(STOPPING, headers=_CLOSE) from None
+        raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
     if not wanted:
         return b""
     _check_text(body)

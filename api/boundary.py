@@ -5,6 +5,7 @@ around all of it one place that turns any exception into a problem, and one line
 lifespan too: a start that fails refuses to serve, and a stop waits for what it cleans up.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -60,6 +61,9 @@ class Boundary:
             await self._dispatch(scope, receive, exchange)
         except ClientDisconnectedError:
             exchange.status = 0
+        except asyncio.CancelledError:
+            # A stop is out of patience: with the client's body, or with the database. Nothing was written.
+            await exchange.fail(problems.Problem(problems.STOPPING, headers=((b"connection", b"close"),)))
         except Exception as error:
             await exchange.fail(error)
         exchange.log()
@@ -143,8 +147,11 @@ class _Exchange:
 
     async def fail(self, error: Exception) -> None:
         """Answer with the problem that `error` is; log one that nobody foresaw, with its trace."""
-        if problems.kind_of(error) is problems.INTERNAL:
+        kind = problems.kind_of(error)
+        if kind is problems.INTERNAL:
             log.error("unexpected error", request_id=self.context.request_id, route=self.route, exc_info=error)
+        elif error.__cause__ is not None and kind.status >= 500:
+            log.warning(kind.code, request_id=self.context.request_id, cause=repr(error.__cause__))
         if self.status is None:
             await problems.reply_to(error, self.context.request_id).to_asgi(self.send)
 

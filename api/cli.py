@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from api import observe
@@ -21,7 +22,7 @@ from eventstore.errors import EventStoreError
 from eventstore.postgresql import PostgresDatabase
 
 #: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
-_GRACE_SECONDS = 7
+_GRACE_SECONDS = 6
 
 
 @click.group()
@@ -95,7 +96,7 @@ def migrate() -> None:
 
 def _with_database(use: Callable[[Database], Awaitable[Any]]) -> None:
     async def run() -> None:
-        database = open_database(settings.database_url)
+        database = open_database(settings.database_url, patient=True)
         try:
             await use(database)
         finally:
@@ -105,7 +106,7 @@ def _with_database(use: Callable[[Database], Awaitable[Any]]) -> None:
         settings = from_environment()
         observe.configure(settings.log_level)
         asyncio.run(run())
-    except (SettingsError, StartError, EventStoreError) as error:
+    except (SettingsError, StartError, EventStoreError, migrations.UnknownRevisionError, SQLAlchemyError) as error:
         # SQLAlchemy's errors go on with the statement and a link; their first line says what is wrong.
         cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ else ""
-        raise click.ClickException(f"{error}{cause}") from error
+        raise click.ClickException(f"{error}".partition("\n")[0] + cause) from error

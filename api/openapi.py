@@ -48,7 +48,6 @@ _RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     "Link": {"description": 'The next page, `rel="next"` (RFC 8288), where there is one', "schema": {"type": "string"}},
     "X-Request-Id": {"description": "The request's name in the logs", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before trying again", "schema": {"type": "integer"}},
-    "Allow": {"description": "The methods the resource has", "schema": {"type": "string"}},
     "Cache-Control": {"description": "How long the answer may be kept (RFC 9111)", "schema": {"type": "string"}},
     "Content-Security-Policy": {"description": "Where the page may load from", "schema": {"type": "string"}},
 }
@@ -148,8 +147,8 @@ def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any], route: Route) -> 
     names = ["Cache-Control"]
     if any(kind.retry_after for kind in kinds):
         names.append("Retry-After")
-    if any("Log-Position" in answer.headers for answer in route.answers):
-        names.append("Log-Position")  # what is not found was not there at that position
+    if route.method == "GET" and problems.ITEM_NOT_FOUND in kinds:
+        names.append("Log-Position")  # it was not there at that position
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
         "headers": _headers(*names),
@@ -158,6 +157,7 @@ def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any], route: Route) -> 
 
 
 def _example(kind: Kind) -> dict[str, Any]:
+    outcome = {"outcome": "unknown"} if kind is problems.OUTCOME_UNKNOWN else {}
     return {
         "type": f"/problems/{kind.code}",
         "title": kind.title,
@@ -165,6 +165,7 @@ def _example(kind: Kind) -> dict[str, Any]:
         "detail": kind.description,
         "code": kind.code,
         "request_id": "0193f3c1a2b4c5d6e7f80000002a",
+        **outcome,
     }
 
 

@@ -139,6 +139,10 @@ class Writer:
             else:
                 _resolve(batch, outcomes)
                 return
+        # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
+        waiting = _Batch(list(self._queue))
+        self._queue.clear()
+        _resolve(waiting, [UnavailableError()] * len(waiting.submissions))
         if batch.uncertain and not isinstance(failure, OutcomeUnknownError):
             failure = OutcomeUnknownError()
         _resolve(batch, [failure] * len(batch.submissions))
@@ -146,7 +150,7 @@ class Writer:
     async def _isolate(self, batch: _Batch, error: Exception) -> None:
         """Keep a command that the database refuses from failing its neighbours: run each by itself."""
         if len(batch.submissions) == 1:
-            batch.submissions[0].resolve(error)
+            batch.submissions[0].resolve(OutcomeUnknownError() if batch.uncertain else error)
             return
         for submission in batch.submissions:
             alone = _Batch([submission])

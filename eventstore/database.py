@@ -53,12 +53,12 @@ class Database(ABC):
         """
         try:
             return await self._read(statement, parameters)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
+        except (DBAPIError, OSError) as error:
+            if not getattr(error, "connection_invalidated", False):
                 raise_translated(error)
         try:
             return await self._read(statement, parameters)
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:
             raise_translated(error)
 
     async def _read(self, statement: Executable, parameters: Mapping[str, object] | None) -> Sequence[Row[Any]]:

@@ -9,14 +9,17 @@ from eventstore.postgresql import PostgresDatabase
 from eventstore.sqlite import SqliteDatabase
 
 
-def open_database(url: str) -> Database:
-    """Open the database that `url` names, without connecting yet. Raises UnsupportedDatabaseError."""
+def open_database(url: str, *, patient: bool = False) -> Database:
+    """Open the database that `url` names, without connecting yet; `patient` where statements may take long.
+
+    Raises UnsupportedDatabaseError.
+    """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise UnsupportedDatabaseError("what is no URL") from None  # untold, since it may hold a password
     if parsed.drivername == "postgresql+asyncpg":
-        return PostgresDatabase(parsed)
+        return PostgresDatabase(parsed, patient=patient)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
         return SqliteDatabase(parsed)
     raise UnsupportedDatabaseError(parsed.render_as_string())

@@ -20,7 +20,7 @@ _SAFE = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_p
 class PostgresDatabase(Database):
     """A server, shared by several processes; the row of `log_head` orders their appends."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, patient: bool = False) -> None:
         settings = {
             "application_name": "itemledger",
             "timezone": "UTC",
@@ -30,7 +30,8 @@ class PostgresDatabase(Database):
             "idle_in_transaction_session_timeout": "10s",
             "default_transaction_isolation": "read committed",
         }
-        options: dict[str, Any] = {"timeout": 2, "command_timeout": 5}
+        # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.
+        options: dict[str, Any] = {"timeout": 2, "command_timeout": None if patient else 7}
         reader = create_async_engine(
             url,
             pool_size=4,

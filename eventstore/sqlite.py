@@ -18,7 +18,7 @@ T = TypeVar("T")
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
-    "busy_timeout=5000",
+    "busy_timeout=2000",  # the writer tries again by itself, and a stop must not wait for long
     "foreign_keys=ON",
     "recursive_triggers=ON",  # else INSERT OR REPLACE walks through the append-only triggers
     "trusted_schema=OFF",
@@ -66,9 +66,9 @@ class SqliteDatabase(Database):
             raise UnavailableError from error
 
     def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     async def check(self) -> None:
         """See Database.check."""

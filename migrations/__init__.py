@@ -13,9 +13,13 @@ _HERE = Path(__file__).parent
 _LOCK = text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'itemledg')})")
 
 
+class UnknownRevisionError(Exception):
+    """The schema is at a revision that this code does not have."""
+
+
 def head() -> str:
     """Give the newest revision that this code knows."""
-    newest = ScriptDirectory(str(_HERE)).get_current_head()
+    newest = _scripts().get_current_head()
     assert newest is not None
     return newest
 
@@ -27,9 +31,15 @@ def current(connection: Connection) -> str | None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema up to `revision` in one transaction: whole or not at all, and one process at a time."""
+    """Bring the schema up to `revision` in one transaction: whole or not at all, and one process at a time.
+
+    Raises UnknownRevisionError where the schema is at a revision that this code does not have.
+    """
     with connection.begin():
         _alone(connection)
+        found = MigrationContext.configure(connection).get_current_revision()
+        if found is not None and found not in {script.revision for script in _scripts().walk_revisions()}:
+            raise UnknownRevisionError(f"The schema is at {found}, which this version does not know: is it newer?")
         command.upgrade(_config(connection), revision)
 
 
@@ -40,9 +50,16 @@ def downgrade(connection: Connection, revision: str = "base") -> None:
         command.downgrade(_config(connection), revision)
 
 
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(_HERE))
+
+
 def _alone(connection: Connection) -> None:
     """Wait for another migration to end. On SQLite BEGIN IMMEDIATE has waited for every writer."""
     if connection.dialect.name == "postgresql":
+        # The service's limits are for requests: a migration may wait, and may take long.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(_LOCK)
 
 

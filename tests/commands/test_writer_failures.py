@@ -137,6 +137,40 @@ async def test_an_outcome_that_stays_unknown_is_said_to_be(
     assert tries == 4
 
 
+async def test_an_unknown_outcome_is_not_hidden_by_another_error(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, tries = database.write, 0
+
+    async def broken_after_the_first(work: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            raise RuntimeError("before the log could be asked")
+        return await write(work)
+
+    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
+    monkeypatch.setattr(database, "write", broken_after_the_first)
+    async with writing(database) as writer:
+        with pytest.raises(OutcomeUnknownError):
+            await create(writer)
+
+
+async def test_an_outage_is_told_to_all_who_wait_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def unavailable(_: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        raise UnavailableError
+
+    monkeypatch.setattr(database, "write", unavailable)
+    async with writing(database, max_batch=1) as writer:
+        answers = await asyncio.gather(*(create(writer) for _ in range(50)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {UnavailableError}
+    assert tries == 4
+
+
 @pytest.mark.parametrize(("failures", "outcome"), [(3, Recorded), (4, UnavailableError)])
 async def test_a_passing_failure_is_waited_out_but_not_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch, failures: int, outcome: type

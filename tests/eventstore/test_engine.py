@@ -53,7 +53,7 @@ async def test_sqlite_is_durable_strict_and_patient_on_every_connection(database
         "journal_mode": "wal",
         "foreign_keys": 1,
         "recursive_triggers": 1,
-        "busy_timeout": 5000,
+        "busy_timeout": 2000,
         "trusted_schema": 0,
         "temp_store": 2,
     }

@@ -144,6 +144,24 @@ async def test_two_who_migrate_at_once_do_not_collide(empty: Database, database_
     await assert_still_works(empty)
 
 
+async def test_a_migration_has_more_patience_than_a_request(postgres_url: str) -> None:
+    def limits(connection: Connection) -> list[str]:
+        with connection.begin():
+            migrations._alone(connection)
+            return [connection.scalar(text(f"SHOW {name}")) or "" for name in ("lock_timeout", "statement_timeout")]
+
+    async with opened(postgres_url) as database:
+        assert await database.write(limits) == ["0", "0"]
+        with_requests = [(await database.read(text("SHOW lock_timeout")))[0][0]]
+        assert with_requests == ["2s"]
+
+
+async def test_a_schema_that_is_newer_than_the_code_is_refused_by_name(database: Database) -> None:
+    await execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(migrations.UnknownRevisionError, match="9999"):
+        await database.write(migrations.upgrade)
+
+
 def test_the_head_is_the_last_file() -> None:
     files = sorted(path.name for path in (Path(migrations.__file__).parent / "versions").glob("*.py"))
     assert [name.split("_")[0] for name in files] == [f"{number:04}" for number in range(1, len(files) + 1)]
