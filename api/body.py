@@ -39,7 +39,7 @@ async def read_body(
         return b""
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
-        raise Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
+        raise _too_large(limit)
     try:
         async with asyncio.timeout(seconds):
             body = await _read(receive, limit)
@@ -61,10 +61,14 @@ async def _read(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
+            raise _too_large(limit)
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
 
 
 def _check_text(body: bytes) -> None:

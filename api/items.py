@@ -22,8 +22,9 @@ from api.query import Cursor, PageQuery, link_next, read_cursor
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from commands.errors import ItemNotFoundError
-from commands.item import PRICE_SCALE, CreateItem, DeleteItem, LiveItem, Name, parse_price
-from projections.items import PRICE_UNITS, ItemView
+from commands.item import CreateItem, DeleteItem, LiveItem, Name, parse_price
+from eventstore.events import PRICE_SCALE
+from projections.items import PRICE_UNITS, ItemView, price_units
 
 _PRICE = {"minimum": -(10**14), "maximum": 10**14}
 _PRICE_TEXT = r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,4})?$"
@@ -65,7 +66,7 @@ async def create_item(body: NewItem) -> Reply:
     view = ItemView(
         recorded.item_id,
         recorded.item.name,
-        int(recorded.item.price.scaleb(PRICE_SCALE)),
+        price_units(recorded.item.price),
         recorded.item.in_stock,
         recorded.item.version,
     )

@@ -44,7 +44,7 @@ class Route(Struct, frozen=True):
     path_schemas: Mapping[str, Any] = {}
     #: Request headers it heeds, from those that `openapi.py` describes.
     headers: tuple[str, ...] = ()
-    #: Whether it takes a body. The handler's struct parameter says which; `examples` shows one.
+    #: Whether it takes a body. The handler's struct parameter says which; `example` shows one.
     body: type[Struct] | None = None
     example: Any = None
 

@@ -7,7 +7,7 @@ from typing import Annotated, assert_never
 from msgspec import UNSET, Meta, Struct
 
 from commands.errors import InvalidPriceError, ItemNotFoundError, VersionMismatchError
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.events import PRICE_SCALE, Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 
 #: Not all blank, and no control character. It reads alike in Python and in JSON Schema (ECMA 262), which differ in what
 #: `$` is, so that `(?![\s\S])` is the end, and in whether `\s` has U+FEFF. It can't be made to backtrack: each part is
@@ -15,7 +15,6 @@ from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, Item
 NAME_PATTERN = r"^(?![\s\ufeff]*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 
-PRICE_SCALE = 4
 #: Prices are less than this, either way.
 PRICE_LIMIT = Decimal(10) ** 14
 

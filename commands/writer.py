@@ -59,9 +59,9 @@ class _Submission:
 class _Batch:
     """Submissions that share a transaction, and whether an earlier try of it may have committed."""
 
-    def __init__(self, submissions: Sequence[_Submission]) -> None:
+    def __init__(self, submissions: Sequence[_Submission], *, uncertain: bool = False) -> None:
         self.submissions = submissions
-        self.uncertain = False
+        self.uncertain = uncertain
 
 
 class Writer:
@@ -140,9 +140,8 @@ class Writer:
                 _resolve(batch, outcomes)
                 return
         # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
-        waiting = _Batch(list(self._queue))
-        self._queue.clear()
-        _resolve(waiting, [UnavailableError()] * len(waiting.submissions))
+        while self._queue:
+            self._queue.popleft().resolve(UnavailableError())
         if batch.uncertain and not isinstance(failure, OutcomeUnknownError):
             failure = OutcomeUnknownError()
         _resolve(batch, [failure] * len(batch.submissions))
@@ -153,9 +152,7 @@ class Writer:
             batch.submissions[0].resolve(OutcomeUnknownError() if batch.uncertain else error)
             return
         for submission in batch.submissions:
-            alone = _Batch([submission])
-            alone.uncertain = batch.uncertain
-            await self._commit(alone)
+            await self._commit(_Batch([submission], uncertain=batch.uncertain))
 
     def _transact(self, connection: Connection, batch: _Batch) -> Sequence[Recorded | Exception]:
         with unit_of_work(connection, self._projectors) as work:

@@ -10,6 +10,9 @@ from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+#: Fractional digits that a recorded price has at most.
+PRICE_SCALE = 4
+
 
 class ItemCreated(Struct, frozen=True, forbid_unknown_fields=True):
     """An item began to exist. Its id is the position of this event."""

@@ -22,13 +22,13 @@ from sqlalchemy import Row as AnyRow
 
 from eventstore import log
 from eventstore.database import Database
-from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
+from eventstore.events import PRICE_SCALE, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
 from eventstore.tables import BigInt, metadata
 from projections.batching import Batched
 from projections.projection import Row, checkpoints
 
 #: A price is stored as a whole number of ten-thousandths: sorts, sums and compares right on both databases.
-PRICE_UNITS = 10**4
+PRICE_UNITS = 10**PRICE_SCALE
 
 items = Table(
     "items",
@@ -40,6 +40,11 @@ items = Table(
     Column("version", BigInt, nullable=False),
     CheckConstraint("version > 0", name="version"),
 )
+
+
+def price_units(price: Decimal) -> int:
+    """Give a price in ten-thousandths, which it is a whole number of."""
+    return int(price.scaleb(PRICE_SCALE))
 
 
 class ItemView(Struct, frozen=True):
@@ -92,11 +97,11 @@ ITEMS = ItemsProjection()
 def _next_row(row: Row, recorded: RecordedEvent) -> Row:
     match recorded.event:
         case ItemCreated(name, price, in_stock):
-            row = {"id": recorded.item_id, "name": name, "price": _units(price), "in_stock": in_stock}
+            row = {"id": recorded.item_id, "name": name, "price": price_units(price), "in_stock": in_stock}
         case ItemChanged(name, price, in_stock):
             changes: dict[str, Any] = {
                 "name": name,
-                "price": price if price is UNSET else _units(price),
+                "price": price if price is UNSET else price_units(price),
                 "in_stock": in_stock,
             }
             row = {**row, **{column: value for column, value in changes.items() if value is not UNSET}}
@@ -113,10 +118,6 @@ def _last_known(stream: Sequence[RecordedEvent], before: int) -> Row:
         if recorded.position < before:
             row = _next_row(row, recorded)
     return row
-
-
-def _units(price: Decimal) -> int:
-    return int(price.scaleb(4))
 
 
 # Each query answers with the position it was read at, from the same snapshot: a row of `projections` joined to what it

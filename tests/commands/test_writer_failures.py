@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import RootTransaction
+from sqlalchemy import Connection, RootTransaction
 
 from commands import writer as writer_module
 from commands.errors import ItemNotFoundError
@@ -38,6 +38,24 @@ def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[Roo
         transaction.commit()
 
     return commit
+
+
+class Tries:
+    """Makes the tries to write through a database fail, as `error_at` says of each by its number, and counts them."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, database: Database, error_at: Callable[[int], Exception | None]
+    ) -> None:
+        self.count = 0
+        self._write = database.write
+        self._error_at = error_at
+        monkeypatch.setattr(database, "write", self._try)
+
+    async def _try(self, work: Callable[[Connection], Any]) -> Any:
+        self.count += 1
+        if error := self._error_at(self.count):
+            raise error
+        return await self._write(work)
 
 
 took_place = pytest.mark.parametrize("act", [RootTransaction.commit, RootTransaction.rollback], ids=["took", "failed"])
@@ -120,71 +138,37 @@ async def test_what_was_found_to_be_committed_is_looked_up_again_if_that_try_fai
 async def test_an_outcome_that_stays_unknown_is_said_to_be(
     database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
 ) -> None:
-    write, tries = database.write, 0
-
-    async def lost_after_the_first(work: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries > 1:
-            raise UnavailableError
-        return await write(work)
-
     monkeypatch.setattr(unit_of_work, "commit", failing(1, act))
-    monkeypatch.setattr(database, "write", lost_after_the_first)
+    tries = Tries(monkeypatch, database, lambda count: UnavailableError() if count > 1 else None)
     async with writing(database) as writer:
         with pytest.raises(OutcomeUnknownError):
             await create(writer)
-    assert tries == 4
+    assert tries.count == 4
 
 
 async def test_an_unknown_outcome_is_not_hidden_by_another_error(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, tries = database.write, 0
-
-    async def broken_after_the_first(work: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries > 1:
-            raise RuntimeError("before the log could be asked")
-        return await write(work)
-
     monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
-    monkeypatch.setattr(database, "write", broken_after_the_first)
+    Tries(monkeypatch, database, lambda count: RuntimeError("before the log was asked") if count > 1 else None)
     async with writing(database) as writer:
         with pytest.raises(OutcomeUnknownError):
             await create(writer)
 
 
 async def test_an_outage_is_told_to_all_who_wait_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = 0
-
-    async def unavailable(_: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        raise UnavailableError
-
-    monkeypatch.setattr(database, "write", unavailable)
+    tries = Tries(monkeypatch, database, lambda _: UnavailableError())
     async with writing(database, max_batch=1) as writer:
         answers = await asyncio.gather(*(create(writer) for _ in range(50)), return_exceptions=True)
     assert {type(answer) for answer in answers} == {UnavailableError}
-    assert tries == 4
+    assert tries.count == 4
 
 
 @pytest.mark.parametrize(("failures", "outcome"), [(3, Recorded), (4, UnavailableError)])
 async def test_a_passing_failure_is_waited_out_but_not_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch, failures: int, outcome: type
 ) -> None:
-    write, tries = database.write, 0
-
-    async def failing_at_first(work: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries <= failures:
-            raise UnavailableError
-        return await write(work)
-
-    monkeypatch.setattr(database, "write", failing_at_first)
+    Tries(monkeypatch, database, lambda count: UnavailableError() if count <= failures else None)
     async with writing(database) as writer:
         (answer,) = await asyncio.gather(create(writer), return_exceptions=True)
         assert isinstance(answer, outcome)
@@ -197,16 +181,7 @@ async def test_a_poison_command_is_isolated_in_a_batch_of_unknown_outcome_too(
 ) -> None:
     """Its neighbours had been committed: run alone, they are found, not written again."""
     monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
-    write, tries = database.write, 0
-
-    async def poisoned_once(work: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        if tries == 2:
-            raise RuntimeError("poison")
-        return await write(work)
-
-    monkeypatch.setattr(database, "write", poisoned_once)
+    Tries(monkeypatch, database, lambda count: RuntimeError("poison") if count == 2 else None)
     async with writing(database) as writer:
         recorded = await asyncio.gather(*(create(writer) for _ in range(5)))
     assert [one.position for one in recorded] == [1, 2, 3, 4, 5]
