@@ -1,6 +1,8 @@
 """SQLite: a file, written by one thread of one process. Durable by WAL and `synchronous=FULL`."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +17,12 @@ from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
 
+#: Seconds to wait for whoever else holds a lock. The writer tries again by itself, and a stop must not wait for long.
+_PATIENCE = 2.0
+
 _PRAGMAS = (
-    "journal_mode=WAL",
+    f"busy_timeout={_PATIENCE * 1000:.0f}",
     "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
-    "busy_timeout=2000",  # the writer tries again by itself, and a stop must not wait for long
     "foreign_keys=ON",
     "recursive_triggers=ON",  # else INSERT OR REPLACE walks through the append-only triggers
     "trusted_schema=OFF",
@@ -93,11 +97,31 @@ def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
     dbapi_connection.isolation_level = None
     for pragma in _PRAGMAS:
         dbapi_connection.execute(f"PRAGMA {pragma}").close()
+    _write_ahead(dbapi_connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Put the file in WAL mode. Of two who do so at the same moment SQLite fails one at once, whatever its timeout."""
+    deadline = time.monotonic() + _PATIENCE
+    while not _switched_to_wal(connection):
+        if time.monotonic() > deadline:
+            raise UnavailableError
+        time.sleep(0.01)
+
+
+def _switched_to_wal(connection: sqlite3.Connection) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").close()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
     cursor = dbapi_connection.cursor()
-    for pragma in (*_PRAGMAS[2:], "query_only=ON"):
+    for pragma in (*_PRAGMAS, "query_only=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

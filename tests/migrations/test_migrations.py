@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, text
 
 import migrations
 from eventstore.database import Database
+from eventstore.engine import open_database
 from eventstore.tables import metadata
 from projections import PROJECTIONS
 from tests.eventstore.recording import assert_still_works, execute, opened
@@ -142,6 +143,16 @@ async def test_two_who_migrate_at_once_do_not_collide(empty: Database, database_
         assert await asyncio.gather(*migrating, return_exceptions=True) == [None] * 3
         assert await another.write(migrations.current) == migrations.head()
     await assert_still_works(empty)
+
+
+async def test_many_who_open_a_new_file_at_once_all_can_write_it(tmp_path: Path) -> None:
+    # The switch of a new file to WAL is a race that SQLite lets one of them lose, though rarely: thus many files.
+    for number in range(40):
+        opening = [open_database(f"sqlite+aiosqlite:///{tmp_path}/{number}.db") for _ in range(3)]
+        found = await asyncio.gather(*(one.write(migrations.current) for one in opening), return_exceptions=True)
+        assert found == [None] * 3
+        for one in opening:
+            await one.dispose()
 
 
 async def test_a_migration_has_more_patience_than_a_request(postgres_url: str) -> None:
