@@ -20,7 +20,7 @@ from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
-from projections.items import ItemReader
+from projections.item_reader import ItemReader
 from projections.projection import LiveProjections
 
 ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
@@ -55,6 +55,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
     database = open_database(settings.database_url)
     try:
         await prepare(database)
+        reader = ItemReader(database)
         writer = Writer(
             database, [LiveProjections(PROJECTIONS)], max_queue=settings.max_queue, max_batch=settings.max_batch
         )
@@ -62,10 +63,10 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             yield Services(
                 database=database,
                 schema_head=migrations.head(),
-                submit=writer.submit,
-                writer_alive=lambda: writer.alive,
-                items=ItemReader(database),
+                writer=writer,
+                items=reader,
                 openapi=msgspec.json.encode(openapi.document(ROUTES)),
+                position=await reader.position(),
             )
         finally:
             await _stop(writer)

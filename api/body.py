@@ -2,7 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from FasterAPI import RequestValidationError
 
 from api.problems import (
     BODY_TIMEOUT,
@@ -13,9 +17,11 @@ from api.problems import (
 )
 from api.reply import Message, Receive
 
+T = TypeVar("T")
+
 MAX_DEPTH = 32
 
-_JSON = re.compile(rb'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
+_MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 # Strings are consumed whole, so that a bracket in one is not taken for structure; possessively, and even where the
 # closing quote is missing, so that no body can make the search go back.
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?|[\[{]|[\]}]', re.DOTALL)
@@ -26,15 +32,17 @@ class ClientDisconnectedError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], *, wanted: bool, limit: int, seconds: float
+    receive: Receive, headers: Mapping[bytes, bytes], *, wanted: Sequence[str], limit: int, seconds: float
 ) -> bytes:
-    """Read a JSON body of at most `limit` bytes that arrives within `seconds`; give nothing where none is `wanted`.
+    """Read a JSON body of at most `limit` bytes that arrives within `seconds`.
+
+    `wanted` are the media types that it may have; where there are none no body is wanted, and none is given.
 
     A body that nobody wants is read all the same where one is announced: the request is whole only with it.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
     """
-    if wanted and not _JSON.fullmatch(headers.get(b"content-type", b"")):
-        raise Problem(UNSUPPORTED_MEDIA_TYPE)
+    if wanted and not _is_one_of(wanted, headers.get(b"content-type", b"")):
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(wanted)}")
     if not wanted and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
         return b""
     length = headers.get(b"content-length", b"")
@@ -49,6 +57,11 @@ async def read_body(
         return b""
     _check_text(body)
     return body
+
+
+def _is_one_of(media_types: Sequence[str], content_type: bytes) -> bool:
+    match = _MEDIA_TYPE.fullmatch(content_type.decode("latin-1"))
+    return match is not None and match[1].lower() in media_types
 
 
 async def _read(receive: Receive, limit: int) -> bytes:
@@ -90,6 +103,17 @@ def _depth(body: bytes) -> int:
         elif token[0] in b"]}":
             depth -= 1
     return deepest
+
+
+def decoded(body: bytes, type: type[T]) -> T:
+    """Decode a JSON body that is no struct, which the framework would not check.
+
+    Raises RequestValidationError, as the framework does for a struct.
+    """
+    try:
+        return msgspec.json.decode(body, type=type)
+    except msgspec.DecodeError as error:
+        raise RequestValidationError([{"loc": ["body"], "msg": str(error), "type": "value_error"}]) from None
 
 
 def whole(body: bytes) -> Receive:

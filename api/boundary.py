@@ -19,7 +19,7 @@ from api.body import ClientDisconnectedError, read_body, whole
 from api.context import RequestContext, Services, current, new_id
 from api.query import parse
 from api.reply import Message, Receive, Reply, Scope, Send
-from api.routing import Route, RouteTable, allow
+from api.routing import Route, RouteTable, options
 from api.settings import Settings
 
 log = structlog.get_logger()
@@ -73,7 +73,7 @@ class Boundary:
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash is not a slash
         if scope["method"] == "OPTIONS":
             methods = self._routes.methods(scope["path"])
-            await Reply(204, headers=((b"allow", allow(methods)),)).to_asgi(exchange.send)
+            await Reply(204, headers=options(methods)).to_asgi(exchange.send)
             return
         route = self._routes.find(scope["method"], scope["path"])
         exchange.route = route.path
@@ -82,8 +82,8 @@ class Boundary:
         request.body = await read_body(
             receive,
             request.headers,
-            wanted=route.body is not None,
-            limit=self._settings.max_body,
+            wanted=route.media_types if route.body is not None else (),
+            limit=self._settings.max_batch_body if route.bulk else self._settings.max_body,
             seconds=self._settings.body_timeout,
         )
         current.set(request)
@@ -137,9 +137,12 @@ class _Exchange:
         """Pass an ASGI message on, with the headers that every answer has, and to HEAD without a body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message["headers"], (b"x-request-id", self.context.request_id.encode())]
-            if self.context.position is not None:
-                headers.append((b"log-position", b"%d" % self.context.position))
+            context = self.context
+            position = context.services.position if context.position is None else context.position
+            own = [(b"x-request-id", context.request_id.encode()), (b"log-position", b"%d" % position)]
+            if context.replayed:
+                own.append((b"idempotency-replayed", b"true"))
+            headers = [*message["headers"], *own]
             message = {**message, "headers": headers}
         elif self.context.method == "HEAD":
             message = {**message, "body": b""}

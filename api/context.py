@@ -5,22 +5,30 @@ variable for every request: always sets, since uvicorn leaks a pipelined request
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from hashlib import sha256
 from itertools import count
 from os import urandom
-from time import time_ns
-from typing import Any
+from time import monotonic, time_ns
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from api.problems import OUTCOME_UNKNOWN, Problem
+from api import idempotency
+from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
+from commands.batch import Recorded
+from commands.errors import CommandRejectedError
 from commands.item import Command
-from commands.writer import Recorded
 from eventstore.database import Database
 from eventstore.events import Metadata
-from projections.items import ItemReader
+from projections.item_reader import ItemReader
+
+#: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
+_WAIT_SECONDS = 1.0
+_WAIT_PAUSE = 0.02
+
+#: The actor of whoever shows no credential.
+ANONYMOUS = "anonymous"
 
 _prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
 _counter = count(1)
@@ -31,17 +39,34 @@ def new_id() -> str:
     return f"{_prefix}{next(_counter):08x}"
 
 
+class Commands(Protocol):
+    """Where commands go: the writer, as the doors see it."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether commands that are submitted now get written."""
+        ...
+
+    #: The log's position as of the last transaction.
+    position: int
+
+    async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
+        """Write `commands`, all or none; see Writer.submit."""
+        ...
+
+
 class Services(Struct):
     """The long-lived parts of a running service; the composition root in `app.py` makes them."""
 
     database: Database
     #: The schema revision that this code needs.
     schema_head: str
-    submit: Callable[[Command, Metadata], Awaitable[Recorded]]
-    writer_alive: Callable[[], bool]
+    writer: Commands
     items: ItemReader
     #: The OpenAPI document, encoded.
     openapi: bytes
+    #: The newest log position that an answer of this process has reflected.
+    position: int = 0
 
 
 class RequestContext(Struct):
@@ -58,19 +83,47 @@ class RequestContext(Struct):
     body: bytes = b""
     #: The log position that the answer reflects, once that is known; sent as `Log-Position`.
     position: int | None = None
+    #: Whether the answer is that of an earlier request with the same key; sent as `Idempotency-Replayed`.
+    replayed: bool = False
 
-    async def submit(self, command: Command) -> Recorded:
-        """Have `command` written on this request's behalf; return after COMMIT.
+    def reflect(self, position: int) -> None:
+        """Say that the answer reflects the log up to `position`."""
+        self.position = position
+        self.services.position = max(self.services.position, position)
 
-        Raises what Writer.submit does, and Problem (503, outcome unknown) where a stop is out of patience.
+    async def wait_for(self, position: int) -> None:
+        """Return once items can be read as of `position` or later. Raises Problem (503) where that takes too long."""
+        deadline = monotonic() + _WAIT_SECONDS
+        while self.services.position < position:
+            self.reflect(await self.services.items.position())
+            if monotonic() > deadline:
+                raise Problem(POSITION_NOT_REACHED)
+            await asyncio.sleep(_WAIT_PAUSE if self.services.position < position else 0)
+
+    async def submit(self, *commands: Command) -> Recorded:
+        """Have `commands` written, all or none, on this request's behalf; return after COMMIT.
+
+        Raises what Writer.submit does, and Problem: 400 for an unreadable `Idempotency-Key`, 503 (outcome unknown)
+        where a stop is out of patience.
         """
+        key = idempotency.read_key(self.headers.get(b"idempotency-key"))
         sent = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
-        metadata = Metadata(new_id(), "anonymous", sha256(sent).digest(), self.correlation_id)
+        metadata = Metadata(
+            new_id() if key is None else idempotency.command_id(ANONYMOUS, self.method, self.path, key),
+            ANONYMOUS,
+            sha256(sent).digest(),
+            self.correlation_id,
+        )
+        writer = self.services.writer
         try:
-            recorded = await self.services.submit(command, metadata)
+            recorded = await writer.submit(*commands, metadata=metadata, keyed=key is not None)
         except asyncio.CancelledError:
             raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
-        self.position = recorded.position
+        except CommandRejectedError:
+            self.reflect(writer.position)
+            raise
+        self.reflect(recorded.position)
+        self.replayed = recorded.replayed
         return recorded
 
 

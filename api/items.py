@@ -1,108 +1,102 @@
 """The routes of items: parse, then a command or a query, then the answer."""
 
 import re
-from typing import Annotated
 
-from msgspec import Meta, Raw, Struct
-from msgspec.json import decode
-
+from api.body import decoded
 from api.conditional import etag, expected_versions, matches_none
-from api.context import current
+from api.context import RequestContext, current
+from api.item_body import Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
+from api.listing import ListQuery
 from api.problems import (
     INVALID_BODY,
+    INVALID_HEADER,
+    ITEM_NOT_DELETED,
     ITEM_NOT_FOUND,
+    KEY_REUSED,
     MALFORMED_BODY,
     OUTCOME_UNKNOWN,
     OVERLOADED,
+    POSITION_NOT_REACHED,
     PRECONDITION_FAILED,
     STORAGE_FULL,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from api.query import Cursor, PageQuery, link_next, read_cursor
+from api.query import StateQuery
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
+from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
-from commands.item import CreateItem, DeleteItem, LiveItem, Name, parse_price
-from eventstore.events import PRICE_SCALE
-from projections.items import PRICE_UNITS, ItemView, price_units
+from commands.item import DeleteItem, RestoreItem
 
-_PRICE = {"minimum": -(10**14), "maximum": 10**14}
-_PRICE_TEXT = r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,4})?$"
 _MAX_ID = 2**63 - 1
 _ITEM_ID = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
-class NewItem(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says of an item it creates."""
-
-    name: Annotated[Name, Meta(description="Not blank, without control characters")]
-    price: Annotated[
-        Raw,
-        Meta(
-            description="An exact decimal with at most 4 fractional digits; a number, or the same as a string",
-            extra_json_schema={"oneOf": [{"type": "number", **_PRICE}, {"type": "string", "pattern": _PRICE_TEXT}]},
-        ),
-    ]
-    in_stock: bool = True
-
-
-class Item(Struct, frozen=True):
-    """An item."""
-
-    id: Annotated[int, Meta(ge=1, description="The log position of the event that created it")]
-    name: Name
-    price: Annotated[
-        Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema={"type": "number", **_PRICE})
-    ]
-    in_stock: bool
-
-
 async def create_item(body: NewItem) -> Reply:
     """Create an item."""
-    sent = bytes(body.price)
-    price = parse_price(decode(sent, type=str) if sent.startswith(b'"') else sent.decode())
-    recorded = await current.get().submit(CreateItem(body.name, price, body.in_stock))
-    assert isinstance(recorded.item, LiveItem)
-    view = ItemView(
-        recorded.item_id,
-        recorded.item.name,
-        price_units(recorded.item.price),
-        recorded.item.in_stock,
-        recorded.item.version,
-    )
-    location = (b"location", b"/items/%d" % view.id)
-    return json_reply(201, _item(view), location, (b"etag", etag(view.version)))
+    recorded = await current.get().submit(creation(body))
+    return _state(201, recorded, (b"location", b"/items/%d" % recorded.item_id))
+
+
+async def create_items() -> Reply:
+    """Create items, all or none."""
+    request = current.get()
+    # Decoded here: the framework gives a list unchecked.
+    recorded = await request.submit(*creations(decoded(request.body, NewItems)))
+    return json_reply(201, [shown(item_id, item) for item_id, item in recorded.items])
 
 
 async def list_items() -> Reply:
-    """List items by id, a page at a time."""
+    """List items, a page at a time."""
     request = current.get()
-    query: PageQuery = request.query
-    after = read_cursor(query.cursor).after if query.cursor else 0
-    # One more than asked for tells whether there is a next page.
-    request.position, views = await request.services.items.page(after, query.limit + 1)
-    page = views[: query.limit]
-    links = [link_next(request.path, query, Cursor(page[-1].id))] if len(views) > len(page) else []
-    return json_reply(200, [_item(view) for view in page], *links)
+    query: ListQuery = request.query
+    after = query.after()
+    await request.wait_for(query.min_position)
+    page = await request.services.items.page(query.filter(), query.order(), after, query.limit)
+    request.reflect(page.position)
+    return json_reply(200, list(map(listed, page.items)), (b"link", query.links(request.path, page.next)))
 
 
 async def get_item(item_id: str) -> Reply:
     """Get one item."""
     request = current.get()
-    request.position, view = await request.services.items.get(_parse_id(item_id))
+    await request.wait_for(request.query.min_position)
+    position, view = await request.services.items.get(_parse_id(item_id))
+    request.reflect(position)
     if view is None:
         raise ItemNotFoundError
     tag = etag(view.version)
     if not matches_none(request.headers.get(b"if-none-match"), tag):
         return Reply(304, headers=((b"etag", tag),))
-    return json_reply(200, _item(view), (b"etag", tag))
+    return json_reply(200, listed(view), (b"etag", tag))
+
+
+async def change_item(item_id: str, body: ItemPatch) -> Reply:
+    """Change fields of an item."""
+    request = current.get()
+    return _state(200, await request.submit(change(_parse_id(item_id), body, _versions(request))))
 
 
 async def delete_item(item_id: str) -> Reply:
     """Delete an item."""
     request = current.get()
-    await request.submit(DeleteItem(_parse_id(item_id), expected_versions(request.headers.get(b"if-match"))))
+    await request.submit(DeleteItem(_parse_id(item_id), _versions(request)))
     return Reply(204)
+
+
+async def restore_item(item_id: str) -> Reply:
+    """Bring a deleted item back."""
+    request = current.get()
+    return _state(200, await request.submit(RestoreItem(_parse_id(item_id), _versions(request))))
+
+
+def _state(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> Reply:
+    tag = (b"etag", etag(recorded.item.version))
+    return json_reply(status, shown(recorded.item_id, recorded.item), *headers, tag)
+
+
+def _versions(request: RequestContext) -> frozenset[int] | None:
+    return expected_versions(request.headers.get(b"if-match"))
 
 
 def _parse_id(text: str) -> int:
@@ -112,21 +106,15 @@ def _parse_id(text: str) -> int:
     return int(text)
 
 
-def _item(view: ItemView) -> Item:
-    return Item(view.id, view.name, Raw(_decimal(view.price)), view.in_stock)
-
-
-def _decimal(units: int) -> bytes:
-    """Write ten-thousandths as a JSON number: exact, without trailing zeros but with one fractional digit."""
-    whole, fraction = divmod(abs(units), PRICE_UNITS)
-    digits = f"{fraction:0{PRICE_SCALE}}".rstrip("0") or "0"
-    return f"{'-' if units < 0 else ''}{whole}.{digits}".encode()
-
-
 _ID_SCHEMA = {"item_id": {"type": "integer", "minimum": 1, "maximum": _MAX_ID}}
 _EXAMPLE = {"id": 1, "name": "Fountain pen", "price": 24.5, "in_stock": True}
-_WRITING = (OVERLOADED, OUTCOME_UNKNOWN, STORAGE_FULL)
+_CHANGED = {"id": 1, "name": "Fountain pen", "price": 19.95, "in_stock": True}
+_NEW = {"name": "Fountain pen", "price": 24.5}
+_KEY = "Idempotency-Key"
+_WRITTEN = ("Idempotency-Replayed",)
+_WRITING = (INVALID_HEADER, KEY_REUSED, OVERLOADED, OUTCOME_UNKNOWN, STORAGE_FULL)
 _READING_A_BODY = (MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY)
+_READING = (POSITION_NOT_REACHED, STORAGE_FULL)  # a database may need room to read, too
 
 ROUTES = [
     Route(
@@ -135,20 +123,42 @@ ROUTES = [
         create_item,
         summary="Create an item",
         tag="items",
+        headers=(_KEY,),
         body=NewItem,
-        example={"name": "Fountain pen", "price": 24.5},
-        answers=(Answer(201, "Created", Item, ("Location", "ETag", "Log-Position"), _EXAMPLE),),
+        example=_NEW,
+        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE),),
         problems=(*_READING_A_BODY, *_WRITING),
     ),
     Route(
         "GET",
         "/items",
         list_items,
-        summary="List items by id, a page at a time",
+        summary="List items, a page at a time",
         tag="items",
-        query=PageQuery,
-        answers=(Answer(200, "A page of items", list[Item], ("Link", "Log-Position"), [_EXAMPLE]),),
-        problems=(STORAGE_FULL,),  # a database may need room to read, too
+        query=ListQuery,
+        answers=(Answer(200, "A page of items", list[Item], ("Link",), [_EXAMPLE]),),
+        problems=_READING,
+    ),
+    Route(
+        "POST",
+        "/items/batch",
+        create_items,
+        summary="Create up to 1,000 items, all or none",
+        tag="items",
+        headers=(_KEY,),
+        body=NewItems,
+        bulk=True,
+        example=[_NEW, {"name": "Nib", "price": "0.35", "in_stock": False}],
+        answers=(
+            Answer(
+                201,
+                "Created, in the order they were sent",
+                list[Item],
+                _WRITTEN,
+                [_EXAMPLE, {"id": 2, "name": "Nib", "price": 0.35, "in_stock": False}],
+            ),
+        ),
+        problems=(*_READING_A_BODY, *_WRITING),
     ),
     Route(
         "GET",
@@ -157,12 +167,27 @@ ROUTES = [
         summary="Get one item",
         tag="items",
         path_schemas=_ID_SCHEMA,
+        query=StateQuery,
         headers=("If-None-Match",),
         answers=(
-            Answer(200, "The item", Item, ("ETag", "Log-Position"), _EXAMPLE),
-            Answer(304, "Still as the client has it", None, ("ETag", "Log-Position")),
+            Answer(200, "The item", Item, ("ETag",), _EXAMPLE),
+            Answer(304, "Still as the client has it", None, ("ETag",)),
         ),
-        problems=(ITEM_NOT_FOUND, STORAGE_FULL),
+        problems=(ITEM_NOT_FOUND, *_READING),
+    ),
+    Route(
+        "PATCH",
+        "/items/{item_id}",
+        change_item,
+        summary="Change fields of an item (JSON Merge Patch, RFC 7396)",
+        tag="items",
+        path_schemas=_ID_SCHEMA,
+        headers=("If-Match", _KEY),
+        body=ItemPatch,
+        media_types=("application/merge-patch+json", "application/json"),
+        example={"price": 19.95},
+        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED),),
+        problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_READING_A_BODY, *_WRITING),
     ),
     Route(
         "DELETE",
@@ -171,8 +196,19 @@ ROUTES = [
         summary="Delete an item",
         tag="items",
         path_schemas=_ID_SCHEMA,
-        headers=("If-Match",),
-        answers=(Answer(204, "Deleted", None, ("Log-Position",)),),
+        headers=("If-Match", _KEY),
+        answers=(Answer(204, "Deleted", None, _WRITTEN),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_WRITING),
+    ),
+    Route(
+        "POST",
+        "/items/{item_id}/restore",
+        restore_item,
+        summary="Bring a deleted item back, as it last was",
+        tag="items",
+        path_schemas=_ID_SCHEMA,
+        headers=("If-Match", _KEY),
+        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE),),
+        problems=(ITEM_NOT_FOUND, ITEM_NOT_DELETED, PRECONDITION_FAILED, *_WRITING),
     ),
 ]

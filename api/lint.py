@@ -46,8 +46,6 @@ def _lint_paths(routes: list[tuple[str, str]]) -> Iterator[str]:
         parameters = sorted(segment for segment in segments if segment.startswith("{"))
         if len(parameters) > 1:
             yield f"{parent}/: one position has two names, {' and '.join(parameters)}"
-        for literal in sorted(segments - set(parameters)) if parameters else ():
-            yield f"{parent}/{literal}: never found beside {parameters[0]}, or never found behind"
 
 
 def _lint_callable(function: Callable[..., Any], path_names: set[str]) -> Iterator[str]:

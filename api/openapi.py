@@ -25,8 +25,13 @@ _ANYWHERE = (
 )
 
 _REQUEST_HEADERS = {
-    "If-None-Match": ("Entity tags the client has: the answer is 304 where one is the item's", '"1.1"'),
-    "If-Match": ("Entity tags: the request is carried out only where one is the item's", '"1.1"'),
+    "If-None-Match": ("Entity tags the client has: the answer is 304 where one is the item's", '"2.1"'),
+    "Idempotency-Key": (
+        "Names the write: sent again with the same key and body it has no second effect, and is answered as the first "
+        "time. 1 to 255 characters, in double quotes or one word",
+        '"0b4ff2a2-6f0c-4c61-9a3a-3f5c61a0d1a5"',
+    ),
+    "If-Match": ("Entity tags: the request is carried out only where one is the item's", '"2.1"'),
 }
 _COMMON_REQUEST_HEADERS = {
     "X-Request-Id": (
@@ -42,17 +47,25 @@ _RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     "Location": {"description": "Where the new item is", "schema": {"type": "string", "format": "uri-reference"}},
     "ETag": {"description": "Changes when the item does", "schema": {"type": "string"}},
     "Log-Position": {
-        "description": "The position in the log that the answer reflects",
+        "description": "The position in the log that the answer reflects; as `min_position` it makes sure that a later "
+        "answer does, too",
         "schema": {"type": "integer", "minimum": 0},
     },
-    "Link": {"description": 'The next page, `rel="next"` (RFC 8288), where there is one', "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "Where the answer is that of an earlier request with the same `Idempotency-Key`",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Link": {
+        "description": 'The first page, `rel="first"`, and the next, `rel="next"`, where there is one (RFC 8288)',
+        "schema": {"type": "string"},
+    },
     "X-Request-Id": {"description": "The request's name in the logs", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds to wait before trying again", "schema": {"type": "integer"}},
     "Cache-Control": {"description": "How long the answer may be kept (RFC 9111)", "schema": {"type": "string"}},
     "Content-Security-Policy": {"description": "Where the page may load from", "schema": {"type": "string"}},
 }
 _TAGS = {
-    "items": "What clients create, read and delete.",
+    "items": "What clients create, read, change and delete.",
     "operations": "What those who run the service need.",
     "description": "The service about itself.",
 }
@@ -96,7 +109,7 @@ def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     }
     if route.body is not None:
         content = {"schema": schema_of[repr(route.body)], "example": route.example}
-        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+        operation["requestBody"] = {"required": True, "content": dict.fromkeys(route.media_types, content)}
     return operation
 
 
@@ -147,8 +160,6 @@ def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any], route: Route) -> 
     names = ["Cache-Control"]
     if any(kind.retry_after for kind in kinds):
         names.append("Retry-After")
-    if route.method == "GET" and problems.ITEM_NOT_FOUND in kinds:
-        names.append("Log-Position")  # it was not there at that position
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
         "headers": _headers(*names),
@@ -170,4 +181,4 @@ def _example(kind: Kind) -> dict[str, Any]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "Log-Position", "X-Request-Id")}

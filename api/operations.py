@@ -57,7 +57,7 @@ async def readyz() -> Reply:
 
 
 async def _ready(services: Services) -> Ready:
-    if not services.writer_alive():
+    if not services.writer.alive:
         raise Problem(NOT_READY, "The writer takes no commands: the service is stopping")
     # After a downgrade to nothing the table is there, without a row.
     revision = next((row[0] for row in await services.database.read(_REVISION)), None)

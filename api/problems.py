@@ -9,7 +9,8 @@ from msgspec import Meta, Struct
 
 from api.reply import Headers, Reply
 from commands import errors as commands
-from commands.item import NAME_PATTERN
+from commands.item import NAME_PATTERN, TEXT_PATTERN
+from commands.price import PRICE_PATTERN
 from eventstore import errors as eventstore
 
 MEDIA_TYPE = "application/problem+json"
@@ -53,6 +54,7 @@ ITEM_NOT_FOUND = Kind("item-not-found", 404, "Item Not Found", "No item has this
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method Not Allowed", "The resource has other methods; `Allow` lists them."
 )
+ITEM_NOT_DELETED = Kind("item-not-deleted", 409, "Conflict", "The item is there: only a deleted item can be restored.")
 BODY_TIMEOUT = Kind("body-timeout", 408, "Request Timeout", "The request's body took too long to arrive.")
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "Precondition Failed", "The item is not at a version that `If-Match` names."
@@ -67,8 +69,15 @@ MALFORMED_BODY = Kind(
 INVALID_QUERY = Kind(
     "invalid-query", 400, "Bad Request", "A query parameter is unknown, given twice, or has a value it can't have."
 )
+INVALID_HEADER = Kind("invalid-header", 400, "Bad Request", "A request header has a value that it can't have.")
+KEY_REUSED = Kind(
+    "idempotency-key-reused", 422, "Unprocessable Content", "The idempotency key was used before, with another request."
+)
 INVALID_BODY = Kind(
     "invalid-body", 422, "Unprocessable Content", "The body is not JSON, or is not what this request takes."
+)
+POSITION_NOT_REACHED = Kind(
+    "position-not-reached", 503, "Service Unavailable", "The state asked for by `min_position` is not there yet.", 1
 )
 INTERNAL = Kind("internal-error", 500, "Internal Server Error", "A fault of the service; its log has the request_id.")
 OVERLOADED = Kind(
@@ -93,7 +102,9 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     RequestValidationError: INVALID_BODY,
     commands.InvalidPriceError: INVALID_BODY,
     commands.ItemNotFoundError: ITEM_NOT_FOUND,
+    commands.ItemNotDeletedError: ITEM_NOT_DELETED,
     commands.VersionMismatchError: PRECONDITION_FAILED,
+    commands.IdempotencyKeyReusedError: KEY_REUSED,
     commands.QueueFullError: OVERLOADED,
     commands.WriterClosedError: STOPPING,
     eventstore.UnavailableError: UNAVAILABLE,
@@ -153,7 +164,11 @@ def reply_to(error: Exception, request_id: str) -> Reply:
 _PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(?P<name>.*?)`")
-_PLAIN_WORDS = {NAME_PATTERN: "Expected a text that is not blank and has no control characters"}
+_PLAIN_WORDS = {
+    NAME_PATTERN: "Expected a text that is not blank and has no control characters",
+    TEXT_PATTERN: "Expected a text without control characters",
+    PRICE_PATTERN: "Expected a decimal number with at most 4 fractional digits",
+}
 
 
 def _faults(error: Exception) -> tuple[Fault, ...]:
@@ -172,7 +187,9 @@ def _fault(message: str) -> Fault:
     pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
     if field := _FIELD.match(detail):
         pointer += "/" + field["name"].replace("~", "~0").replace("/", "~1")
-    for pattern, words in _PLAIN_WORDS.items():
-        if repr(pattern) in detail:
-            detail = words
-    return Fault(detail, pointer=pointer)
+    return Fault(plain(detail), pointer=pointer)
+
+
+def plain(detail: str) -> str:
+    """Give a msgspec message without the pattern that it names."""
+    return next((words for pattern, words in _PLAIN_WORDS.items() if repr(pattern) in detail), detail)

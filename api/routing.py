@@ -8,7 +8,7 @@ from FasterAPI import Faster
 from msgspec import Struct
 
 from api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
-from api.reply import Reply
+from api.reply import Headers, Reply
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,8 +44,11 @@ class Route(Struct, frozen=True):
     path_schemas: Mapping[str, Any] = {}
     #: Request headers it heeds, from those that `openapi.py` describes.
     headers: tuple[str, ...] = ()
-    #: Whether it takes a body. The handler's struct parameter says which; `example` shows one.
-    body: type[Struct] | None = None
+    #: What the body decodes to, None where it takes none; `example` shows one. A struct is the handler's parameter.
+    body: Any = None
+    media_types: tuple[str, ...] = ("application/json",)
+    #: Whether the body may be as long as a batch's.
+    bulk: bool = False
     example: Any = None
 
 
@@ -56,13 +59,8 @@ class RouteTable:
         self._exact: dict[str, dict[str, Route]] = {}
         for route in routes:
             self._exact.setdefault(route.path, {})[route.method] = route
-        # FasterAPI keeps a parameter's node under "*" and takes that segment to be it, without a value: 500.
-        patterns = {
-            path: re.sub(r"\\\{\w+\\\}", lambda _: r"(?!\*(?:/|\Z))[^/]+", re.escape(path))
-            for path in self._exact
-            if "{" in path
-        }
-        self._patterns = [(re.compile(pattern), self._exact.pop(path)) for path, pattern in patterns.items()]
+        patterns = {path: _pattern(path, tuple(self._exact)) for path in self._exact if "{" in path}
+        self._patterns = [(pattern, self._exact.pop(path)) for path, pattern in patterns.items()]
 
     def find(self, method: str, path: str) -> Route:
         """Give the route for `method` on `path`. Raises Problem: 404, or 405 with what is allowed."""
@@ -83,10 +81,35 @@ class RouteTable:
         raise Problem(NOT_FOUND)
 
 
+def _pattern(path: str, paths: Sequence[str]) -> re.Pattern[str]:
+    """Make the pattern of a path with parameters.
+
+    A parameter is anything but what FasterAPI's router takes for something else: "*", which is its own name for a
+    parameter (500), and a literal that another path has at this position, behind which it never turns back (404).
+    """
+    pattern, before = "", ""
+    for segment in path.strip("/").split("/"):
+        if segment.startswith("{"):
+            beside = {other[len(before) + 1 :].partition("/")[0] for other in paths if other.startswith(before + "/")}
+            others = "|".join(re.escape(literal) for literal in sorted({"*", *beside} - {segment}))
+            pattern += rf"/(?!(?:{others})(?:/|\Z))[^/]+"
+        else:
+            pattern += "/" + re.escape(segment)
+        before += "/" + segment
+    return re.compile(pattern)
+
+
 def allow(methods: Mapping[str, Route]) -> bytes:
     """Write the `Allow` header for `methods`."""
     allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
     return ", ".join(sorted(allowed)).encode()
+
+
+def options(methods: Mapping[str, Route]) -> Headers:
+    """Give the headers that answer OPTIONS (RFC 9110, section 9.3.7; `Accept-Patch`: RFC 5789)."""
+    patch = methods.get("PATCH")
+    accept = () if patch is None else ((b"accept-patch", ", ".join(patch.media_types).encode()),)
+    return ((b"allow", allow(methods)), *accept)
 
 
 def register(app: Faster, routes: Sequence[Route]) -> None:

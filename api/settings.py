@@ -25,6 +25,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_batch: Annotated[int, Meta(ge=1, le=1000)] = 32
     #: Bytes in a request body; more is answered 413.
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
+    #: Bytes in the body of a batch; more is answered 413.
+    max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
     #: Seconds that a request body may take to arrive; more is answered 408.
     body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
     #: The least severe lines that are logged.

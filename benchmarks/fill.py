@@ -25,7 +25,7 @@ async def fill(database_url: str, events: int) -> None:
         creations = [
             CreateItem(f"Item {n}", Decimal(n % 9973) / 100) for n in range(start, min(start + _BATCH, events))
         ]
-        await asyncio.gather(*(writer.submit(creation, Metadata(new_id())) for creation in creations))
+        await asyncio.gather(*(writer.submit(creation, metadata=Metadata(new_id())) for creation in creations))
     await writer.close()
     await database.dispose()
 

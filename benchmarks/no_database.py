@@ -12,21 +12,29 @@ from api.app import ROUTES, create_app
 from api.cli import settle
 from api.context import Services
 from api.settings import from_environment
-from commands.item import Command, CreateItem, LiveItem, NoItem
-from commands.writer import Recorded
+from commands.batch import Recorded
+from commands.item import Command, CreateItem, Item, LiveItem, NoItem
 from eventstore.engine import open_database
 from eventstore.events import Metadata
-from projections.items import ItemReader
+from projections.item_reader import ItemReader
 
 _settings = from_environment()
 _positions = count(1)
 
 
-async def _answer_at_once(command: Command, _metadata: Metadata) -> Recorded:
-    position = next(_positions)
-    if isinstance(command, CreateItem):
-        return Recorded(position, LiveItem(1, command.name, command.price, command.in_stock), position)
-    return Recorded(position, NoItem(), position)
+class _AnswersAtOnce:
+    """Stands where the writer does."""
+
+    alive = True
+    position = 0
+
+    async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
+        (command,) = commands
+        position = next(_positions)
+        item: Item = NoItem()
+        if isinstance(command, CreateItem):
+            item = LiveItem(1, command.name, command.price, command.in_stock)
+        return Recorded(((position, item),), position)
 
 
 @asynccontextmanager
@@ -35,8 +43,7 @@ async def _services() -> AsyncIterator[Services]:
     yield Services(
         database=database,
         schema_head=migrations.head(),
-        submit=_answer_at_once,
-        writer_alive=lambda: True,
+        writer=_AnswersAtOnce(),
         items=ItemReader(database),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )

@@ -24,6 +24,14 @@ class VersionMismatchError(CommandRejectedError):
         self.version = version
 
 
+class ItemNotDeletedError(CommandRejectedError):
+    """The item is there: only a deleted one can be restored"""  # noqa: D415
+
+
+class IdempotencyKeyReusedError(CommandRejectedError):
+    """The idempotency key was used before, with another request"""  # noqa: D415
+
+
 class InvalidPriceError(CommandError):
     """A price is a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"""  # noqa: D415
 

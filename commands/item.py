@@ -1,46 +1,21 @@
 """The life of one item: its commands, its states, `decide` and `evolve`. Pure: no clock, no database, no randomness."""
 
-import re
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import Annotated, assert_never
 
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from commands.errors import InvalidPriceError, ItemNotFoundError, VersionMismatchError
-from eventstore.events import PRICE_SCALE, Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from commands.errors import ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
 
 #: Not all blank, and no control character. It reads alike in Python and in JSON Schema (ECMA 262), which differ in what
 #: `$` is, so that `(?![\s\S])` is the end, and in whether `\s` has U+FEFF. It can't be made to backtrack: each part is
 #: tried once.
 NAME_PATTERN = r"^(?![\s\ufeff]*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
+#: Not empty, and no control character: what can be part of a name.
+TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]+(?![\s\S])"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
-
-#: Prices are less than this, either way.
-PRICE_LIMIT = Decimal(10) ** 14
-
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
-_LONGEST_NUMBER = 64
-_EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
-_UNIT = Decimal(1).scaleb(-PRICE_SCALE)
-
-
-def parse_price(text: str) -> Decimal:
-    """Read a JSON number exactly, as a Decimal without trailing zeros or exponent. Raises InvalidPriceError."""
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
-        raise InvalidPriceError
-    try:
-        price = Decimal(text).quantize(_UNIT, context=_EXACT)
-    except (Inexact, InvalidOperation):
-        raise InvalidPriceError from None
-    if abs(price) >= PRICE_LIMIT:
-        raise InvalidPriceError
-    return _shortest(price)
-
-
-def _shortest(price: Decimal) -> Decimal:
-    integral = price.to_integral_value()
-    # The first is without an exponent, which normalize() would give 100; and zero has no sign.
-    return integral + Decimal(0) if price == integral else price.normalize(_EXACT)
 
 
 class CreateItem(Struct, frozen=True):
@@ -51,6 +26,17 @@ class CreateItem(Struct, frozen=True):
     in_stock: bool = True
 
 
+class ChangeItem(Struct, frozen=True):
+    """Give fields of an item new values; a field that is absent stays as it is."""
+
+    item_id: int
+    name: Name | UnsetType = UNSET
+    price: Decimal | UnsetType = UNSET
+    in_stock: bool | UnsetType = UNSET
+    #: Only if the item's version is one of these.
+    versions: frozenset[int] | None = None
+
+
 class DeleteItem(Struct, frozen=True):
     """Make an item cease to exist for clients."""
 
@@ -59,11 +45,19 @@ class DeleteItem(Struct, frozen=True):
     versions: frozenset[int] | None = None
 
 
-Command = CreateItem | DeleteItem
+class RestoreItem(Struct, frozen=True):
+    """Bring a deleted item back as it last was."""
+
+    item_id: int
+    #: Only if the version that it last had for clients is one of these.
+    versions: frozenset[int] | None = None
+
+
+Command = CreateItem | ChangeItem | DeleteItem | RestoreItem
 
 
 class NoItem(Struct, frozen=True):
-    """Nothing has happened yet."""
+    """Nothing that we know of has happened yet; to a new item nothing at all."""
 
     version: int = 0
 
@@ -94,26 +88,58 @@ def decide(command: Command, item: Item) -> list[Event]:
 
     Raises CommandRejectedError, and ValueError for an item that begins a second time: ids are given by the log.
     """
-    match command, item:
-        case CreateItem(name, price, in_stock), NoItem():
+    match command:
+        case CreateItem(name, price, in_stock):
+            if not isinstance(item, NoItem):
+                raise ValueError(f"an item begins once, and this one already has: {item!r}")
             return [ItemCreated(name, price, in_stock)]
-        case CreateItem(), _:
-            raise ValueError(f"an item begins once, and this one already has: {item!r}")
-        case DeleteItem(_, versions), LiveItem():
-            if versions is not None and item.version not in versions:
-                raise VersionMismatchError(item.version)
+        case ChangeItem(_, name, price, in_stock, versions):
+            live = _live(item, versions)
+            changed = ItemChanged(
+                UNSET if name == live.name else name,
+                UNSET if price == live.price else price,
+                UNSET if in_stock == live.in_stock else in_stock,
+            )
+            return [] if changed == ItemChanged() else [changed]
+        case DeleteItem(_, versions):
+            _live(item, versions)
             return [ItemDeleted()]
-        case DeleteItem(), NoItem() | DeletedItem():
-            raise ItemNotFoundError
+        case RestoreItem(_, versions):
+            _deleted(item, versions)
+            return [ItemRestored()]
         case _:
             assert_never(command)
+
+
+def _live(item: Item, versions: frozenset[int] | None) -> LiveItem:
+    if not isinstance(item, LiveItem):
+        raise ItemNotFoundError
+    _expect(versions, item.version)
+    return item
+
+
+def _deleted(item: Item, versions: frozenset[int] | None) -> None:
+    match item:
+        case NoItem():
+            raise ItemNotFoundError
+        case LiveItem():
+            raise ItemNotDeletedError
+        case DeletedItem(version):
+            _expect(versions, version - 1)  # clients last saw what the deletion ended
+        case _:
+            assert_never(item)
+
+
+def _expect(versions: frozenset[int] | None, version: int) -> None:
+    if versions is not None and version not in versions:
+        raise VersionMismatchError(version)
 
 
 def evolve(item: Item, event: Event) -> Item:
     """Give `item` after `event`. Raises ValueError for a history that `decide` can't have made."""
     match event, item:
         case ItemCreated(name, price, in_stock), NoItem():
-            return LiveItem(1, name, price, in_stock)
+            return LiveItem(item.version + 1, name, price, in_stock)
         case ItemChanged(name, price, in_stock), LiveItem():
             return LiveItem(
                 item.version + 1,
@@ -129,3 +155,13 @@ def evolve(item: Item, event: Event) -> Item:
             raise ValueError(f"{event.type} can't happen to {item!r}")
         case _:
             assert_never(event)
+
+
+def fold(stream: Iterable[RecordedEvent]) -> Item:
+    """Give the item that a stream, from its beginning or from a snapshot, has made."""
+    item: Item = NoItem()
+    for recorded in stream:
+        if isinstance(item, NoItem):
+            item = NoItem(recorded.version - 1)  # a snapshot begins where it was taken
+        item = evolve(item, recorded.event)
+    return item

@@ -6,66 +6,28 @@ One appender at a time makes position order commit order; committing in groups m
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct
 from sqlalchemy import Connection
 
-from commands.errors import CommandRejectedError, QueueFullError, WriterClosedError
-from commands.item import Command, Item, NoItem, decide, evolve
+from commands.batch import Recorded, Submission, carry_out
+from commands.errors import QueueFullError, WriterClosedError
+from commands.item import Command
 from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
-from eventstore.events import Metadata, ProposedEvent, RecordedEvent
-from eventstore.unit_of_work import Projector, UnitOfWork, unit_of_work
+from eventstore.events import Metadata
+from eventstore.unit_of_work import Projector, unit_of_work
 
 #: A transaction that failed for a passing reason is run again after each of these pauses, in seconds; then it fails.
 _RETRY_PAUSES = (0.01, 0.1, 0.5)
 
 
-class Recorded(Struct, frozen=True):
-    """What a command did, once it is committed."""
-
-    item_id: int
-    #: The item after the command.
-    item: Item
-    #: The position of the command's last event; of the log where it made none.
-    position: int
-
-
-class _Submission:
-    """A command on its way, and who waits for it."""
-
-    __slots__ = ("answer", "command", "metadata")
-
-    def __init__(self, command: Command, metadata: Metadata) -> None:
-        self.command = command
-        self.metadata = metadata
-        self.answer: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
-
-    @property
-    def item_id(self) -> int | None:
-        return getattr(self.command, "item_id", None)
-
-    def resolve(self, outcome: Recorded | Exception) -> None:
-        if self.answer.done():  # its caller was cancelled: what happened has happened
-            return
-        if isinstance(outcome, Exception):
-            self.answer.set_exception(outcome)
-        else:
-            self.answer.set_result(outcome)
-
-
-class _Batch:
-    """Submissions that share a transaction, and whether an earlier try of it may have committed."""
-
-    def __init__(self, submissions: Sequence[_Submission], *, uncertain: bool = False) -> None:
-        self.submissions = submissions
-        self.uncertain = uncertain
-
-
 class Writer:
-    """Takes commands one by one, writes them in groups. At most `max_queue` wait; `max_batch` share a COMMIT."""
+    """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` share a COMMIT.
+
+    A submission of more commands than one is written by itself, and waits in a queue of its own, of `max_bulk`. Between
+    two of those all is written that waited behind the first, so that nobody waits for more than one of them.
+    """
 
     def __init__(
         self,
@@ -74,16 +36,19 @@ class Writer:
         *,
         max_queue: int = 1024,
         max_batch: int = 32,
+        max_bulk: int = 16,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._database = database
         self._projectors = projectors
-        self._max_queue = max_queue
         self._max_batch = max_batch
         self._clock = clock
-        self._queue: deque[_Submission] = deque()
+        self._queue = _Queue(max_queue)
+        self._bulk = _Queue(max_bulk)
         self._wake = asyncio.Event()
         self._closing = False
+        #: The log's position as of the last transaction; 0 before the first.
+        self.position = 0
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -91,19 +56,18 @@ class Writer:
         """Whether commands that are submitted now get written."""
         return not self._closing and not self._task.done()
 
-    async def submit(self, command: Command, metadata: Metadata) -> Recorded:
-        """Write `command` and return after COMMIT.
+    async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
+        """Write `commands`, all or none, and return after COMMIT.
 
-        Raises CommandRejectedError, QueueFullError or WriterClosedError where nothing was done, UnavailableError where
-        nothing was committed, OutcomeUnknownError where that can't be known, and the database's error for a command
-        that it refuses. Cancelling the caller changes nothing about the command.
+        `keyed` says that the metadata's command id may have been used before. If the log has it, nothing is done, and
+        what was done then is given, `replayed`. Raises CommandRejectedError, QueueFullError or WriterClosedError where
+        nothing was done, UnavailableError where nothing was committed, OutcomeUnknownError where that can't be known,
+        and the database's error for a command that it refuses. Cancelling the caller changes nothing about the command.
         """
         if not self.alive:
             raise WriterClosedError
-        if len(self._queue) >= self._max_queue:
-            raise QueueFullError
-        submission = _Submission(command, metadata)
-        self._queue.append(submission)
+        submission = Submission(commands, metadata, keyed=keyed)
+        (self._queue if len(commands) == 1 else self._bulk).put(submission)
         self._wake.set()
         return await submission.answer
 
@@ -114,22 +78,29 @@ class Writer:
         await self._task
 
     async def _run(self) -> None:
-        while self._queue or not self._closing:
-            if not self._queue:
+        while self._queue or self._bulk or not self._closing:
+            if not (self._queue or self._bulk):
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            size = min(len(self._queue), self._max_batch)
-            await self._commit(_Batch([self._queue.popleft() for _ in range(size)]))
+            waiting = len(self._queue)
+            while waiting > 0 and self._queue:
+                await self._commit(self._queue.take(min(self._max_batch, len(self._queue))))
+                waiting -= self._max_batch
+            if self._bulk:
+                await self._commit(self._bulk.take(1))
 
-    async def _commit(self, batch: _Batch) -> None:
+    async def _commit(self, batch: Sequence[Submission]) -> None:
         failure: Exception = UnavailableError()
         for pause in (0, *_RETRY_PAUSES):
             await asyncio.sleep(pause)
             try:
-                outcomes = await self._database.write(lambda connection: self._transact(connection, batch))
+                self.position, outcomes = await self._database.write(
+                    lambda connection: self._transact(connection, batch)
+                )
             except OutcomeUnknownError as error:
-                batch.uncertain = True
+                for submission in batch:
+                    submission.uncertain = True
                 failure = error
             except UnavailableError as error:
                 failure = error
@@ -137,84 +108,45 @@ class Writer:
                 await self._isolate(batch, error)
                 return
             else:
-                _resolve(batch, outcomes)
+                for submission, outcome in zip(batch, outcomes, strict=True):
+                    submission.resolve(outcome)
                 return
         # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
-        while self._queue:
-            self._queue.popleft().resolve(UnavailableError())
-        if batch.uncertain and not isinstance(failure, OutcomeUnknownError):
-            failure = OutcomeUnknownError()
-        _resolve(batch, [failure] * len(batch.submissions))
+        for submission in (*self._queue.take(len(self._queue)), *self._bulk.take(len(self._bulk))):
+            submission.resolve(UnavailableError())
+        for submission in batch:
+            submission.resolve(OutcomeUnknownError() if submission.uncertain else failure)
 
-    async def _isolate(self, batch: _Batch, error: Exception) -> None:
+    async def _isolate(self, batch: Sequence[Submission], error: Exception) -> None:
         """Keep a command that the database refuses from failing its neighbours: run each by itself."""
-        if len(batch.submissions) == 1:
-            batch.submissions[0].resolve(OutcomeUnknownError() if batch.uncertain else error)
+        if len(batch) == 1:
+            batch[0].resolve(OutcomeUnknownError() if batch[0].uncertain else error)
             return
-        for submission in batch.submissions:
-            await self._commit(_Batch([submission], uncertain=batch.uncertain))
+        for submission in batch:
+            await self._commit([submission])
 
-    def _transact(self, connection: Connection, batch: _Batch) -> Sequence[Recorded | Exception]:
+    def _transact(
+        self, connection: Connection, batch: Sequence[Submission]
+    ) -> tuple[int, Sequence[Recorded | Exception]]:
         with unit_of_work(connection, self._projectors) as work:
-            committed = _committed_before(work, batch)
-            # What is not in the log under its lock never will be; what is must be looked up again if this try fails.
-            batch.uncertain = bool(committed)
-            undecided = [submission for submission in batch.submissions if submission not in committed]
-            items = _items(work, {s.item_id for s in undecided if s.item_id is not None})
-            outcomes: list[Recorded | Exception] = []
-            proposed: list[ProposedEvent] = []
-            for submission in batch.submissions:
-                position = work.head.position + len(proposed)
-                item_id = position + 1 if submission.item_id is None else submission.item_id
-                outcome: Recorded | Exception
-                try:
-                    outcome = committed.get(submission) or _decide(submission, item_id, position, items, proposed)
-                except CommandRejectedError as rejection:
-                    outcome = rejection
-                outcomes.append(outcome)
-            work.record(proposed, self._clock())
-        return outcomes
+            outcomes = carry_out(work, batch, self._clock())
+        return work.head.position, outcomes
 
 
-def _decide(
-    submission: _Submission, item_id: int, position: int, items: dict[int, Item], proposed: list[ProposedEvent]
-) -> Recorded:
-    item = items.get(item_id, NoItem())
-    decided = decide(submission.command, item)
-    for ordinal, event in enumerate(decided):
-        item = evolve(item, event)
-        proposed.append(ProposedEvent(item_id, item.version, event, submission.metadata, ordinal))
-    items[item_id] = item
-    return Recorded(item_id, item, position + len(decided))
+class _Queue:
+    """Submissions that wait, at most `room` of them."""
 
+    def __init__(self, room: int) -> None:
+        self._waiting: deque[Submission] = deque()
+        self._room = room
 
-def _items(work: UnitOfWork, item_ids: set[int]) -> dict[int, Item]:
-    if not item_ids:
-        return {}
-    streams = groupby(work.streams(item_ids), key=lambda event: event.item_id)
-    return {item_id: _fold(stream) for item_id, stream in streams}
+    def __len__(self) -> int:
+        return len(self._waiting)
 
+    def put(self, submission: Submission) -> None:
+        if len(self._waiting) >= self._room:
+            raise QueueFullError
+        self._waiting.append(submission)
 
-def _fold(stream: Iterable[RecordedEvent]) -> Item:
-    item: Item = NoItem()
-    for recorded in stream:
-        item = evolve(item, recorded.event)
-    return item
-
-
-def _committed_before(work: UnitOfWork, batch: _Batch) -> dict[_Submission, Recorded]:
-    """Find what an earlier try of this batch has committed, though its COMMIT was never heard to succeed."""
-    if not batch.uncertain:
-        return {}
-    by_id = {submission.metadata.command_id: submission for submission in batch.submissions}
-    last = {event.metadata.command_id: event for event in work.commands(by_id)}
-    committed = {}
-    for command_id, event in last.items():
-        item = _fold(earlier for earlier in work.streams([event.item_id]) if earlier.position <= event.position)
-        committed[by_id[command_id]] = Recorded(event.item_id, item, event.position)
-    return committed
-
-
-def _resolve(batch: _Batch, outcomes: Sequence[Recorded | Exception]) -> None:
-    for submission, outcome in zip(batch.submissions, outcomes, strict=True):
-        submission.resolve(outcome)
+    def take(self, count: int) -> list[Submission]:
+        return [self._waiting.popleft() for _ in range(count)]

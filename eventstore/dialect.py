@@ -1,17 +1,35 @@
 """Writing many rows at once, which the two databases want otherwise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import ModuleType
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import BigInteger, Connection, Integer, Table, bindparam, column, func
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.selectable import TableValuedAlias
 
 Rows = Sequence[Mapping[str, object]]
 
 #: The most rows in one statement on SQLite; a power of two.
 _MOST_ROWS = 64
 _SQLITE = sqlite.dialect()
+
+
+def each_number(dialect: str, parameter: str) -> TableValuedAlias:
+    """Give a table with one column, `value`, of the numbers that `numbers` makes the value of `parameter`.
+
+    Joined to, it is one statement for any count of them, and each is looked up by itself.
+    """
+    if dialect == "postgresql":
+        array = bindparam(parameter, type_=postgresql.ARRAY(BigInteger))
+        return func.unnest(array).table_valued(column("value", BigInteger)).render_derived("wanted")
+    return func.json_each(bindparam(parameter)).table_valued(column("value", Integer), name="wanted")
+
+
+def numbers(connection: Connection, values: Iterable[int]) -> list[int] | str:
+    """Give what a parameter of `each_number` takes."""
+    listed = sorted(values)
+    return listed if connection.dialect.name == "postgresql" else f"[{','.join(map(str, listed))}]"
 
 
 def insert(connection: Connection, table: Table, rows: Rows) -> None:

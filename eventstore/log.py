@@ -1,15 +1,19 @@
 """Reading and appending events. The only INSERT INTO events of the project is here."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, select, update
 
 from eventstore import codec, merkle
-from eventstore.dialect import insert
+from eventstore.dialect import each_number, insert, numbers
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
-from eventstore.tables import events, log_head, log_tiles
+from eventstore.tables import events, log_head, log_tiles, snapshots
+
+#: Behind every event there will ever be.
+END = 2**63 - 1
 
 
 class Head(Struct, frozen=True):
@@ -30,7 +34,7 @@ _MOVE_HEAD = (
     .where(log_head.c.id == 1)
     .values({name: bindparam(f"new_{name}") for name in ("position", "recorded_at", "frontier")})
 )
-_RECORDED: Select[*tuple[Any, ...]] = select(
+_COLUMNS = (
     events.c.position,
     events.c.item_id,
     events.c.version,
@@ -44,6 +48,7 @@ _RECORDED: Select[*tuple[Any, ...]] = select(
     events.c.correlation_id,
     events.c.causation_id,
 )
+_RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 
 
 def lock_head(connection: Connection) -> Head:
@@ -89,10 +94,43 @@ def append(
     return moved, recorded
 
 
-def read_streams(connection: Connection, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
-    """Read every event of the given items, each item's in the order of its versions."""
-    of_items = _RECORDED.where(events.c.item_id.in_(sorted(item_ids)))
-    return map(_recorded, connection.execute(of_items.order_by(events.c.item_id, events.c.version)))
+def read_streams(connection: Connection, item_ids: Iterable[int], through: int = END) -> Iterator[RecordedEvent]:
+    """Read what the given items come from, up to position `through`, each item's in the order of its versions.
+
+    An item's first event is what its newest snapshot tells, or else the one that created it; see `snapshots.py`.
+    """
+    wanted = {"item_ids": numbers(connection, item_ids), "through": through}
+    return map(_recorded, connection.execute(_streams(connection.dialect.name), wanted))
+
+
+@lru_cache
+def _streams(dialect: str) -> Select[Any]:
+    wanted = each_number(dialect, "item_ids")
+    earlier = snapshots.alias()
+    newest = (
+        select(func.max(earlier.c.version))
+        .where(earlier.c.item_id == wanted.c.value, earlier.c.position <= bindparam("through"))
+        .scalar_subquery()
+    )
+    told = snapshots.c.version == events.c.version
+    columns = {
+        "type": case((told, snapshots.c.type), else_=events.c.type),
+        "data": case((told, snapshots.c.data), else_=events.c.data),
+    }
+    return (
+        select(*(columns[column.name].label(column.name) if column.name in columns else column for column in _COLUMNS))
+        .select_from(wanted)
+        .outerjoin(snapshots, and_(snapshots.c.item_id == wanted.c.value, snapshots.c.version == newest))
+        .join(
+            events,
+            and_(
+                events.c.item_id == wanted.c.value,
+                events.c.version >= func.coalesce(snapshots.c.version, 1),
+                events.c.position <= bindparam("through"),
+            ),
+        )
+        .order_by(events.c.item_id, events.c.version)
+    )
 
 
 def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:

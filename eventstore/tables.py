@@ -71,3 +71,15 @@ log_tiles = Table(
     Column("index", BigInt, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
 )
+
+#: An item as it was at a version, as the event that all until then amount to; see `snapshots.py`.
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("item_id", BigInt, primary_key=True, autoincrement=False),
+    Column("version", BigInt, primary_key=True, autoincrement=False),
+    #: The position of the event that has this version.
+    Column("position", BigInt, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", Text, nullable=False),
+)

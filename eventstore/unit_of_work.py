@@ -6,9 +6,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from eventstore import log
+from eventstore import log, snapshots
 from eventstore.events import ProposedEvent, RecordedEvent
 from eventstore.failures import commit
+from eventstore.snapshots import Snapshot
 
 
 class Projector(Protocol):
@@ -27,9 +28,9 @@ class UnitOfWork:
         self._projectors = projectors
         self.head = log.lock_head(connection)
 
-    def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
-        """Read every event of the given items, each item's in the order of its versions."""
-        return log.read_streams(self._connection, item_ids)
+    def streams(self, item_ids: Iterable[int], through: int = log.END) -> Iterator[RecordedEvent]:
+        """Read what the given items come from; see log.read_streams."""
+        return log.read_streams(self._connection, item_ids, through)
 
     def commands(self, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:
         """Read the events that the given commands have recorded, in position order."""
@@ -43,6 +44,11 @@ class UnitOfWork:
         for projector in self._projectors:
             projector.project(self._connection, recorded)
         return recorded
+
+    def keep(self, taken: Sequence[Snapshot]) -> None:
+        """Store snapshots."""
+        if taken:
+            snapshots.keep(self._connection, taken)
 
 
 @contextmanager

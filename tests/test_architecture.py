@@ -26,7 +26,8 @@ OUTSIDE = {
     "migrations": {"alembic", "sqlalchemy"},
 }
 #: All that the decisions may know: nothing that waits, stores, tells the time or rolls dice.
-PURE = {"commands/item.py": {"re", "decimal", "typing", "msgspec", "commands.errors", "eventstore.events"}}
+_DATA = {"collections.abc", "re", "decimal", "typing", "msgspec", "commands.errors", "eventstore.events"}
+PURE = {"commands/item.py": _DATA, "commands/price.py": _DATA}
 
 MODULES = sorted(path for room in ARROWS for path in (ROOT / room).rglob("*.py"))
 LONGEST = 300

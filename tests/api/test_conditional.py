@@ -7,7 +7,7 @@ from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-TAG = '"1.1"'
+TAG = '"2.1"'
 
 
 async def create(service: InProcess) -> str:
@@ -27,7 +27,7 @@ async def test_what_the_client_has_is_not_sent_again(shared: InProcess, sent: st
     assert "content-length" not in answer.headers
 
 
-@pytest.mark.parametrize("sent", ['"1.2"', '"1.11"', '"11.1"', "1.1", "", '"', 'w/"1.1x"', '"x", W/"1.2"', '"*"'])
+@pytest.mark.parametrize("sent", ['"2.2"', '"2.11"', '"21.1"', "2.1", "", '"', 'w/"2.1x"', '"x", W/"2.2"', '"*"'])
 async def test_what_the_client_has_not_is_sent(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     answer = await shared.client.get(path, headers={"If-None-Match": sent})
@@ -38,7 +38,7 @@ async def test_nothing_is_unmodified_where_there_is_nothing(shared: InProcess) -
     check_problem(await shared.client.get("/items/999", headers={"If-None-Match": "*"}), 404, "item-not-found")
 
 
-@pytest.mark.parametrize("sent", [TAG, "*", f'"1.7", {TAG}', f"{TAG},{TAG}"])
+@pytest.mark.parametrize("sent", [TAG, "*", f'"2.7", {TAG}', f"{TAG},{TAG}"])
 async def test_a_delete_that_names_the_version_takes_place(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     answer = await shared.client.delete(path, headers={"If-Match": sent})
@@ -47,7 +47,7 @@ async def test_a_delete_that_names_the_version_takes_place(shared: InProcess, se
 
 
 # A weak tag never matches strongly; the tag of another version of the projection is another's.
-@pytest.mark.parametrize("sent", ['"1.2"', '"2.1"', f"W/{TAG}", "1.1", "", '"x"', '"*"', f'"1.{10**18}"', '"1.01"'])
+@pytest.mark.parametrize("sent", ['"2.2"', '"1.1"', f"W/{TAG}", "2.1", "", '"x"', '"*"', f'"2.{10**18}"', '"2.01"'])
 async def test_a_delete_that_names_other_versions_changes_nothing(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     async with unchanged_log(shared.services.database):
@@ -55,7 +55,7 @@ async def test_a_delete_that_names_other_versions_changes_nothing(shared: InProc
     assert "version 1" in check_problem(answer, 412, "precondition-failed")["detail"]
 
 
-@pytest.mark.parametrize("sent", [TAG, "*", '"1.2"'])
+@pytest.mark.parametrize("sent", [TAG, "*", '"2.2"'])
 async def test_no_tag_deletes_what_is_gone_already(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     await shared.client.delete(path)

@@ -60,10 +60,10 @@ def fail(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[[Except
     """Make every command and every look-up fail."""
 
     def arrange(error: Exception) -> None:
-        async def raise_it(*_: object) -> Any:
+        async def raise_it(*_: object, **__: object) -> Any:
             raise error
 
-        monkeypatch.setattr(shared.services, "submit", raise_it)
+        monkeypatch.setattr(shared.services.writer, "submit", raise_it)
         monkeypatch.setattr(shared.services.items, "get", raise_it)
         monkeypatch.setattr(shared.services.items, "page", raise_it)
 
@@ -152,11 +152,11 @@ async def test_a_write_that_a_stop_gives_up_waiting_for_has_an_unknown_outcome(
 ) -> None:
     waiting = asyncio.Event()
 
-    async def never(*_: object) -> None:
+    async def never(*_: object, **__: object) -> None:
         waiting.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(shared.services, "submit", never)
+    monkeypatch.setattr(shared.services.writer, "submit", never)
     sending = asyncio.create_task(
         call(shared.app, "POST", "/items", part(b'{"name":"a","price":1}'), headers=list(JSON.items()))
     )

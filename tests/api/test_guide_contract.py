@@ -44,10 +44,10 @@ async def test_an_answer_says_where_its_item_is_and_which_position_of_the_log_it
     second = await client.post("/items", json={"name": "Ink", "price": 2})
     for created, position in ((first, "1"), (second, "2")):
         assert created.headers["location"] == f"/items/{position}"
-        assert created.headers["etag"] == '"1.1"'
+        assert created.headers["etag"] == '"2.1"'
         assert created.headers["log-position"] == position
     got = await client.get(second.headers["location"])
-    assert (got.json(), got.headers["etag"]) == (second.json(), '"1.1"')
+    assert (got.json(), got.headers["etag"]) == (second.json(), '"2.1"')
     deleted = await client.delete("/items/1")
     assert deleted.headers["log-position"] == "3"
     for path in ("/items", "/items/2"):

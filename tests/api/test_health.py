@@ -53,7 +53,7 @@ async def test_a_process_is_alive_whatever_its_database_does(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone(monkeypatch, service)
-    service.services.writer_alive = lambda: False
+    monkeypatch.setattr(type(service.services.writer), "alive", False)
     answer = await service.client.get("/livez")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
@@ -96,7 +96,7 @@ async def test_with_a_projection_that_was_never_set_up_it_is_not_ready(service: 
 
 
 async def test_with_a_writer_that_was_closed_it_is_not_ready(service: InProcess) -> None:
-    writer = service.services.submit.__self__  # type: ignore[attr-defined]
+    writer = service.services.writer
     assert isinstance(writer, Writer)
     await writer.close()
     assert "writer" in await why_not_ready(service)

@@ -10,6 +10,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "max_queue": ("ITEMLEDGER_MAX_QUEUE", "7", 7),
     "max_batch": ("ITEMLEDGER_MAX_BATCH", "1000", 1000),
     "max_body": ("ITEMLEDGER_MAX_BODY", "1", 1),
+    "max_batch_body": ("ITEMLEDGER_MAX_BATCH_BODY", "1", 1),
     "body_timeout": ("ITEMLEDGER_BODY_TIMEOUT", "0.5", 0.5),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
@@ -17,6 +18,7 @@ WRONG = {
     "ITEMLEDGER_MAX_QUEUE": ["0", "-1", "many", "", "1.5", " 7", "nan", "1_0", "None"],
     "ITEMLEDGER_MAX_BATCH": ["0", "1001", "x", "9" * 30],
     "ITEMLEDGER_MAX_BODY": ["0", "64k"],
+    "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],
     "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
 }

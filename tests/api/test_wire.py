@@ -70,7 +70,7 @@ def test_requests_in_a_pipeline_share_nothing(server: Server, shared_url: str) -
     ids = [answer.headers["x-request-id"] for answer in (first, second, third, alive)]
     assert ids[:2] == ["first", "second"]
     assert len(set(ids)) == 4
-    assert "log-position" not in alive.headers
+    assert alive.headers["log-position"] == third.headers["log-position"]
 
     async def correlations() -> list[str]:
         database = open_database(shared_url)

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from commands.errors import CommandRejectedError, ItemNotFoundError, VersionMismatchError
+from commands.errors import CommandRejectedError, ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
 from commands.item import (
+    ChangeItem,
     Command,
     CreateItem,
     DeletedItem,
@@ -16,6 +18,7 @@ from commands.item import (
     Item,
     LiveItem,
     NoItem,
+    RestoreItem,
     decide,
     evolve,
 )
@@ -65,6 +68,48 @@ def test_what_clients_do_not_see_can_not_be_deleted(history: list[Event], versio
     given(*history).when(DeleteItem(1, versions)).then_rejected(ItemNotFoundError, "Item not found")
 
 
+def test_a_change_records_only_what_is_other_than_it_was() -> None:
+    given(CREATED).when(ChangeItem(1, name="Ink")).then(ItemChanged(name="Ink"))
+    given(CREATED).when(ChangeItem(1, "Ink", Decimal("1.5"), False)).then(ItemChanged(name="Ink", in_stock=False))
+    given(CREATED, CHANGED).when(ChangeItem(1, price=Decimal("1.5"))).then(ItemChanged(price=Decimal("1.5")))
+    given(CREATED).when(ChangeItem(1, "Ink", Decimal(0), False)).then(ItemChanged("Ink", Decimal(0), False))
+
+
+@pytest.mark.parametrize("command", [ChangeItem(1), ChangeItem(1, "Pen"), ChangeItem(1, "Pen", Decimal("1.50"), True)])
+def test_a_change_of_nothing_makes_no_event(command: ChangeItem) -> None:
+    given(CREATED).when(command).then()
+
+
+@pytest.mark.parametrize("history", LIVE)
+def test_a_change_can_ask_for_a_version(history: list[Event]) -> None:
+    given(*history).when(ChangeItem(1, "Ink", versions=frozenset({len(history)}))).then(ItemChanged(name="Ink"))
+    message = f"The item is at version {len(history)}, which the request's precondition excludes"
+    for command in (ChangeItem(1, "Ink", versions=frozenset({99})), ChangeItem(1, versions=frozenset())):
+        given(*history).when(command).then_rejected(VersionMismatchError, message)
+
+
+@pytest.mark.parametrize("history", NEVER + GONE)
+def test_what_clients_do_not_see_can_not_be_changed(history: list[Event]) -> None:
+    given(*history).when(ChangeItem(1, "Ink")).then_rejected(ItemNotFoundError, "Item not found")
+
+
+@pytest.mark.parametrize("history", GONE)
+def test_a_deleted_item_can_be_restored(history: list[Event]) -> None:
+    given(*history).when(RestoreItem(1)).then(RESTORED)
+    # The version that clients last saw is that before the deletion.
+    given(*history).when(RestoreItem(1, frozenset({len(history) - 1}))).then(RESTORED)
+    message = f"The item is at version {len(history) - 1}, which the request's precondition excludes"
+    for version in (len(history), 99):
+        given(*history).when(RestoreItem(1, frozenset({version}))).then_rejected(VersionMismatchError, message)
+
+
+def test_only_a_deleted_item_can_be_restored() -> None:
+    for history in LIVE:
+        message = "The item is there: only a deleted one can be restored"
+        given(*history).when(RestoreItem(1, frozenset())).then_rejected(ItemNotDeletedError, message)
+    given().when(RestoreItem(1)).then_rejected(ItemNotFoundError, "Item not found")
+
+
 @pytest.mark.parametrize(
     ("history", "item"),
     [
@@ -99,7 +144,16 @@ def test_an_impossible_history_is_refused(history: list[Event], event: Event) ->
 versions = st.none() | st.frozensets(st.integers(0, 6), max_size=4)
 commands: st.SearchStrategy[Command] = st.builds(
     CreateItem, st.text(min_size=1, max_size=5), st.decimals(-9, 9, places=4), st.booleans()
-) | st.builds(DeleteItem, st.just(1), versions)
+)
+commands |= st.builds(DeleteItem, st.just(1), versions) | st.builds(RestoreItem, st.just(1), versions)
+commands |= st.builds(
+    ChangeItem,
+    st.just(1),
+    st.just(UNSET) | st.sampled_from(["Pen", "Ink"]),
+    st.just(UNSET) | st.integers(1, 3).map(Decimal),
+    st.just(UNSET) | st.booleans(),
+    versions,
+)
 
 
 @settings(derandomize=True)

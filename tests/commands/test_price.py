@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commands.errors import InvalidPriceError
-from commands.item import parse_price
+from commands.price import parse_price
 
 LIMIT = 10**14
 

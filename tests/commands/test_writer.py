@@ -10,9 +10,9 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
+from commands.batch import Recorded
 from commands.errors import ItemNotFoundError, QueueFullError, WriterClosedError
 from commands.item import DeletedItem, DeleteItem, LiveItem
-from commands.writer import Recorded
 from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.log import lock_head, read_all
@@ -84,9 +84,9 @@ async def test_a_rejected_command_rejects_alone(database: Database) -> None:
         item = await create(writer)
         outcomes = await asyncio.gather(
             create(writer),
-            writer.submit(DeleteItem(999), metadata()),
-            writer.submit(DeleteItem(item.item_id), metadata()),
-            writer.submit(DeleteItem(item.item_id), metadata()),
+            writer.submit(DeleteItem(999), metadata=metadata()),
+            writer.submit(DeleteItem(item.item_id), metadata=metadata()),
+            writer.submit(DeleteItem(item.item_id), metadata=metadata()),
             create(writer),
             return_exceptions=True,
         )
@@ -107,7 +107,7 @@ async def test_commands_in_one_batch_see_each_other_in_their_order(database: Dat
         await asyncio.sleep(0.05)
         pair = [
             asyncio.create_task(create(writer)),
-            asyncio.create_task(writer.submit(DeleteItem(2), metadata())),
+            asyncio.create_task(writer.submit(DeleteItem(2), metadata=metadata())),
         ]
         await asyncio.sleep(0.05)
         assert not any(task.done() for task in (waiting, *pair))

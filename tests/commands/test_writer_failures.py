@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import Connection, RootTransaction
 
 from commands import writer as writer_module
+from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeletedItem, DeleteItem, LiveItem
-from commands.writer import Recorded
 from eventstore import unit_of_work
 from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
@@ -70,8 +70,8 @@ async def test_an_unknown_outcome_is_resolved_to_one_effect(
         monkeypatch.setattr(unit_of_work, "commit", failing(2, act))
         outcomes: Any = await asyncio.gather(
             create(writer, "Pen"),
-            writer.submit(DeleteItem(first.item_id), metadata()),
-            writer.submit(DeleteItem(first.item_id), metadata()),
+            writer.submit(DeleteItem(first.item_id), metadata=metadata()),
+            writer.submit(DeleteItem(first.item_id), metadata=metadata()),
             create(writer, "Nib"),
             return_exceptions=True,
         )
@@ -103,7 +103,7 @@ async def test_an_answer_found_in_the_log_is_of_its_own_command(
             tries += 1
             if tries == 2:
                 monkeypatch.setattr(database, "write", write)
-                await other.submit(DeleteItem(1), metadata())
+                await other.submit(DeleteItem(1), metadata=metadata())
             return await write(work)
 
         monkeypatch.setattr(database, "write", deleting_meanwhile)

@@ -50,7 +50,7 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(
                 item = await create(writer)
                 for _ in range(300):
                     await create(writer)
-                await writer.submit(DeleteItem(item.item_id), metadata())
+                await writer.submit(DeleteItem(item.item_id), metadata=metadata())
             await assert_log_and_projection_agree(database)
 
             for statement in FORBIDDEN:

@@ -8,7 +8,8 @@ from sqlalchemy import event
 
 from eventstore.database import Database
 from eventstore.events import ItemDeleted
-from projections.items import ItemReader, ItemView
+from projections.item_reader import Filter, ItemReader, Order, Page, Place
+from projections.items import ItemView
 from tests.eventstore.recording import changed, created, proposed, record
 
 
@@ -50,14 +51,18 @@ async def test_an_id_that_was_never_given_shows_nothing(database: Database, read
     assert await reader.get(item_id) == (1, None)
 
 
+async def page(reader: ItemReader, after: int, limit: int) -> Page:
+    return await reader.page(Filter(), Order(), Place(None, after), limit)
+
+
 async def test_pages_follow_each_other_by_id(database: Database, reader: ItemReader) -> None:
-    assert await reader.page(0, 10) == (0, [])
+    assert await page(reader, 0, 10) == Page(0, [], None)
     await record(database, [*[created(position) for position in range(1, 8)], proposed(4, 2, ItemDeleted())])
-    assert await reader.page(0, 3) == (8, [pen(1), pen(2), pen(3)])
-    assert await reader.page(3, 3) == (8, [pen(5), pen(6), pen(7)])
-    assert await reader.page(7, 3) == (8, [])
-    assert await reader.page(0, 1000) == (8, [pen(item_id) for item_id in (1, 2, 3, 5, 6, 7)])
-    assert await reader.page(2**63 - 1, 3) == (8, [])
+    assert await page(reader, 0, 3) == Page(8, [pen(1), pen(2), pen(3)], Place(None, 3))
+    assert await page(reader, 3, 3) == Page(8, [pen(5), pen(6), pen(7)], None)
+    assert await page(reader, 7, 3) == Page(8, [], None)
+    assert await page(reader, 0, 1000) == Page(8, [pen(item_id) for item_id in (1, 2, 3, 5, 6, 7)], None)
+    assert await page(reader, 2**63 - 1, 3) == Page(8, [], None)
 
 
 async def test_concurrent_looks_share_queries_and_none_names_the_log(
@@ -67,7 +72,7 @@ async def test_concurrent_looks_share_queries_and_none_names_the_log(
     asked = [number % 310 for number in range(1000)]
     answers = await asyncio.gather(*[reader.get(item_id) for item_id in asked])
     assert answers == [(300, pen(item_id) if 1 <= item_id <= 300 else None) for item_id in asked]
-    await reader.page(0, 100)
+    await page(reader, 0, 100)
     of_items = [query for query in queries if "items" in query]
     assert len(of_items) == 3  # 310 keys are two look-ups of at most 256, and the page
     assert not [query for query in queries if "events" in query or "log_" in query]

@@ -12,11 +12,11 @@ from tests.support.fold import assert_log_and_projection_agree
 
 
 async def test_the_checkpoint_moves_with_the_log(database: Database) -> None:
-    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 1, 0)]
+    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 2, 0)]
     await record(database, [created(1), changed(1, 2), created(3)])
-    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 1, 3)]
+    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 2, 3)]
     await record(database, [changed(3, 2)])
-    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 1, 4)]
+    assert [tuple(row) for row in await database.read(text("SELECT * FROM projections"))] == [("items", 2, 4)]
     await assert_log_and_projection_agree(database)
 
 

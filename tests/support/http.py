@@ -26,7 +26,7 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 #: HTTP's own: OpenAPI has other places than a response's headers for them, or says nothing of them.
 _MECHANICAL = {"content-type", "content-length"}
 #: Headers that a success may declare and yet leave out.
-_OPTIONAL = {"link"}
+_OPTIONAL = {"idempotency-replayed"}
 
 
 class Contract:

@@ -6,8 +6,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from commands.batch import Recorded
 from commands.item import CreateItem
-from commands.writer import Recorded, Writer
+from commands.writer import Writer
 from eventstore.database import Database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
@@ -33,4 +34,4 @@ def metadata() -> Metadata:
 
 async def create(writer: Writer, name: str = "Pen") -> Recorded:
     """Create an item."""
-    return await writer.submit(CreateItem(name, Decimal("9.99")), metadata())
+    return await writer.submit(CreateItem(name, Decimal("9.99")), metadata=metadata())

@@ -9,7 +9,7 @@ from msgspec import Struct
 from tests.support.load import Answer, new_item
 
 #: The tag of an item that nothing has happened to since it was created: the projection's version and the item's.
-_FIRST = '"1.1"'
+_FIRST = '"2.1"'
 
 #: Name, price, whether it is in stock.
 Body = tuple[str, Decimal, bool]

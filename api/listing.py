@@ -1,0 +1,99 @@
+"""The query of `GET /items`: filters, an order, and cursors that lead from page to page."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from decimal import Decimal
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from api.query import MinPosition, wrong
+from commands.item import TEXT_PATTERN, Name
+from commands.price import PRICE_PATTERN
+from projections.item_reader import Filter, Order, Place
+from projections.items import price_units
+
+_Price = Annotated[str, Meta(pattern=PRICE_PATTERN)]
+_NamePart = Annotated[str, Meta(min_length=1, max_length=255, pattern=TEXT_PATTERN)]
+_Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Units = Annotated[int, Meta(gt=-(10**18), lt=10**18)]
+
+#: What a cursor holds, by what the list is sorted by: a mark of the list, and a place in it.
+_CURSORS: dict[str, Any] = {
+    "id": tuple[str, None, _Id],
+    "name": tuple[str, Name, _Id],
+    "price": tuple[str, _Units, _Id],
+}
+
+
+class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which items, in which order, and which page of them."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many items at most")] = 100
+    cursor: Annotated[
+        str, Meta(max_length=2048, description="Where the page begins: from the `Link` of the page before")
+    ] = ""
+    in_stock: Annotated[bool | UnsetType, Meta(description="Only items that are, or are not, in stock")] = UNSET
+    min_price: Annotated[_Price | UnsetType, Meta(description="Only items that cost at least this")] = UNSET
+    max_price: Annotated[_Price | UnsetType, Meta(description="Only items that cost at most this")] = UNSET
+    name: Annotated[
+        _NamePart | UnsetType, Meta(description="Only items whose name contains this, in upper or lower case")
+    ] = UNSET
+    sort: Annotated[
+        Literal["id", "-id", "name", "-name", "price", "-price"],
+        Meta(description="The order, `-` for descending; items alike in it by id. Names are ordered by code point"),
+    ] = "id"
+    min_position: MinPosition = 0
+
+    def filter(self) -> Filter:
+        """Give the filters."""
+        return Filter(
+            None if self.in_stock is UNSET else self.in_stock,
+            _units(self.min_price),
+            _units(self.max_price),
+            None if self.name is UNSET else self.name,
+        )
+
+    def order(self) -> Order:
+        """Give the order."""
+        by = self.sort.lstrip("-")
+        return Order(msgspec.convert(by, Literal["id", "name", "price"]), by != self.sort)
+
+    def after(self) -> Place | None:
+        """Give the place behind which the page begins, None for the first. Raises Problem (400)."""
+        if not self.cursor:
+            return None
+        try:
+            padded = self.cursor + "=" * (-len(self.cursor) % 4)
+            of, key, item_id = msgspec.json.decode(urlsafe_b64decode(padded), type=_CURSORS[self.sort.lstrip("-")])
+        except ValueError:  # what all of binascii, msgspec and str.encode raise
+            raise wrong("cursor", "Not a cursor of this list") from None
+        if of != self._list():
+            raise wrong("cursor", "The cursor is of a list with other filters, or in another order")
+        return Place(key, item_id)
+
+    def links(self, path: str, after: Place | None) -> bytes:
+        """Write the `Link` header (RFC 8288): to the first page, and to the one that begins behind `after`."""
+        parameters = msgspec.to_builtins(self)
+        parameters.pop("cursor", None)
+        links = [_link(path, parameters, "first")]
+        if after is not None:
+            written = msgspec.json.encode((self._list(), after.key, after.id))
+            parameters["cursor"] = urlsafe_b64encode(written).decode().rstrip("=")
+            links.append(_link(path, parameters, "next"))
+        return ", ".join(links).encode()
+
+    def _list(self) -> str:
+        """Give a mark of the list that a cursor belongs to. What may differ between its pages is left out."""
+        return sha256(msgspec.json.encode((self.sort, self.filter()))).hexdigest()[:16]
+
+
+def _units(price: str | UnsetType) -> int | None:
+    return None if price is UNSET else price_units(Decimal(price))
+
+
+def _link(path: str, parameters: dict[str, object], rel: str) -> str:
+    texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
+    return f'<{path}{"?" if texts else ""}{urlencode(texts)}>; rel="{rel}"'
