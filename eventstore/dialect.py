@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import ModuleType
+from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Integer, Table, bindparam, column, func
+from sqlalchemy import BigInteger, Connection, Integer, Table, bindparam, column, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.selectable import TableValuedAlias
 
@@ -13,6 +13,7 @@ Rows = Sequence[Mapping[str, object]]
 #: The most rows in one statement on SQLite; a power of two.
 _MOST_ROWS = 64
 _SQLITE = sqlite.dialect()
+_POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def each_number(dialect: str, parameter: str) -> TableValuedAlias:
@@ -44,8 +45,10 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
 
 def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool) -> None:
     if connection.dialect.name == "postgresql":
-        # A list is sent row by row without waiting in between; one row costs less as it is.
-        connection.execute(_statement(postgresql, table, overwrite), rows if len(rows) > 1 else rows[0])
+        names = table.c.keys()
+        # One array a column: the server is sent one statement, however many the rows.
+        columns = {name: [row[name] for row in rows] for name in names}
+        connection.execute(_postgresql_statement(table, overwrite), columns)
         return
     # The driver gives the interpreter's lock away and takes it back for every row of an executemany, and each time may
     # wait for the event loop's thread. One statement of many rows does so once.
@@ -59,16 +62,22 @@ def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool)
 
 
 @lru_cache
-def _statement(dialect: ModuleType, table: Table, overwrite: bool) -> postgresql.Insert:
-    statement: postgresql.Insert = dialect.insert(table)  # SQLite's has the same methods
-    if overwrite:
-        new = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
-        statement = statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
-    return statement
+def _postgresql_statement(table: Table, overwrite: bool) -> Any:
+    arrays = [bindparam(c.name, type_=postgresql.ARRAY(c.type.dialect_impl(_POSTGRESQL))) for c in table.c]
+    rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in table.c)).render_derived("sent")
+    return _upserting(postgresql.insert(table).from_select(table.c.keys(), select(rows)), table, overwrite)
 
 
 @lru_cache
 def _sqlite_text(table: Table, overwrite: bool, size: int) -> str:
     """Give the text that writes `size` rows. Sizes are powers of two, so that there are few texts."""
     placeholders = [dict.fromkeys(table.c.keys())] * size
-    return str(_statement(sqlite, table, overwrite).values(placeholders).compile(dialect=_SQLITE))
+    statement = _upserting(sqlite.insert(table).values(placeholders), table, overwrite)
+    return str(statement.compile(dialect=_SQLITE))
+
+
+def _upserting(statement: Any, table: Table, overwrite: bool) -> Any:
+    if not overwrite:
+        return statement
+    new = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
