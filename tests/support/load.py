@@ -113,6 +113,6 @@ async def list_items(port: int, limit: int = 1000) -> list[dict[str, Any]]:
             page = await client.ask("GET", path)
             assert page.status == 200, page
             items += page.json()
-            following = re.fullmatch(r'<(.*)>; rel="next"', page.headers.get("link", ""))
+            following = re.search(r'<([^>]*)>; rel="next"', page.headers["link"])
             path = following and following[1]
     return items

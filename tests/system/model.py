@@ -139,4 +139,4 @@ def _check_read(operation: Operation, answer: Answer, state: dict[int, Body]) ->
             assert answer.status == 200, answer
             expected = [(item_id, state[item_id]) for item_id in sorted(state)[:limit]]
             assert [(item["id"], body_of(item)) for item in answer.json()] == expected
-            assert ("link" in answer.headers) == (len(state) > limit)
+            assert ('rel="next"' in answer.headers["link"]) == (len(state) > limit)
