@@ -47,9 +47,6 @@ class Commands(Protocol):
         """Whether commands that are submitted now get written."""
         ...
 
-    #: The log's position as of the last transaction.
-    position: int
-
     async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
         """Write `commands`, all or none; see Writer.submit."""
         ...
@@ -119,8 +116,8 @@ class RequestContext(Struct):
             recorded = await writer.submit(*commands, metadata=metadata, keyed=key is not None)
         except asyncio.CancelledError:
             raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
-        except CommandRejectedError:
-            self.reflect(writer.position)
+        except CommandRejectedError as rejection:
+            self.reflect(rejection.position)
             raise
         self.reflect(recorded.position)
         self.replayed = recorded.replayed

@@ -26,7 +26,6 @@ class _AnswersAtOnce:
     """Stands where the writer does."""
 
     alive = True
-    position = 0
 
     async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
         (command,) = commands

@@ -78,6 +78,7 @@ def carry_out(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> 
         try:
             outcome = done.replay(submission) or draft.decide(submission)
         except CommandRejectedError as rejection:
+            rejection.position = draft.position
             outcome = rejection
         else:
             done.note(submission, outcome)
@@ -132,7 +133,7 @@ class _Draft:
 
     def __init__(self, work: UnitOfWork, submissions: Sequence[Submission]) -> None:
         self.proposed: list[ProposedEvent] = []
-        self._position = work.head.position
+        self._recorded = work.head.position
         self._items: dict[int, Item] = {}
         #: The version from which each item was loaded: the one of its last snapshot.
         self._loaded: dict[int, int] = {}
@@ -143,12 +144,17 @@ class _Draft:
                 self._items[item_id] = fold(events)
                 self._loaded[item_id] = events[0].version
 
+    @property
+    def position(self) -> int:
+        """The log's position once what is decided so far is recorded."""
+        return self._recorded + len(self.proposed)
+
     def decide(self, submission: Submission) -> Recorded:
         """Decide all of a submission's commands. Raises CommandRejectedError, and then none has changed anything."""
         proposed: list[ProposedEvent] = []
         items: dict[int, Item] = {}
         touched: list[int] = []
-        position = self._position + len(self.proposed)
+        position = self.position
         for command in submission.commands:
             item_id = position + len(proposed) + 1 if isinstance(command, CreateItem) else command.item_id
             item = items.get(item_id) or self._items.get(item_id, NoItem())

@@ -12,6 +12,9 @@ class CommandError(Exception):
 class CommandRejectedError(CommandError):
     """The command does not apply to the item as it is. It rejects alone: its batch goes on without it."""
 
+    #: The log position as of which that is so.
+    position: int = 0
+
 
 class ItemNotFoundError(CommandRejectedError):
     """Item not found"""  # noqa: D415  (the guide's text, to the letter)

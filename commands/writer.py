@@ -47,8 +47,6 @@ class Writer:
         self._bulk = _Queue(max_bulk)
         self._wake = asyncio.Event()
         self._closing = False
-        #: The log's position as of the last transaction; 0 before the first.
-        self.position = 0
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -95,9 +93,7 @@ class Writer:
         for pause in (0, *_RETRY_PAUSES):
             await asyncio.sleep(pause)
             try:
-                self.position, outcomes = await self._database.write(
-                    lambda connection: self._transact(connection, batch)
-                )
+                outcomes = await self._database.write(lambda connection: self._transact(connection, batch))
             except OutcomeUnknownError as error:
                 for submission in batch:
                     submission.uncertain = True
@@ -125,12 +121,9 @@ class Writer:
         for submission in batch:
             await self._commit([submission])
 
-    def _transact(
-        self, connection: Connection, batch: Sequence[Submission]
-    ) -> tuple[int, Sequence[Recorded | Exception]]:
+    def _transact(self, connection: Connection, batch: Sequence[Submission]) -> Sequence[Recorded | Exception]:
         with unit_of_work(connection, self._projectors) as work:
-            outcomes = carry_out(work, batch, self._clock())
-        return work.head.position, outcomes
+            return carry_out(work, batch, self._clock())
 
 
 class _Queue:
