@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TypeVar
 
 import msgspec
@@ -22,9 +23,10 @@ T = TypeVar("T")
 MAX_DEPTH = 32
 
 _MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
-# Strings are consumed whole, so that a bracket in one is not taken for structure; possessively, and even where the
-# closing quote is missing, so that no body can make the search go back.
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?|[\[{]|[\]}]', re.DOTALL)
+# Possessive, and content with a missing closing quote, so that no body can make the search go back.
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?', re.DOTALL)
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class ClientDisconnectedError(Exception):
@@ -95,14 +97,9 @@ def _check_text(body: bytes) -> None:
 
 
 def _depth(body: bytes) -> int:
-    depth = deepest = 0
-    for token in _STRUCTURE.finditer(body):
-        if token[0] in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token[0] in b"]}":
-            depth -= 1
-    return deepest
+    # A bracket in a string is no structure, so strings go first.
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def decoded(body: bytes, type: type[T]) -> T:

@@ -25,8 +25,9 @@ def markdown(
     method = (
         f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, after a"
         f" warm-up before every round; the figures are the rounds' medians. Reads choose among {prepared:,} items. One"
-        " server process each, uvloop and httptools, everything on 127.0.0.1. The ratio is between the two services on"
-        " one machine at one time; the absolute figures are that machine's."
+        " server process each, uvloop and httptools, everything on 127.0.0.1. The ratio is of throughputs, or"
+        " of p99 where the target says so, between the two services on one machine at one time; the absolute figures"
+        " are that machine's."
     )
     facts = "\n".join(f"- {line}" for line in machine)
     tables = [f"## {database}\n\n{table(rows)}" for database, rows in results.items()]
@@ -47,7 +48,8 @@ def table(results: Sequence[Result]) -> str:
 
 def _row(result: Result) -> str:
     scenario = result.scenario
-    target = "no error" if scenario.target is None else f"≥ {scenario.target:g}"
+    sign = "p99 ≤" if scenario.of == "p99" else "≥"
+    target = "no error" if scenario.target is None else f"{sign} {scenario.target:g}"
     title = f"`{scenario.name}`: {scenario.title}"
     cells = (
         title,

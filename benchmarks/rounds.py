@@ -4,7 +4,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Final, Self
 
 import msgspec
@@ -12,7 +12,7 @@ import msgspec
 from benchmarks.databases import Databases
 from benchmarks.load import Measurement, measure, prepare
 from benchmarks.scenarios import Contender, Scenario
-from benchmarks.servers import Server, run_server
+from benchmarks.servers import Server, batches_to, run_server
 
 WARM_UP_SECONDS: Final = 1
 
@@ -59,15 +59,18 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float:
-        """How many times the second contender's throughput the first one reaches."""
+        """How many times the second contender's throughput, or 99th percentile, the first one's is."""
+        if self.scenario.of == "p99":
+            return self.first.p99_ms / self.second.p99_ms
         # Only a contender that answered nothing at all has no throughput, and that is among its errors.
         return self.first.per_second / self.second.per_second if self.second.per_second else 0.0
 
     @property
     def met(self) -> bool:
         """Whether the first contender did what it should."""
-        reached = self.scenario.target is None or self.ratio >= self.scenario.target
-        return reached and not self.first.errors
+        target = self.scenario.target
+        within = self.ratio <= (target or 0) if self.scenario.of == "p99" else self.ratio >= (target or 0)
+        return (target is None or within) and not self.first.errors
 
     @property
     def errors(self) -> dict[str, dict[str, int]]:
@@ -82,7 +85,7 @@ def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Re
     measured: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
     with ExitStack() as stack:
         servers = {
-            contender: stack.enter_context(run_server(contender.server, databases, contender.events))
+            contender: stack.enter_context(run_server(contender.server, databases, contender.events, contender.changes))
             for contender in contenders
         }
         if scenario.items:
@@ -92,8 +95,9 @@ def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Re
             # Who goes first changes, so that what one leaves to be written back does not always hit the other.
             for contender in contenders if number % 2 == 0 else reversed(contenders):
                 server = servers[contender]
-                _load(scenario, server, WARM_UP_SECONDS)
-                measurement = _load(scenario, server, rounds.seconds)
+                with batches_to(server.url) if contender.batches else nullcontext():
+                    _load(scenario, server, WARM_UP_SECONDS)
+                    measurement = _load(scenario, server, rounds.seconds)
                 measured[contender].append(measurement)
                 if measurement.errors:
                     report = f"{contender.label}: {measurement.errors}; its log ends with\n{server.log_tail()}"

@@ -1,6 +1,6 @@
 """What is measured: which load, on which two servers, and what their ratio should be at least."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -8,11 +8,16 @@ from benchmarks.servers import ServerName
 
 
 class Contender(msgspec.Struct, frozen=True):
-    """One side of a comparison: a server, and how many events its log starts with."""
+    """One side of a comparison: a server, and what there is beside the load."""
 
     label: str
     server: ServerName
+    # How many items its log starts with.
     events: int = 0
+    # How many changes of item 1 it starts with.
+    changes: int = 0
+    # Whether somebody sends it full batches all the time.
+    batches: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True):
@@ -22,16 +27,19 @@ class Scenario(msgspec.Struct, frozen=True):
     title: str
     script: str
     clients: int
-    # Where there is none, being without errors is the target.
+    # Where there is none, being without errors is the target. A ratio of throughputs is to be reached, one of 99th
+    # percentiles not to be passed.
     target: float | None
     first: Contender
     second: Contender
     # How many items to create beforehand.
     items: int = 0
+    of: Literal["throughput", "p99"] = "throughput"
 
 
 ITEMS: Final = 10_000
 EVENTS: Final = 1_000_000
+CHANGES: Final = 10_000
 # --quick is for trying the benchmark out, and filling a log takes its time.
 QUICK_EVENTS: Final = 20_000
 
@@ -71,5 +79,27 @@ def scenarios(*, quick: bool) -> list[Scenario]:
             0.8,
             full,
             Contender("empty log", "itemledger"),
+        ),
+        Scenario(
+            "long-stream",
+            f"changes of one item, 1 client, after {CHANGES:,} changes",
+            "change",
+            1,
+            0.67,
+            Contender(f"after {CHANGES:,} changes", "itemledger", 1, changes=CHANGES),
+            Contender("a new item", "itemledger", 1),
+        ),
+        *(
+            Scenario(
+                f"batches-{clients}",
+                f"creates, {clients} clients, during a stream of full batches",
+                "create",
+                clients,
+                3,
+                Contender("during batches", "itemledger", batches=True),
+                Contender("no batches", "itemledger"),
+                of="p99",
+            )
+            for clients in (16, 64)
         ),
     ]

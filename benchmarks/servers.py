@@ -62,8 +62,8 @@ PROGRAMS: Final[dict[ServerName, Program]] = {
 
 
 @contextmanager
-def run_server(name: ServerName, databases: Databases, events: int = 0) -> Iterator[Server]:
-    """Run a server for as long as the context lasts, with `events` events in its log."""
+def run_server(name: ServerName, databases: Databases, events: int = 0, changes: int = 0) -> Iterator[Server]:
+    """Run a server for as long as the context lasts, with `events` items and `changes` of the first in its log."""
     program = PROGRAMS[name]
     with tempfile.TemporaryDirectory(prefix="itemledger-bench-") as temporary:
         directory = Path(temporary)
@@ -74,7 +74,8 @@ def run_server(name: ServerName, databases: Databases, events: int = 0) -> Itera
             if program.migrated:
                 _run_to_end((str(BIN / "itemledger"), "migrate"), environment, log)
             if events:
-                _run_to_end((sys.executable, "-m", "benchmarks.fill", database_url, str(events)), environment, log)
+                filling = (sys.executable, "-m", "benchmarks.fill", database_url, str(events), str(changes))
+                _run_to_end(filling, environment, log)
             port = _free_port()
             command = (*program.command, "--host", "127.0.0.1", "--port", str(port))
             with log.open("a", encoding="utf-8") as output, _process(command, environment, output.fileno()) as process:
@@ -86,6 +87,19 @@ def run_server(name: ServerName, databases: Databases, events: int = 0) -> Itera
                     raise BenchmarkError(f"{error}\nThe log of {name} ends with\n{server.log_tail()}") from error
         finally:
             databases.drop(database_url)
+
+
+@contextmanager
+def batches_to(url: str) -> Iterator[None]:
+    """Send a server full batches for as long as the context lasts."""
+    command = [sys.executable, "-m", "benchmarks.batches", url]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as sender:
+        try:
+            yield
+            if sender.poll() is not None:
+                raise BenchmarkError(f"the stream of batches broke: {sender.stderr and sender.stderr.read()}")
+        finally:
+            sender.terminate()
 
 
 @contextmanager
