@@ -41,7 +41,7 @@ class Recorded(Struct, frozen=True):
 class Submission:
     """Commands on their way that take effect together or not at all, and who waits for them."""
 
-    __slots__ = ("answer", "commands", "keyed", "metadata", "uncertain")
+    __slots__ = ("answer", "commands", "keyed", "metadata", "replayed", "uncertain")
 
     def __init__(self, commands: Sequence[Command], metadata: Metadata, *, keyed: bool) -> None:
         self.commands = commands
@@ -50,6 +50,8 @@ class Submission:
         self.keyed = keyed
         #: Whether an earlier try may have committed it, though its COMMIT was never heard to succeed.
         self.uncertain = False
+        #: Whether the last try found that an earlier submission had done it.
+        self.replayed = False
         self.answer: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
 
     def resolve(self, outcome: Recorded | Exception) -> None:
@@ -81,6 +83,7 @@ def carry_out(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> 
             rejection.position = draft.position
             outcome = rejection
         else:
+            submission.replayed = outcome.replayed
             done.note(submission, outcome)
         outcomes.append(outcome)
     work.keep(draft.snapshots(work.record(draft.proposed, now)))

@@ -96,7 +96,7 @@ class Writer:
                 outcomes = await self._database.write(lambda connection: self._transact(connection, batch))
             except OutcomeUnknownError as error:
                 for submission in batch:
-                    submission.uncertain = True
+                    submission.uncertain = not submission.replayed
                 failure = error
             except UnavailableError as error:
                 failure = error
