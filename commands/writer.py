@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from sqlalchemy import Connection
 
@@ -22,11 +23,15 @@ from eventstore.unit_of_work import Projector, unit_of_work
 _RETRY_PAUSES = (0.01, 0.1, 0.5)
 
 
+#: The part of the time that submissions of many commands get while others come.
+_BULK_SHARE = 0.1
+
+
 class Writer:
     """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` share a COMMIT.
 
-    A submission of more commands than one is written by itself, and waits in a queue of its own, of `max_bulk`. Between
-    two of those all is written that waited behind the first, so that nobody waits for more than one of them.
+    A submission of more commands than one is written by itself, and waits in a queue of its own, of `max_bulk`. While
+    there are others to write, those get a tenth of the time, so that few of the others ever wait for one.
     """
 
     def __init__(
@@ -47,6 +52,9 @@ class Writer:
         self._bulk = _Queue(max_bulk)
         self._wake = asyncio.Event()
         self._closing = False
+        #: Whether nothing but bulk was written since the last bulk, and if not, when the next may be.
+        self._alone = True
+        self._bulk_turn = 0.0
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -77,16 +85,27 @@ class Writer:
 
     async def _run(self) -> None:
         while self._queue or self._bulk or not self._closing:
-            if not (self._queue or self._bulk):
-                self._wake.clear()
-                await self._wake.wait()
-                continue
-            waiting = len(self._queue)
-            while waiting > 0 and self._queue:
+            if self._bulk and (self._alone or self._closing or time.monotonic() >= self._bulk_turn):
+                await self._commit_bulk()
+            elif self._queue:
+                self._alone = False
                 await self._commit(self._queue.take(min(self._max_batch, len(self._queue))))
-                waiting -= self._max_batch
-            if self._bulk:
-                await self._commit(self._bulk.take(1))
+            else:
+                await self._wait()
+
+    async def _commit_bulk(self) -> None:
+        started = time.monotonic()
+        await self._commit(self._bulk.take(1))
+        ended = time.monotonic()
+        self._bulk_turn = ended + (ended - started) * (1 / _BULK_SHARE - 1)
+        self._alone = True
+
+    async def _wait(self) -> None:
+        """Wait for submissions, or for the turn of those that wait for one."""
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._bulk_turn - time.monotonic() if self._bulk else None):
+                await self._wake.wait()
 
     async def _commit(self, batch: Sequence[Submission]) -> None:
         failure: Exception = UnavailableError()
