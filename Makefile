@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 and make, nothing else: every target brings its own set-up into .venv.
+# Needs Python >= 3.11 and make: every target brings its own set-up into .venv. Only lint-api needs Node.js (npm) as well.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test lint format bench lock clean
+.PHONY: help install dev run test lint lint-api fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -31,6 +31,15 @@ lint: dev ## Check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+lint-api: install build/npm/.done ## Check the OpenAPI document by the rules of redocly.yaml; needs Node.js
+	$(BIN)/itemledger openapi > build/openapi.json
+	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
+		build/npm/node_modules/.bin/redocly lint --config redocly.yaml --format stylish build/openapi.json
+
+fuzz-api: dev ## Hold the service against its OpenAPI document for longer than the tests do
+	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \
+		$(BIN)/python -m pytest tests/contract/test_schemathesis.py -s $(ARGS)
 
 format: dev ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix .
@@ -63,4 +72,11 @@ $(VENV)/.runtime: $(VENV)/.python requirements.txt pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(PIP_SYNC) requirements-dev.txt
+	@touch $@
+
+# What the lock file has, by its hash. A copy, so that nothing is installed beside the sources.
+build/npm/.done: .ci/package.json .ci/package-lock.json
+	@mkdir -p build/npm
+	cp .ci/package.json .ci/package-lock.json build/npm
+	npm ci --prefix build/npm --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@

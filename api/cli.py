@@ -1,4 +1,4 @@
-"""The shell's door: `itemledger serve` and `itemledger migrate`. Both read their settings from the environment."""
+"""The shell's door: `itemledger serve`, `migrate` and `openapi`. The first two read settings from the environment."""
 
 import asyncio
 import gc
@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import click
+import msgspec
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
-from api import observe
-from api.app import StartError, create_app, prepare
+from api import observe, openapi
+from api.app import ROUTES, StartError, create_app, prepare
 from api.boundary import Boundary
 from api.settings import SettingsError, from_environment
 from eventstore.database import Database
@@ -92,6 +93,12 @@ def migrate() -> None:
         click.echo(f"Schema: {before or 'nothing'} -> {migrations.head()}")
 
     _with_database(upgrade)
+
+
+@main.command("openapi")
+def describe() -> None:
+    """Print the OpenAPI document, without a database."""
+    click.echo(msgspec.json.format(msgspec.json.encode(openapi.document(ROUTES))))
 
 
 def _with_database(use: Callable[[Database], Awaitable[Any]]) -> None:

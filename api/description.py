@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from swagger_ui_bundle import swagger_ui_path
 
 from api.context import current
-from api.problems import KINDS, NOT_FOUND, Problem
+from api.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
 from api.reply import JSON, Reply, json_reply
 from api.routing import Answer, Route
 
+_START = b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});\n'
 #: Swagger UI's files, from a package of them: the page reaches for nothing outside this machine.
 _ASSETS = {
     name: (media_type, (Path(swagger_ui_path) / name).read_bytes())
@@ -19,12 +21,7 @@ _ASSETS = {
         "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
         "favicon-32x32.png": b"image/png",
     }.items()
-} | {
-    "start.js": (
-        b"text/javascript; charset=utf-8",
-        b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});\n',
-    )
-}
+} | {"start.js": (b"text/javascript; charset=utf-8", _START)}
 _PAGE = b"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -75,8 +72,11 @@ async def problem_kind(code: str) -> Reply:
     """Describe a sort of problem."""
     if code not in _KINDS:
         raise Problem(NOT_FOUND)
-    kind = _KINDS[code]
-    return json_reply(200, ProblemKind(f"/problems/{code}", kind.title, kind.status, kind.description))
+    return json_reply(200, _described(_KINDS[code]))
+
+
+def _described(kind: Kind) -> ProblemKind:
+    return ProblemKind(f"/problems/{kind.code}", kind.title, kind.status, kind.description)
 
 
 ROUTES = [
@@ -85,25 +85,46 @@ ROUTES = [
         "/openapi.json",
         openapi_document,
         summary="This document",
+        description="It describes every answer of every route, and stays as it is while the process runs.",
         tag="description",
-        answers=(Answer(200, "OpenAPI 3.1", dict[str, Any]),),
+        answers=(
+            Answer(
+                200,
+                "OpenAPI 3.1",
+                dict[str, Any],
+                example={"openapi": "3.1.0", "info": {"title": "Itemledger", "version": "0.1.0"}, "paths": {}},
+            ),
+        ),
     ),
     Route(
         "GET",
         "/docs",
         docs,
         summary="This document as a page",
+        description="For people with a browser. Nothing on it comes from another machine.",
         tag="description",
-        answers=(Answer(200, "HTML", str, ("Content-Security-Policy",), media_type="text/html"),),
+        answers=(Answer(200, "HTML", str, ("Content-Security-Policy",), _PAGE.decode(), media_type="text/html"),),
     ),
     Route(
         "GET",
         "/docs/{asset}",
         docs_asset,
         summary="A file of that page",
+        description="Its style sheet, scripts and icon, which it loads by itself.",
         tag="description",
-        path_schemas={"asset": {"type": "string", "enum": sorted(_ASSETS)}},
-        answers=(Answer(200, "The file", bytes, ("Cache-Control",), media_type="*/*"),),
+        path_schemas={
+            "asset": {
+                "type": "string",
+                "enum": sorted(_ASSETS),
+                "description": "The file's name",
+                "examples": ["start.js"],
+            }
+        },
+        answers=(
+            Answer(200, "The file", str, ("Cache-Control",), _START.decode(), media_type="text/javascript"),
+            Answer(200, "The file", str, ("Cache-Control",), ".swagger-ui{color:#3b4151}", media_type="text/css"),
+            Answer(200, "The file", bytes, ("Cache-Control",), media_type="image/png"),
+        ),
         problems=(NOT_FOUND,),
     ),
     Route(
@@ -111,9 +132,17 @@ ROUTES = [
         "/problems/{code}",
         problem_kind,
         summary="What a problem type means",
+        description="The `type` of every problem leads here.",
         tag="description",
-        path_schemas={"code": {"type": "string", "enum": sorted(_KINDS)}},
-        answers=(Answer(200, "The description", ProblemKind),),
+        path_schemas={
+            "code": {
+                "type": "string",
+                "enum": sorted(_KINDS),
+                "description": "The problem's `code`",
+                "examples": [ITEM_NOT_FOUND.code],
+            }
+        },
+        answers=(Answer(200, "The description", ProblemKind, example=msgspec.to_builtins(_described(ITEM_NOT_FOUND))),),
         problems=(NOT_FOUND,),
     ),
 ]

@@ -11,6 +11,8 @@ from hashlib import sha256
 from api.problems import INVALID_HEADER, Problem
 
 MAX_LENGTH = 255
+#: What the header may be, for Python and ECMA 262 alike.
+PATTERN = r'^(?:"(?:[ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--\[\]-~]{1,255})$'
 
 _QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _BARE = re.compile(rb"[!#-+\--\[\]-~]+")

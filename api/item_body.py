@@ -14,10 +14,12 @@ from commands.price import PRICE_PATTERN, parse_price
 from eventstore.events import PRICE_SCALE
 from projections.items import PRICE_UNITS, ItemView, price_units
 
-_PRICE = {"minimum": -(10**14), "maximum": 10**14}
+_SENT_NUMBER = {"type": "number", "exclusiveMinimum": -(10**14), "exclusiveMaximum": 10**14}
+#: To those who read it as a binary fraction, the greatest price is 10^14.
+_SHOWN_NUMBER = {"type": "number", "minimum": -(10**14), "maximum": 10**14}
 _SENT_PRICE = Meta(
     description="An exact decimal with at most 4 fractional digits; a number, or the same as a string",
-    extra_json_schema={"oneOf": [{"type": "number", **_PRICE}, {"type": "string", "pattern": PRICE_PATTERN}]},
+    extra_json_schema={"oneOf": [_SENT_NUMBER, {"type": "string", "pattern": PRICE_PATTERN}]},
 )
 _SENT_NAME = Meta(description="Not blank, without control characters")
 
@@ -50,11 +52,12 @@ class ItemPatch(Struct, frozen=True, forbid_unknown_fields=True):
 class Item(Struct, frozen=True):
     """An item."""
 
-    id: Annotated[int, Meta(ge=1, description="The log position of the event that created it")]
-    name: Name
-    price: Annotated[
-        Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema={"type": "number", **_PRICE})
+    id: Annotated[
+        int,
+        Meta(ge=1, description="The log position of the event that created it", extra_json_schema={"format": "int64"}),
     ]
+    name: Name
+    price: Annotated[Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema=_SHOWN_NUMBER)]
     in_stock: bool
 
 

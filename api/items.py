@@ -106,7 +106,16 @@ def _parse_id(text: str) -> int:
     return int(text)
 
 
-_ID_SCHEMA = {"item_id": {"type": "integer", "minimum": 1, "maximum": _MAX_ID}}
+_ID_SCHEMA = {
+    "item_id": {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": _MAX_ID,
+        "description": "The item's id, from the answer that created it",
+        "examples": [1],
+    }
+}
 _EXAMPLE = {"id": 1, "name": "Fountain pen", "price": 24.5, "in_stock": True}
 _CHANGED = {"id": 1, "name": "Fountain pen", "price": 19.95, "in_stock": True}
 _NEW = {"name": "Fountain pen", "price": 24.5}
@@ -115,6 +124,19 @@ _WRITTEN = ("Idempotency-Replayed",)
 _WRITING = (INVALID_HEADER, KEY_REUSED, OVERLOADED, OUTCOME_UNKNOWN, STORAGE_FULL)
 _READING_A_BODY = (MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY)
 _READING = (POSITION_NOT_REACHED, STORAGE_FULL)  # a database may need room to read, too
+_ITS_ID = {"item_id": "$response.body#/id"}
+_THE_FIRST = {"item_id": "$response.body#/0/id"}
+_THE_SAME = {"item_id": "$request.path.item_id"}
+
+#: What holds of every write, and is said with each.
+_DURABLE = (
+    "The answer comes after the commit. What was committed has no second effect where it is sent again with the same "
+    "`Idempotency-Key` and body, and is answered as the first time."
+)
+_PRECONDITION = (
+    "With `If-Match` it is carried out only where the item is still as that `ETag` names it, and else answered 412: of "
+    "two clients that saw the same state one wins."
+)
 
 ROUTES = [
     Route(
@@ -122,11 +144,13 @@ ROUTES = [
         "/items",
         create_item,
         summary="Create an item",
+        description="Its id is the position in the log of the event that created it, and is never given again. "
+        f"{_DURABLE} Without a key a second send creates a second item.",
         tag="items",
         headers=(_KEY,),
         body=NewItem,
         example=_NEW,
-        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE),),
+        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),
         problems=(*_READING_A_BODY, *_WRITING),
     ),
     Route(
@@ -134,6 +158,12 @@ ROUTES = [
         "/items",
         list_items,
         summary="List items, a page at a time",
+        description='Follow `rel="next"` of the `Link` header until there is none; an empty page is no error. A cursor '
+        "is bound to the filters and the order that it was given for; `limit` may differ from page to page. A page is "
+        "of one moment, its `Log-Position`; the next may be of a later one. Going through all pages, you see every "
+        "item that is there and unchanged throughout exactly once, whatever is written meanwhile. Only where a change "
+        "moves an item in the order that you asked for can you see it twice, or not at all: the order by id never "
+        "changes.",
         tag="items",
         query=ListQuery,
         answers=(Answer(200, "A page of items", list[Item], ("Link",), [_EXAMPLE]),),
@@ -144,6 +174,8 @@ ROUTES = [
         "/items/batch",
         create_items,
         summary="Create up to 1,000 items, all or none",
+        description="One transaction. Where one item is not as it must be, none is created, and the problem's `errors` "
+        f"say which, by JSON Pointer. {_DURABLE}",
         tag="items",
         headers=(_KEY,),
         body=NewItems,
@@ -156,6 +188,7 @@ ROUTES = [
                 list[Item],
                 _WRITTEN,
                 [_EXAMPLE, {"id": 2, "name": "Nib", "price": 0.35, "in_stock": False}],
+                leads_to=_THE_FIRST,
             ),
         ),
         problems=(*_READING_A_BODY, *_WRITING),
@@ -165,12 +198,14 @@ ROUTES = [
         "/items/{item_id}",
         get_item,
         summary="Get one item",
+        description="With `If-None-Match` the answer is 304, without a body, where the item is still as that `ETag` "
+        "names it. To read what you have just written, give the `Log-Position` of that answer as `min_position`.",
         tag="items",
         path_schemas=_ID_SCHEMA,
         query=StateQuery,
         headers=("If-None-Match",),
         answers=(
-            Answer(200, "The item", Item, ("ETag",), _EXAMPLE),
+            Answer(200, "The item", Item, ("ETag",), _EXAMPLE, leads_to=_ITS_ID),
             Answer(304, "Still as the client has it", None, ("ETag",)),
         ),
         problems=(ITEM_NOT_FOUND, *_READING),
@@ -179,14 +214,17 @@ ROUTES = [
         "PATCH",
         "/items/{item_id}",
         change_item,
-        summary="Change fields of an item (JSON Merge Patch, RFC 7396)",
+        summary="Change fields of an item",
+        description="A JSON Merge Patch (RFC 7396): what is absent stays as it is. No field of an item can be missing, "
+        "so none can be `null`. A patch that changes nothing is answered 200 and leaves no trace in the log. "
+        f"{_PRECONDITION} {_DURABLE}",
         tag="items",
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
         body=ItemPatch,
         media_types=("application/merge-patch+json", "application/json"),
         example={"price": 19.95},
-        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED),),
+        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED, leads_to=_ITS_ID),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_READING_A_BODY, *_WRITING),
     ),
     Route(
@@ -194,21 +232,25 @@ ROUTES = [
         "/items/{item_id}",
         delete_item,
         summary="Delete an item",
+        description="The item is gone for clients, and can be restored; its history stays in the log. What is deleted "
+        f"already is not found. {_PRECONDITION} {_DURABLE}",
         tag="items",
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
-        answers=(Answer(204, "Deleted", None, _WRITTEN),),
+        answers=(Answer(204, "Deleted", None, _WRITTEN, leads_to=_THE_SAME),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_WRITING),
     ),
     Route(
         "POST",
         "/items/{item_id}/restore",
         restore_item,
-        summary="Bring a deleted item back, as it last was",
+        summary="Bring a deleted item back",
+        description="As it last was, under its id. An item that is there is answered 409. `If-Match` compares with the "
+        f"`ETag` that the item had when it was deleted. {_DURABLE}",
         tag="items",
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
-        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE),),
+        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),
         problems=(ITEM_NOT_FOUND, ITEM_NOT_DELETED, PRECONDITION_FAILED, *_WRITING),
     ),
 ]

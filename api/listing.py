@@ -31,19 +31,34 @@ _CURSORS: dict[str, Any] = {
 class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which items, in which order, and which page of them."""
 
-    limit: Annotated[int, Meta(ge=1, le=1000, description="How many items at most")] = 100
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many items at most", examples=[20])] = 100
     cursor: Annotated[
-        str, Meta(max_length=2048, description="Where the page begins: from the `Link` of the page before")
+        str,
+        Meta(
+            max_length=2048,
+            description="Where the page begins: from the `Link` of the page before, and not to be made or taken apart",
+            examples=["WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0"],
+        ),
     ] = ""
-    in_stock: Annotated[bool | UnsetType, Meta(description="Only items that are, or are not, in stock")] = UNSET
-    min_price: Annotated[_Price | UnsetType, Meta(description="Only items that cost at least this")] = UNSET
-    max_price: Annotated[_Price | UnsetType, Meta(description="Only items that cost at most this")] = UNSET
+    in_stock: Annotated[
+        bool | UnsetType, Meta(description="Only items that are, or are not, in stock", examples=[True])
+    ] = UNSET
+    min_price: Annotated[
+        _Price | UnsetType, Meta(description="Only items that cost at least this", examples=["9.99"])
+    ] = UNSET
+    max_price: Annotated[
+        _Price | UnsetType, Meta(description="Only items that cost at most this", examples=["100"])
+    ] = UNSET
     name: Annotated[
-        _NamePart | UnsetType, Meta(description="Only items whose name contains this, in upper or lower case")
+        _NamePart | UnsetType,
+        Meta(description="Only items whose name contains this, in upper or lower case", examples=["pen"]),
     ] = UNSET
     sort: Annotated[
         Literal["id", "-id", "name", "-name", "price", "-price"],
-        Meta(description="The order, `-` for descending; items alike in it by id. Names are ordered by code point"),
+        Meta(
+            description="The order, `-` for descending; items alike in it by id. Names are ordered by code point",
+            examples=["-price"],
+        ),
     ] = "id"
     min_position: MinPosition = 0
 

@@ -82,6 +82,7 @@ ROUTES = [
         "/livez",
         livez,
         summary="Is the process alive?",
+        description="Without any I/O: where it is not answered, restart the process.",
         tag="operations",
         answers=(Answer(200, "It is", Alive, example={"status": "alive"}),),
     ),
@@ -90,6 +91,8 @@ ROUTES = [
         "/readyz",
         readyz,
         summary="Can the service do its work?",
+        description="Where the answer is 503, send the process no requests for now; `detail` says what is missing. It "
+        "looks each time, and keeps no answer.",
         tag="operations",
         answers=(
             Answer(
@@ -100,7 +103,7 @@ ROUTES = [
                 example={
                     "log_position": 42,
                     "projections": {"items": 42},
-                    "schema_revision": "0001",
+                    "schema_revision": "0003",
                     "status": "ready",
                 },
             ),

@@ -17,6 +17,8 @@ MinPosition = Annotated[
         ge=0,
         le=2**63 - 1,
         description="Answer from a state at least as new as this: the `Log-Position` of an answer before",
+        examples=[0],
+        extra_json_schema={"format": "int64"},
     ),
 ]
 

@@ -20,12 +20,15 @@ class Answer(Struct, frozen=True):
 
     status: int
     description: str
-    #: What the body decodes to, None where there is no body.
+    #: What the body decodes to, `bytes` where it is no text, None where there is no body.
     type: Any = None
-    #: Response headers, from those that `openapi.py` describes.
+    #: Response headers, from those that `headers.py` describes.
     headers: tuple[str, ...] = ()
     example: Any = None
+    #: A route with several has an answer for each.
     media_type: str = "application/json"
+    #: Path parameters of other routes that the answer knows, each with where: an OpenAPI runtime expression.
+    leads_to: Mapping[str, str] = {}
 
 
 class Route(Struct, frozen=True):
@@ -35,14 +38,16 @@ class Route(Struct, frozen=True):
     path: str
     handler: Callable[..., Awaitable[Reply]]
     summary: str
+    #: What a client must know to use it rightly, in Markdown.
+    description: str
     tag: str
     answers: tuple[Answer, ...]
     #: Problems of this route's own; those that any route can have are added by `openapi.py`.
     problems: tuple[Kind, ...] = ()
     query: type[Struct] = NoQuery
-    #: The JSON Schema of each path parameter.
+    #: The JSON Schema of each path parameter, with a description and an example.
     path_schemas: Mapping[str, Any] = {}
-    #: Request headers it heeds, from those that `openapi.py` describes.
+    #: Request headers it heeds, from those that `headers.py` describes.
     headers: tuple[str, ...] = ()
     #: What the body decodes to, None where it takes none; `example` shows one. A struct is the handler's parameter.
     body: Any = None

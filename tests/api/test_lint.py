@@ -167,7 +167,7 @@ def test_our_routes_break_no_rule() -> None:
 
 def test_the_service_does_not_start_with_a_route_that_breaks_one(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = (Answer(204, "Done"),)
-    route = Route("POST", "/x", body_by_default, summary="X", tag="items", answers=answers)
+    route = Route("POST", "/x", body_by_default, summary="X", description="X.", tag="items", answers=answers)
     monkeypatch.setattr(app, "ROUTES", [*ROUTES, route])
     with pytest.raises(StartError, match="POST /x: 'body' has a default"):
         create_app(Settings())

@@ -1,19 +1,23 @@
 """The OpenAPI document: valid 3.1, complete, and true. That answers keep to it is checked in every test around."""
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from api import openapi
 from api.app import ROUTES, create_app
-from api.problems import KINDS, NOT_READY
+from api.idempotency import read_key
+from api.problems import KINDS, NOT_READY, Problem
 from api.settings import Settings
 from tests.api.test_bad_bodies import WRONG_FIELDS, WRONG_NAMES, WRONG_TYPES
 from tests.api.test_names_in_answers import NAMES
 from tests.support.http import Contract
-from tests.support.service import InProcess
+from tests.support.service import ITEMLEDGER, InProcess
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi.document(ROUTES)))
 CONTRACT = Contract(DOCUMENT)
@@ -52,6 +56,7 @@ def test_it_has_every_route_and_nothing_else() -> None:
 def test_every_operation_says_what_goes_in_and_what_can_come_out(name: str) -> None:
     operation = OPERATIONS[name]
     assert operation["summary"]
+    assert operation["description"]
     assert {tag["name"] for tag in DOCUMENT["tags"]} >= set(operation["tags"])
     assert {"400", "500", "503"} <= set(operation["responses"])
     if "{" in name:
@@ -60,7 +65,7 @@ def test_every_operation_says_what_goes_in_and_what_can_come_out(name: str) -> N
         assert operation["requestBody"]["required"] is True
         assert {"408", "413", "415", "422"} <= set(operation["responses"])
     for status, response in operation["responses"].items():
-        assert "X-Request-Id" in response["headers"]
+        assert {"X-Request-Id", "Log-Position"} <= set(response["headers"])
         assert response["description"]
         if int(status) >= 400:
             assert set(response["content"]) == {"application/problem+json"}
@@ -75,11 +80,39 @@ def test_every_example_is_an_instance_of_its_schema(name: str) -> None:
     for content in contents:
         examples = [example["value"] for example in content.get("examples", {}).values()]
         examples += [content["example"]] if "example" in content else []
+        assert examples or content == {}, "bytes alone have none"
         for example in examples:
             assert CONTRACT.errors(content["schema"], example) == []
-    for parameter in operation["parameters"]:
-        if "example" in parameter:
-            assert CONTRACT.errors(parameter["schema"], parameter["example"]) == []
+    for described in [*operation["parameters"], *DOCUMENT["components"]["headers"].values()]:
+        assert described["description"]
+        assert CONTRACT.errors(described["schema"], described["example"]) == []
+
+
+def test_an_answer_that_knows_an_item_leads_to_all_that_can_be_done_with_it() -> None:
+    about_one = {operation["operationId"] for name, operation in OPERATIONS.items() if "{item_id}" in name}
+    for name, status in {"POST /items": "201", "POST /items/batch": "201", "DELETE /items/{item_id}": "204"}.items():
+        links = OPERATIONS[name]["responses"][status]["links"]
+        assert {link["operationId"] for link in links.values()} == about_one
+
+
+def test_the_command_prints_the_document_and_needs_no_database() -> None:
+    printed = subprocess.run([ITEMLEDGER, "openapi"], env={"DATABASE_URL": "none"}, stdout=subprocess.PIPE, check=True)
+    assert json.loads(printed.stdout) == DOCUMENT
+
+
+@settings(derandomize=True, deadline=None, max_examples=500)
+@given(st.text(st.sampled_from(list('aZ0 !#,;"\\\t[]~é')), max_size=6) | st.text("a", min_size=253, max_size=257))
+def test_the_schema_accepts_the_keys_that_the_service_accepts(key: str) -> None:
+    [parameter] = [p for p in OPERATIONS["POST /items"]["parameters"] if p["name"] == "Idempotency-Key"]
+    for written in (key, f'"{key}"', f'"{key}\\""'):
+        # Servers take the white space around a header's value away.
+        accepted = CONTRACT.errors(parameter["schema"], written.strip(" \t")) == []
+        try:
+            read_key(written.encode())
+        except Problem:
+            assert not accepted, written
+        else:
+            assert accepted, written
 
 
 async def test_the_example_of_a_request_is_accepted_and_gives_the_example_of_its_answer(service: InProcess) -> None:

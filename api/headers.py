@@ -1,0 +1,98 @@
+"""Every header that requests and answers can have, as the OpenAPI document describes it."""
+
+from typing import Any
+
+from api import idempotency
+
+#: Request headers that routes name where they heed them.
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "If-None-Match": {
+        "description": "Entity tags the client has: the answer is 304 where one is the item's. `*` is any",
+        "schema": {"type": "string"},
+        "example": '"2.1"',
+    },
+    "Idempotency-Key": {
+        "description": "Names the write: sent again with the same key and body it has no second effect, and is "
+        "answered as the first time. What was rejected, or changed nothing, is decided anew. 1 to 255 characters, in "
+        "double quotes or one word; best a new UUID for each write. A key counts for one method and path, and never "
+        "expires",
+        "schema": {"type": "string", "pattern": idempotency.PATTERN},
+        "example": '"0b4ff2a2-6f0c-4c61-9a3a-3f5c61a0d1a5"',
+    },
+    "If-Match": {
+        "description": "Entity tags: the request is carried out only where one is the item's. `*` is any",
+        "schema": {"type": "string"},
+        "example": '"2.1"',
+    },
+}
+#: Request headers that every route heeds.
+COMMON_REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "Names the request in answers and logs: 1 to 128 characters of A-Z a-z 0-9 . _ : / + = @ -. "
+        "Where it is anything else, the service gives a name of its own",
+        "schema": {"type": "string"},
+        "example": "a1",
+    },
+    "traceparent": {
+        "description": "W3C trace context: its trace id is recorded with every event of the request. What is none is "
+        "not heeded",
+        "schema": {"type": "string"},
+        "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    },
+}
+RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
+    "Location": {
+        "description": "Where the new item is",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+        "example": "/items/1",
+    },
+    "ETag": {
+        "description": "Changes when the item does; for `If-None-Match` and `If-Match`",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '"2.1"',
+    },
+    "Log-Position": {
+        "description": "The position in the log that the answer reflects; as `min_position` it makes sure that a later "
+        "answer does, too",
+        "required": True,
+        "schema": {"type": "integer", "format": "int64", "minimum": 0},
+        "example": 42,
+    },
+    "Idempotency-Replayed": {
+        "description": "Where the answer is that of an earlier request with the same `Idempotency-Key`",
+        "schema": {"type": "string", "const": "true"},
+        "example": "true",
+    },
+    "Link": {
+        "description": 'The first page, `rel="first"`, and the next, `rel="next"`, where there is one (RFC 8288)',
+        "required": True,
+        "schema": {"type": "string"},
+        "example": '</items>; rel="first", </items?cursor=WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0>; rel="next"',
+    },
+    "X-Request-Id": {
+        "description": "The request's name in the logs",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"},
+        "example": "a1",
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before trying again",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+        "example": 1,
+    },
+    "Cache-Control": {
+        "description": "How long the answer may be kept (RFC 9111)",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "no-store",
+    },
+    "Content-Security-Policy": {
+        "description": "Where the page may load from",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": "default-src 'self'",
+    },
+}

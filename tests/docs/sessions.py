@@ -1,0 +1,86 @@
+"""Shell sessions in Markdown: finds them, runs them, and can write down anew what they print.
+
+After a change that clients can see: `python -m tests.docs.sessions README.md docs/api.md`, and read the diff.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from tests.support.service import serving
+
+#: Where the pages say that the service is.
+ADDRESS = "localhost:8000"
+
+_VOLATILE = re.compile(r'(?m)(?<=^date: ).*|(?<=^x-request-id: ).*|(?<="request_id":")[^"]*')
+
+
+class Step(Struct, frozen=True):
+    """A command of a session and what it printed; lines of the page, counted from 0, from `begin` to before `end`."""
+
+    command: str
+    output: str
+    begin: int
+    end: int
+
+
+def steps(page: str) -> Iterator[Step]:
+    """Give the steps of a page in their order: `$ ` in an indented block, and what stands below it."""
+    lines = page.splitlines()
+    number = 0
+    while number < len(lines):
+        if not lines[number].startswith("    $ "):
+            number += 1
+            continue
+        begin = number
+        command = lines[number][6:]
+        while command.endswith("\\"):
+            number += 1
+            command += "\n" + lines[number].strip()
+        printed = end = number + 1
+        while end < len(lines) and (not lines[end] or lines[end].startswith("    ")) and lines[end][:6] != "    $ ":
+            end += 1
+        while end > printed and not lines[end - 1].strip():
+            end -= 1
+        yield Step(command, "\n".join(line[4:] for line in lines[printed:end]), begin, end)
+        number = end
+
+
+def run(step: Step, port: int, environment: Mapping[str, str]) -> str:
+    """Run a step against the service on `port`; give what it prints."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", step.command.replace(ADDRESS, f"127.0.0.1:{port}")],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.stdout.replace("\r", "").rstrip()
+
+
+def masked(output: str) -> str:
+    """Give `output` without what differs from run to run."""
+    return _VOLATILE.sub("...", output)
+
+
+def rewrite(page: str, port: int, environment: Mapping[str, str]) -> str:
+    """Give `page` with what its commands print now, where that is more than another time and name of a request."""
+    lines = page.splitlines()
+    ran = [(step, run(step, port, environment)) for step in steps(page)]
+    for step, output in reversed(ran):
+        if masked(output) != masked(step.output):
+            written = [f"    {line}".rstrip() for line in output.splitlines()]
+            lines[step.begin + 1 + step.command.count("\n") : step.end] = written
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]):
+        with tempfile.TemporaryDirectory() as home, serving(f"sqlite+aiosqlite:///{home}/itemledger.db") as server:
+            path.write_text(rewrite(path.read_text(), server.port, {"PATH": "/usr/bin:/bin"}))

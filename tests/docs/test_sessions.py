@@ -1,0 +1,74 @@
+"""What the pages for users show is what the service does: their shell sessions are run, their table is complete."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from api.idempotency import command_id
+from api.problems import KINDS
+from tests.docs import curl
+from tests.docs.sessions import masked, run, steps
+from tests.support.service import migrate, serving
+
+ROOT = Path(__file__).parent.parent.parent
+TOUR = ROOT / "docs" / "api.md"
+PAGES = [ROOT / "README.md", TOUR]
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> dict[str, str]:
+    """An environment for sessions in which our stand-in goes by the name of curl."""
+    command = tmp_path / "bin" / "curl"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{curl.__file__}" "$@"\n')
+    command.chmod(0o755)
+    return {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+
+
+def printed_otherwise(page: Path, database_url: str, environment: dict[str, str]) -> list[tuple[str, str, str]]:
+    asyncio.run(migrate(database_url))
+    with serving(database_url) as server:
+        ran = [(step, run(step, server.port, environment)) for step in steps(page.read_text())]
+    assert len(ran) > 3
+    return [(step.command, step.output, now) for step, now in ran if masked(now) != masked(step.output)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_of_a_page_prints_what_the_page_says(
+    page: Path, database_url: str, stand_in: dict[str, str]
+) -> None:
+    # Where there is no curl, ours does; that it prints what curl does is seen where there is one.
+    environment = {"PATH": os.environ["PATH"]} if shutil.which("curl") else stand_in
+    assert printed_otherwise(page, database_url, environment) == []
+
+
+def test_a_machine_without_curl_gets_the_same(sqlite_url: str, stand_in: dict[str, str]) -> None:
+    assert printed_otherwise(TOUR, sqlite_url, stand_in) == []
+
+
+def test_the_table_of_problems_is_complete() -> None:
+    rows = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \| (.*) \|$", TOUR.read_text(), re.MULTILINE)
+    assert rows == sorted((str(kind.status), kind.code, kind.description) for kind in KINDS)
+
+
+def test_a_key_leads_an_auditor_to_its_command() -> None:
+    [digest] = [step.output.split()[0] for step in steps(TOUR.read_text()) if "sha256sum" in step.command]
+    assert f"key:{digest}" == command_id("anonymous", "POST", "/items", "order-4711")
+
+
+def test_a_session_is_read_as_a_person_reads_it() -> None:
+    page = "Text\n\n    $ one \\\n        two\n    1\n\n    2\n\n    $ three\n\nText\n\n    no session\n"
+    assert [(step.command, step.output) for step in steps(page)] == [("one \\\ntwo", "1\n\n2"), ("three", "")]
+
+
+def test_only_the_time_and_the_names_of_requests_may_differ() -> None:
+    page = 'date: today\nx-request-id: a\netag: "1"\n{"request_id":"a","code":"b"}'
+    same = 'date: tomorrow\nx-request-id: b\netag: "1"\n{"request_id":"b","code":"b"}'
+    assert masked(page) == masked(same)
+    for other in (same.replace('"1"', '"2"'), same.replace('"code":"b"', '"code":"c"'), same + "\n"):
+        assert masked(page) != masked(other)
