@@ -85,13 +85,17 @@ class Writer:
 
     async def _run(self) -> None:
         while self._queue or self._bulk or not self._closing:
-            if self._bulk and (self._alone or self._closing or time.monotonic() >= self._bulk_turn):
+            if self._bulk and self._may_bulk():
                 await self._commit_bulk()
             elif self._queue:
                 self._alone = False
                 await self._commit(self._queue.take(min(self._max_batch, len(self._queue))))
             else:
                 await self._wait()
+
+    def _may_bulk(self) -> bool:
+        nobody_else = self._alone and not self._queue
+        return nobody_else or self._closing or time.monotonic() >= self._bulk_turn
 
     async def _commit_bulk(self) -> None:
         started = time.monotonic()
