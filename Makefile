@@ -11,7 +11,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test lint lint-api fuzz-api format bench lock clean
+.PHONY: help install dev run test soak lint lint-api fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -26,6 +26,9 @@ run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemle
 
 test: dev ## Run every test; a throw-away PostgreSQL is started for them
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest tests/system $(ARGS)
 
 lint: dev ## Check style, format and types
 	$(BIN)/ruff check .

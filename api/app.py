@@ -57,7 +57,11 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         await prepare(database)
         reader = ItemReader(database)
         writer = Writer(
-            database, [LiveProjections(PROJECTIONS)], max_queue=settings.max_queue, max_batch=settings.max_batch
+            database,
+            [LiveProjections(PROJECTIONS)],
+            max_queue=settings.max_queue,
+            max_batch=settings.max_batch,
+            max_bulk=settings.max_batch_queue,
         )
         try:
             yield Services(

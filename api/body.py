@@ -92,14 +92,14 @@ def _check_text(body: bytes) -> None:
         body.decode()
     except UnicodeDecodeError as error:
         raise Problem(MALFORMED_BODY, f"The body is not UTF-8: {error.reason} at byte {error.start}") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(body):
         raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {MAX_DEPTH} levels")
 
 
-def _depth(body: bytes) -> int:
+def _is_too_deep(body: bytes) -> bool:
     # A bracket in a string is no structure, so strings go first.
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEPS.__getitem__, brackets)))
 
 
 def decoded(body: bytes, type: type[T]) -> T:

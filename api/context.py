@@ -93,9 +93,11 @@ class RequestContext(Struct):
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
             self.reflect(await self.services.items.position())
+            if self.services.position >= position:
+                return
             if monotonic() > deadline:
                 raise Problem(POSITION_NOT_REACHED)
-            await asyncio.sleep(_WAIT_PAUSE if self.services.position < position else 0)
+            await asyncio.sleep(_WAIT_PAUSE)
 
     async def submit(self, *commands: Command) -> Recorded:
         """Have `commands` written, all or none, on this request's behalf; return after COMMIT.

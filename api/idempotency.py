@@ -22,10 +22,10 @@ def read_key(header: bytes | None) -> str | None:
     """Read the header, None where there is none. Raises Problem (400)."""
     if header is None:
         return None
-    if quoted := _QUOTED.fullmatch(header.strip()):
+    if quoted := _QUOTED.fullmatch(header.strip(b" \t")):
         key = re.sub(rb"\\(.)", rb"\1", quoted[1])
     else:
-        key = header.strip()
+        key = header.strip(b" \t")
         if not _BARE.fullmatch(key):
             raise Problem(INVALID_HEADER, "Idempotency-Key is a string in double quotes, or one word of ASCII")
     if not 1 <= len(key) <= MAX_LENGTH:

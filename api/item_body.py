@@ -35,7 +35,9 @@ class NewItem(Struct, frozen=True, forbid_unknown_fields=True):
     in_stock: bool = True
 
 
-NewItems = Annotated[list[NewItem], Meta(min_length=1, max_length=MAX_BATCH)]
+_COUNT = Meta(min_length=1, max_length=MAX_BATCH)
+NewItems = Annotated[list[NewItem], _COUNT]
+Countable = Annotated[list[Raw], _COUNT]
 
 
 class ItemPatch(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ import re
 from api.body import decoded
 from api.conditional import etag, expected_versions, matches_none
 from api.context import RequestContext, current
-from api.item_body import Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
+from api.item_body import Countable, Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
 from api.listing import ListQuery
 from api.problems import (
     INVALID_BODY,
@@ -41,7 +41,8 @@ async def create_item(body: NewItem) -> Reply:
 async def create_items() -> Reply:
     """Create items, all or none."""
     request = current.get()
-    # Decoded here: the framework gives a list unchecked.
+    # Decoded here: the framework gives a list unchecked. Counted first, which costs a fraction of looking into each.
+    decoded(request.body, Countable)
     recorded = await request.submit(*creations(decoded(request.body, NewItems)))
     return json_reply(201, [shown(item_id, item) for item_id, item in recorded.items])
 

@@ -1,16 +1,20 @@
-"""Sends full batches, one after the other on one connection, until stopped: `python -m benchmarks.batches URL`."""
+"""Sends full batches on two connections, one after the other, until stopped: `python -m benchmarks.batches URL`."""
 
 import http.client
 import json
+import os
 import signal
 import sys
+import threading
 from urllib.parse import urlsplit
 
 ITEMS = 1000
+# Two, so that there always is a batch that waits.
+CONNECTIONS = 2
 
 
 def send_for_ever(url: str) -> None:
-    """Create `ITEMS` items a request. Ends with the answer's text where one is not 201."""
+    """Create `ITEMS` items a request. Ends the process with the answer's text where one is not 201."""
     body = json.dumps(
         [{"name": f"Item {number} of a batch", "price": number / 100} for number in range(ITEMS)]
     ).encode()
@@ -20,9 +24,11 @@ def send_for_ever(url: str) -> None:
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 201:
-            sys.exit(f"a batch was answered {answer.status}: {text.decode()}")
+            print(f"a batch was answered {answer.status}: {text.decode()}", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    send_for_ever(sys.argv[1])
+    for _ in range(CONNECTIONS):
+        threading.Thread(target=send_for_ever, args=(sys.argv[1],)).start()

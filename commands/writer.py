@@ -25,6 +25,8 @@ _RETRY_PAUSES = (0.01, 0.1, 0.5)
 
 #: The part of the time that submissions of many commands get while others come.
 _BULK_SHARE = 0.1
+#: The longest pause that this makes between two of them, in seconds.
+_BULK_PAUSE = 1.0
 
 
 class Writer:
@@ -101,7 +103,8 @@ class Writer:
         started = time.monotonic()
         await self._commit(self._bulk.take(1))
         ended = time.monotonic()
-        self._bulk_turn = ended + (ended - started) * (1 / _BULK_SHARE - 1)
+        # What took that long was no work but a wait, for a lock or a database: nobody would be served by another.
+        self._bulk_turn = ended + min((ended - started) * (1 / _BULK_SHARE - 1), _BULK_PAUSE)
         self._alone = True
 
     async def _wait(self) -> None:

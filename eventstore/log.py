@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, select, update
 
 from eventstore import codec, merkle
-from eventstore.dialect import each_number, insert, numbers
+from eventstore.dialect import each_found, each_number, insert, numbers, unindexed
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.tables import events, log_head, log_tiles, snapshots
 
@@ -110,26 +110,29 @@ def _streams(dialect: str) -> Select[Any]:
     newest = (
         select(func.max(earlier.c.version))
         .where(earlier.c.item_id == wanted.c.value, earlier.c.position <= bindparam("through"))
+        .correlate(wanted)
         .scalar_subquery()
     )
-    told = snapshots.c.version == events.c.version
-    columns = {
-        "type": case((told, snapshots.c.type), else_=events.c.type),
-        "data": case((told, snapshots.c.data), else_=events.c.data),
-    }
+    taken, on_newest = each_found(
+        dialect, snapshots, and_(snapshots.c.item_id == wanted.c.value, snapshots.c.version == newest)
+    )
+    since, on_since = each_found(
+        dialect,
+        events,
+        and_(
+            events.c.item_id == wanted.c.value,
+            events.c.version >= func.coalesce(taken.c.version, 1),
+            unindexed(events.c.position) <= bindparam("through"),
+        ),
+    )
+    told = taken.c.version == since.c.version
+    columns = {name: case((told, taken.c[name]), else_=since.c[name]).label(name) for name in ("type", "data")}
     return (
-        select(*(columns[column.name].label(column.name) if column.name in columns else column for column in _COLUMNS))
+        select(*(columns.get(column.name, since.c[column.name]) for column in _COLUMNS))
         .select_from(wanted)
-        .outerjoin(snapshots, and_(snapshots.c.item_id == wanted.c.value, snapshots.c.version == newest))
-        .join(
-            events,
-            and_(
-                events.c.item_id == wanted.c.value,
-                events.c.version >= func.coalesce(snapshots.c.version, 1),
-                events.c.position <= bindparam("through"),
-            ),
-        )
-        .order_by(events.c.item_id, events.c.version)
+        .outerjoin(taken, on_newest)
+        .join(since, on_since)
+        .order_by(since.c.item_id, since.c.version)
     )
 
 

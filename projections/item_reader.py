@@ -5,10 +5,11 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Select, and_, bindparam, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, select, true, tuple_
 from sqlalchemy import Row as AnyRow
 
 from eventstore.database import Database
+from eventstore.dialect import contains, unindexed
 from projections.batching import Batched
 from projections.items import ITEMS, ItemView, fold_name, items
 from projections.projection import checkpoints
@@ -144,16 +145,16 @@ def _sieve(wanted: Filter, order: Order) -> dict[str, Any]:
     if order.by != "price":
         sieve |= {"min_price": wanted.min_price, "max_price": wanted.max_price}
     if wanted.name is not None:
-        escaped = fold_name(wanted.name).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        sieve["name"] = f"%{escaped}%"
+        sieve["name"] = fold_name(wanted.name)
     return {name: value for name, value in sieve.items() if value is not None}
 
 
 _SIEVES: Mapping[str, ColumnElement[bool]] = {
     "in_stock": items.c.in_stock == bindparam("in_stock"),
-    "min_price": items.c.price >= bindparam("min_price"),
-    "max_price": items.c.price <= bindparam("max_price"),
-    "name": items.c.name_folded.like(bindparam("name"), escape="\\"),
+    # A page follows the index of its order: not the one by price, whose rows it would have to read and sort first.
+    "min_price": unindexed(items.c.price) >= bindparam("min_price"),
+    "max_price": unindexed(items.c.price) <= bindparam("max_price"),
+    "name": contains(items.c.name_folded, bindparam("name", type_=Text)),
 }
 
 

@@ -30,6 +30,8 @@ items = Table(
     # A page begins at its place in one of these, however far behind the first page it is.
     Index("ix_items_name_id", "name", "id"),
     Index("ix_items_price_id", "price", "id"),
+    # Else SQLite takes the id for the row's own number, and enters an index by name or price alone.
+    sqlite_with_rowid=False,
 )
 
 

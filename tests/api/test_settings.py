@@ -9,6 +9,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "database_url": ("DATABASE_URL", "postgresql+asyncpg://me@host/items", "postgresql+asyncpg://me@host/items"),
     "max_queue": ("ITEMLEDGER_MAX_QUEUE", "7", 7),
     "max_batch": ("ITEMLEDGER_MAX_BATCH", "1000", 1000),
+    "max_batch_queue": ("ITEMLEDGER_MAX_BATCH_QUEUE", "3", 3),
     "max_body": ("ITEMLEDGER_MAX_BODY", "1", 1),
     "max_batch_body": ("ITEMLEDGER_MAX_BATCH_BODY", "1", 1),
     "body_timeout": ("ITEMLEDGER_BODY_TIMEOUT", "0.5", 0.5),
@@ -17,6 +18,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
 WRONG = {
     "ITEMLEDGER_MAX_QUEUE": ["0", "-1", "many", "", "1.5", " 7", "nan", "1_0", "None"],
     "ITEMLEDGER_MAX_BATCH": ["0", "1001", "x", "9" * 30],
+    "ITEMLEDGER_MAX_BATCH_QUEUE": ["0", "few"],
     "ITEMLEDGER_MAX_BODY": ["0", "64k"],
     "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],

@@ -69,6 +69,7 @@ async def test_while_nobody_else_comes_they_do_not_wait_for_their_turn(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)  # whoever had to wait would wait for weeks
+    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
     async with writing(database) as writer:
         for position in (100, 200, 300):
             assert (await bulk(writer)).position == position

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from eventstore.database import Database
 from eventstore.events import ItemDeleted
+from projections import item_reader
 from projections.item_reader import Filter, ItemReader, Order, Page, Place
 from projections.items import ItemView
 from tests.eventstore.recording import changed, created, proposed, record
@@ -63,6 +65,33 @@ async def test_pages_follow_each_other_by_id(database: Database, reader: ItemRea
     assert await page(reader, 7, 3) == Page(8, [], None)
     assert await page(reader, 0, 1000) == Page(8, [pen(item_id) for item_id in (1, 2, 3, 5, 6, 7)], None)
     assert await page(reader, 2**63 - 1, 3) == Page(8, [], None)
+
+
+async def test_what_is_deleted_while_a_page_is_looked_for_makes_it_skip_nothing(
+    database: Database, reader: ItemReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(position) for position in range(1, 8)])
+    monkeypatch.setattr(item_reader, "SCAN", 3)
+    item_reader._scan_end.cache_clear()
+    read, reads = database.read, 0
+
+    async def reading(*arguments: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            await record(database, [proposed(2, 2, ItemDeleted())])
+        return await read(*arguments)
+
+    monkeypatch.setattr(database, "read", reading)
+    seen: list[int] = []
+    after: Place | None = None
+    while after or not reads:
+        found = await reader.page(Filter(in_stock=True), Order(), after, 10)
+        seen += [item.id for item in found.items]
+        after = found.next
+    item_reader._scan_end.cache_clear()
+    assert set(seen) - {2} == {1, 3, 4, 5, 6, 7}
+    assert len(seen) == len(set(seen))
 
 
 async def test_concurrent_looks_share_queries_and_none_names_the_log(

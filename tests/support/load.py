@@ -54,9 +54,9 @@ class Client:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def ask(self, method: str, path: str, body: bytes | None = None) -> Answer:
+    async def ask(self, method: str, path: str, body: bytes | None = None, key: str | None = None) -> Answer:
         """Send a request and wait for its answer. Raises LostError."""
-        await self.send(request(method, path, body))
+        await self.send(request(method, path, body, key))
         return await self.receive(method)
 
     async def send(self, data: bytes) -> None:
@@ -80,9 +80,11 @@ class Client:
             raise LostError from error
 
 
-def request(method: str, path: str, body: bytes | None = None) -> bytes:
-    """Write a request."""
+def request(method: str, path: str, body: bytes | None = None, key: str | None = None) -> bytes:
+    """Write a request, with an `Idempotency-Key` where it has one."""
     head = f"{method} {path} HTTP/1.1\r\nHost: test\r\n"
+    if key is not None:
+        head += f"Idempotency-Key: {key}\r\n"
     if body is not None:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + (body or b"")

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,13 @@ async def started(app: Boundary) -> AsyncIterator[None]:
     await task
 
 
-async def migrate(database_url: str) -> None:
-    """Bring a database's schema to head."""
+async def migrate(database_url: str, down_to: str | None = None) -> None:
+    """Bring a database's schema to head, or down to an earlier revision."""
     database = open_database(database_url)
-    await database.write(migrations.upgrade)
+    if down_to is None:
+        await database.write(migrations.upgrade)
+    else:
+        await database.write(partial(migrations.downgrade, revision=down_to))
     await database.dispose()
 
 
