@@ -24,16 +24,16 @@ _RETRY_PAUSES = (0.01, 0.1, 0.5)
 
 
 #: The part of the time that submissions of many commands get while others come.
-_BULK_SHARE = 0.1
+_BULK_SHARE = 0.025
 #: The longest pause that this makes between two of them, in seconds.
-_BULK_PAUSE = 1.0
+_BULK_PAUSE = 2.0
 
 
 class Writer:
     """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` share a COMMIT.
 
     A submission of more commands than one is written by itself, and waits in a queue of its own, of `max_bulk`. While
-    there are others to write, those get a tenth of the time, so that few of the others ever wait for one.
+    there are others to write, those get a fortieth of the time, so that few of the others ever wait for one.
     """
 
     def __init__(

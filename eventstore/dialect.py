@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -104,20 +106,20 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool) -> None:
+    names = table.c.keys()
+    values = list(map(itemgetter(*names), rows))
     if connection.dialect.name == "postgresql":
-        names = table.c.keys()
         # One array a column: the server is sent one statement, however many the rows.
-        columns = {name: [row[name] for row in rows] for name in names}
+        columns = dict(zip(names, zip(*values, strict=True), strict=True))
         connection.execute(_postgresql_statement(table, overwrite), columns)
         return
     # The driver gives the interpreter's lock away and takes it back for every row of an executemany, and each time may
     # wait for the event loop's thread. One statement of many rows does so once.
-    names = table.c.keys()
     start = 0
-    while start < len(rows):
-        size = min(1 << (len(rows) - start).bit_length() - 1, _MOST_ROWS)
-        values = tuple(row[name] for row in rows[start : start + size] for name in names)
-        connection.exec_driver_sql(_sqlite_text(table, overwrite, size), values)
+    while start < len(values):
+        size = min(1 << (len(values) - start).bit_length() - 1, _MOST_ROWS)
+        portion = tuple(chain.from_iterable(values[start : start + size]))
+        connection.exec_driver_sql(_sqlite_text(table, overwrite, size), portion)
         start += size
 
 
