@@ -106,6 +106,8 @@ def upsert(connection: Connection, table: Table, rows: Rows) -> None:
 
 
 def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool) -> None:
+    if not rows:
+        return
     names = table.c.keys()
     values = list(map(itemgetter(*names), rows))
     if connection.dialect.name == "postgresql":
