@@ -19,11 +19,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
     #: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER@HOST/DATABASE`; read from DATABASE_URL.
     database_url: str = "sqlite+aiosqlite:///./var/itemledger.db"
-    #: Single commands that may wait to be written; one more is answered 503.
+    #: Writes that may wait; one more is answered 503.
     max_queue: Annotated[int, Meta(ge=1)] = 1024
-    #: Single commands that share one commit at most; a batch has one for itself.
+    #: Commands that share one commit; a batch of more has one for itself.
     max_batch: Annotated[int, Meta(ge=1, le=1000)] = 32
-    #: Batches that may wait besides; one more is answered 503.
+    #: Such batches that may wait besides; one more is answered 503.
     max_batch_queue: Annotated[int, Meta(ge=1)] = 16
     #: Bytes in a request body; more is answered 413.
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from math import inf
 
 from sqlalchemy import Connection
 
@@ -22,18 +23,17 @@ from eventstore.unit_of_work import Projector, unit_of_work
 #: A transaction that failed for a passing reason is run again after each of these pauses, in seconds; then it fails.
 _RETRY_PAUSES = (0.01, 0.1, 0.5)
 
-
 #: The part of the time that submissions of many commands get while others come.
-_BULK_SHARE = 0.025
+_BULK_SHARE = 1 / 64
 #: The longest pause that this makes between two of them, in seconds.
 _BULK_PAUSE = 2.0
 
 
 class Writer:
-    """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` share a COMMIT.
+    """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` commands share a COMMIT.
 
-    A submission of more commands than one is written by itself, and waits in a queue of its own, of `max_bulk`. While
-    there are others to write, those get a fortieth of the time, so that few of the others ever wait for one.
+    A submission of more commands than those is written by itself, and waits in a queue of its own, of `max_bulk`. While
+    there are others to write, such get a sixty-fourth of the time, so that few of the others ever wait for one.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Writer:
         if not self.alive:
             raise WriterClosedError
         submission = Submission(commands, metadata, keyed=keyed)
-        (self._queue if len(commands) == 1 else self._bulk).put(submission)
+        (self._queue if len(commands) <= self._max_batch else self._bulk).put(submission)
         self._wake.set()
         return await submission.answer
 
@@ -91,7 +91,7 @@ class Writer:
                 await self._commit_bulk()
             elif self._queue:
                 self._alone = False
-                await self._commit(self._queue.take(min(self._max_batch, len(self._queue))))
+                await self._commit(self._queue.take(self._max_batch))
             else:
                 await self._wait()
 
@@ -134,7 +134,7 @@ class Writer:
                     submission.resolve(outcome)
                 return
         # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
-        for submission in (*self._queue.take(len(self._queue)), *self._bulk.take(len(self._bulk))):
+        for submission in (*self._queue.take(), *self._bulk.take()):
             submission.resolve(UnavailableError())
         for submission in batch:
             submission.resolve(OutcomeUnknownError() if submission.uncertain else failure)
@@ -167,5 +167,10 @@ class _Queue:
             raise QueueFullError
         self._waiting.append(submission)
 
-    def take(self, count: int) -> list[Submission]:
-        return [self._waiting.popleft() for _ in range(count)]
+    def take(self, commands: float = inf) -> list[Submission]:
+        """Take what came first, as many submissions as it needs to have `commands`; all that wait, if need be."""
+        taken: list[Submission] = []
+        while self._waiting and commands > 0:
+            taken.append(self._waiting.popleft())
+            commands -= len(taken[-1].commands)
+        return taken

@@ -65,6 +65,20 @@ async def test_whoever_waits_goes_before_the_next_submission_of_many(database: D
     await assert_log_and_projection_agree(database)
 
 
+async def test_a_few_commands_together_go_like_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)
+    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
+    async with writing(database, max_batch=8) as writer:
+        assert (await bulk(writer, 9)).position == 9
+        assert (await create(writer)).position == 10
+        never = bulk(writer, 9)  # as long as the writer is open
+        few = await asyncio.gather(*(bulk(writer, 8) for _ in range(3)), create(writer))
+        assert [one.position for one in few] == [18, 26, 34, 35]
+        assert not never.done()
+    assert (await never).position == 44
+    await assert_log_and_projection_agree(database)
+
+
 async def test_while_nobody_else_comes_they_do_not_wait_for_their_turn(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
