@@ -11,23 +11,26 @@ from hashlib import sha256
 from api.problems import INVALID_HEADER, Problem
 
 MAX_LENGTH = 255
-#: What the header may be, for Python and ECMA 262 alike.
-PATTERN = r'^(?:"(?:[ !#-\[\]-~]|\\["\\]){1,255}"|[!#-+\--\[\]-~]{1,255})$'
 
-_QUOTED = re.compile(rb'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_BARE = re.compile(rb"[!#-+\--\[\]-~]+")
+_IN_QUOTES = r'(?:[ !#-\[\]-~]|\\["\\])'
+_IN_WORD = r"[!#-+\--\[\]-~]"
+
+#: What the header may be, for Python and ECMA 262 alike.
+PATTERN = rf'^(?:"{_IN_QUOTES}{{1,{MAX_LENGTH}}}"|{_IN_WORD}{{1,{MAX_LENGTH}}})$'
+
+_QUOTED = re.compile(f'"({_IN_QUOTES}*)"'.encode())
+_BARE = re.compile(f"{_IN_WORD}+".encode())
 
 
 def read_key(header: bytes | None) -> str | None:
     """Read the header, None where there is none. Raises Problem (400)."""
     if header is None:
         return None
-    if quoted := _QUOTED.fullmatch(header.strip(b" \t")):
+    key = header.strip(b" \t")
+    if quoted := _QUOTED.fullmatch(key):
         key = re.sub(rb"\\(.)", rb"\1", quoted[1])
-    else:
-        key = header.strip(b" \t")
-        if not _BARE.fullmatch(key):
-            raise Problem(INVALID_HEADER, "Idempotency-Key is a string in double quotes, or one word of ASCII")
+    elif not _BARE.fullmatch(key):
+        raise Problem(INVALID_HEADER, "Idempotency-Key is a string in double quotes, or one word of ASCII")
     if not 1 <= len(key) <= MAX_LENGTH:
         raise Problem(INVALID_HEADER, f"An Idempotency-Key has 1 to {MAX_LENGTH} characters")
     return key.decode()

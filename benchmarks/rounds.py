@@ -68,9 +68,12 @@ class Result(msgspec.Struct, frozen=True):
     @property
     def met(self) -> bool:
         """Whether the first contender did what it should."""
+        if self.first.errors:
+            return False
         target = self.scenario.target
-        within = self.ratio <= (target or 0) if self.scenario.of == "p99" else self.ratio >= (target or 0)
-        return (target is None or within) and not self.first.errors
+        if target is None:
+            return True
+        return self.ratio <= target if self.scenario.of == "p99" else self.ratio >= target
 
     @property
     def errors(self) -> dict[str, dict[str, int]]:

@@ -158,8 +158,13 @@ _SIEVES: Mapping[str, ColumnElement[bool]] = {
 }
 
 
+def _key(order: Order) -> list[str]:
+    """Give the columns that a place in the order is made of."""
+    return ["id"] if order.by == "id" else [order.by, "id"]
+
+
 def _within(order: Order, *, start: bool, end: bool) -> ColumnElement[bool]:
-    names = ["id"] if order.by == "id" else [order.by, "id"]
+    names = _key(order)
     place = tuple_(*(items.c[name] for name in names))
     bounds = {
         bound: tuple_(*(bindparam(f"{bound}_{'id' if n == 'id' else 'key'}", type_=items.c[n].type) for n in names))
@@ -174,15 +179,13 @@ def _within(order: Order, *, start: bool, end: bool) -> ColumnElement[bool]:
 
 
 def _sorted(order: Order, columns: Any) -> list[ColumnElement[Any]]:
-    names = dict.fromkeys((order.by, "id"))
-    return [columns[name].desc() if order.descending else columns[name].asc() for name in names]
+    return [columns[name].desc() if order.descending else columns[name].asc() for name in _key(order)]
 
 
 @lru_cache
 def _scan_end(order: Order, start: bool, end: bool) -> Select[Any]:
     """Give the query for the last row that a page may look at; it finds none where the list ends before."""
-    names = dict.fromkeys((order.by, "id"))
-    rows = select(*(items.c[name] for name in names)).where(_within(order, start=start, end=end))
+    rows = select(*(items.c[name] for name in _key(order))).where(_within(order, start=start, end=end))
     return rows.order_by(*_sorted(order, items.c)).offset(SCAN - 1).limit(1)
 
 

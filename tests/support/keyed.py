@@ -5,7 +5,7 @@ from itertools import count
 import httpx
 
 from tests.support.http import JSON
-from tests.support.requests import create, remove
+from tests.support.requests import create, named, remove
 from tests.support.service import InProcess
 
 ROUTES = ["create", "batch", "patch", "delete", "restore"]
@@ -41,12 +41,11 @@ class Write:
         self, service: InProcess, key: str | None = None, body: bytes | None = None, **headers: str
     ) -> httpx.Response:
         """Send it, with its own key and body where no other is given; headers by their names with underscores."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await service.client.request(
             self.method,
             self.path,
             content=self.body if body is None else body,
-            headers={**JSON, "Idempotency-Key": key or self.key, **named},
+            headers={**JSON, "Idempotency-Key": key or self.key, **named(headers)},
         )
 
 

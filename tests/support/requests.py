@@ -17,6 +17,11 @@ from tests.support.service import InProcess
 MERGE_PATCH = {"content-type": "application/merge-patch+json"}
 
 
+def named(headers: dict[str, str]) -> dict[str, str]:
+    """Give headers by their names, which keyword arguments can't have: with underscores for hyphens."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
 async def create(service: InProcess, name: str = "Pen", price: object = 1, in_stock: bool = True) -> str:
     """Create an item and give its path."""
     answer = await service.client.post("/items", json={"name": name, "price": price, "in_stock": in_stock})
@@ -34,8 +39,7 @@ async def create_all(service: InProcess, items: list[dict[str, Any]]) -> list[in
 async def patch(service: InProcess, path: str, body: object, **headers: str) -> httpx.Response:
     """Send a merge patch: `body` as JSON, or bytes as they are; headers by their names with underscores."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await service.client.patch(path, content=content, headers=MERGE_PATCH | named)
+    return await service.client.patch(path, content=content, headers=MERGE_PATCH | named(headers))
 
 
 async def remove(service: InProcess, path: str) -> None:
@@ -45,8 +49,7 @@ async def remove(service: InProcess, path: str) -> None:
 
 async def restore(service: InProcess, path: str, **headers: str) -> httpx.Response:
     """Ask for an item to be restored; headers by their names with underscores."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return await service.client.post(f"{path}/restore", headers=named)
+    return await service.client.post(f"{path}/restore", headers=named(headers))
 
 
 def exact(answer: httpx.Response) -> Any:
