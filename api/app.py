@@ -21,7 +21,7 @@ from eventstore.engine import open_database
 from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
 from projections.item_reader import ItemReader
-from projections.projection import LiveProjections
+from projections.live import LiveProjections
 
 ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
 

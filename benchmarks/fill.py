@@ -12,7 +12,7 @@ from commands.writer import Writer
 from eventstore.engine import open_database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
-from projections.projection import LiveProjections
+from projections.live import LiveProjections
 
 _BATCH = 1000
 

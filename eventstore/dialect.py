@@ -14,6 +14,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Table,
+    any_,
     bindparam,
     column,
     func,
@@ -47,9 +48,16 @@ def each_number(dialect: str, parameter: str) -> TableValuedAlias:
 
 
 def numbers(connection: Connection, values: Iterable[int]) -> list[int] | str:
-    """Give what a parameter of `each_number` takes."""
+    """Give what a parameter of `each_number` or `among` takes."""
     listed = sorted(values)
     return listed if connection.dialect.name == "postgresql" else f"[{','.join(map(str, listed))}]"
+
+
+def among(connection: Connection, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
+    """Tell whether `column` is one of the numbers that `numbers` makes the value of `parameter`: any count of them."""
+    if connection.dialect.name == "postgresql":
+        return column == any_(bindparam(parameter, type_=postgresql.ARRAY(BigInteger)))
+    return column.in_(select(each_number("sqlite", parameter).c.value))
 
 
 def each_found(

@@ -5,12 +5,11 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from msgspec import UNSET, Struct
-from sqlalchemy import Boolean, CheckConstraint, Column, Connection, Index, String, Table, Text, select
+from sqlalchemy import Boolean, CheckConstraint, Column, Index, String, Table, Text
 
-from eventstore import log
 from eventstore.events import PRICE_SCALE, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
 from eventstore.tables import BigInt, metadata
-from projections.projection import Row
+from projections.projection import Before, Changes, Row
 
 #: A price is stored as a whole number of ten-thousandths: sorts, sums and compares right on both databases.
 PRICE_UNITS = 10**PRICE_SCALE
@@ -63,22 +62,17 @@ class ItemsProjection:
     version = 2
     table = items
 
-    def load(self, connection: Connection, table: Table, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
+    def load(self, before: Before, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
         """Read the rows that changes build on; for a deleted item that returns, what its events before said it was."""
         born = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
         changed = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemChanged)} - born
         restored = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemRestored)} - born
-        rows: dict[int, Row] = {}
-        if changed - restored:
-            kept = select(table).where(table.c.id.in_(sorted(changed - restored)))
-            rows = {row["id"]: dict(row) for row in connection.execute(kept).mappings()}
-        if restored:
-            before = log.read_streams(connection, restored, through=events[0].position - 1)
-            for recorded in before:
-                rows[recorded.item_id] = _next_row(rows.get(recorded.item_id, {}), recorded)
+        rows = before.rows(changed - restored)
+        for recorded in before.streams(restored):
+            rows[recorded.item_id] = _next_row(rows.get(recorded.item_id, {}), recorded)
         return rows
 
-    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Mapping[int, Row | None]:
+    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Changes:
         """Give each item's row after `events`, None for one that is deleted."""
         known = dict(rows)
         alive: dict[int, bool] = {}

@@ -1,74 +1,100 @@
 """What a projection is, and the one way that events reach its table: live and in a replay alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import Column, Connection, Integer, Table, Text, bindparam, delete, update
+from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
-from eventstore.dialect import upsert
+from eventstore import log
+from eventstore.dialect import among, numbers, upsert
 from eventstore.events import RecordedEvent
 from eventstore.tables import BigInt, metadata
 
 Row = Mapping[str, Any]
+#: Rows by the table's key, None for one that is no more.
+Changes = Mapping[int, Row | None]
 
 #: How far each projection has come: its table is the fold of the events 1 to `position`.
 checkpoints = Table(
     "projections",
     metadata,
     Column("name", Text, primary_key=True),
-    #: The version of the code that filled the table.
+    #: The version of the code that the table was made by.
     Column("version", Integer, nullable=False),
     Column("position", BigInt, nullable=False),
 )
 
-_ADVANCE = (
-    update(checkpoints)
-    .where(checkpoints.c.position == bindparam("behind"))
-    .values(position=bindparam("reached", type_=BigInt))
-)
+
+class Before:
+    """What a projection can look up of the time before a run of events: its table as they find it, and the log."""
+
+    def __init__(self, connection: Connection, table: Table, position: int, *, whole: bool = False) -> None:
+        """Look back from behind `position`. `whole`: to events alone, and at nothing that was derived from them."""
+        self._connection = connection
+        self._table = table
+        self._position = position
+        self._whole = whole
+
+    def rows(self, keys: Iterable[int]) -> dict[int, Row]:
+        """Read those of the table's rows that have one of `keys`, by key."""
+        wanted = list(keys)
+        if not wanted:
+            return {}
+        key = key_of(self._table)
+        found = select(self._table).where(among(self._connection, key, "keys"))
+        rows = self._connection.execute(found, {"keys": numbers(self._connection, wanted)}).mappings()
+        return {row[key.name]: dict(row) for row in rows}
+
+    def last_row(self) -> Row | None:
+        """Read the row with the highest key."""
+        last = select(self._table).order_by(key_of(self._table).desc()).limit(1)
+        return next(map(dict, self._connection.execute(last).mappings()), None)
+
+    def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
+        """Read what the given items come from; see log.read_streams."""
+        wanted = set(item_ids)
+        if not wanted:
+            return iter(())
+        return log.read_streams(self._connection, wanted, through=self._position, whole=self._whole)
 
 
 class Projection(Protocol):
     """A read model: a pure fold from a run of events to the rows that change, keyed by the table's one-column key."""
 
     name: str
-    #: Raise it when `fold` would answer otherwise for events that were folded before.
+    #: Raise it when `fold` would answer otherwise for events that were folded before, or the table has other columns.
     version: int
     table: Table
 
-    def load(self, connection: Connection, table: Table, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
-        """Read what `fold` needs to know of the time before `events`, from `table` or from the log."""
+    def load(self, before: Before, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
+        """Read what `fold` needs to know of the time before `events`.
+
+        A row that the table has and that `fold` will give anew is among them.
+        """
         ...
 
-    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Mapping[int, Row | None]:
+    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Changes:
         """Give each row that `events` change as it is after them, None where there is none any more."""
         ...
 
 
-class CheckpointError(Exception):
-    """A projection has not folded all events before the ones it was given."""
+def key_of(table: Table) -> Column[Any]:
+    """Give the one column that a projection's rows are told apart by: an integer."""
+    (key,) = table.primary_key
+    return key
 
 
-def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[RecordedEvent]) -> None:
-    """Fold a run of events into `table` (the projection's own, or a shadow of it): one upsert and one delete."""
-    changes = projection.fold(events, projection.load(connection, table, events))
-    if changed := [row for row in changes.values() if row is not None]:
-        upsert(connection, table, changed)
-    if gone := [key for key, row in changes.items() if row is None]:
-        (key_column,) = table.primary_key
-        connection.execute(delete(table).where(key_column.in_(gone)))
+def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[RecordedEvent]) -> Changes:
+    """Fold a run of events into `table` (the projection's own, or a shadow of it), and give the rows that changed."""
+    before = Before(connection, table, events[0].position - 1)
+    changes = projection.fold(events, projection.load(before, events))
+    upsert(connection, table, [row for row in changes.values() if row is not None])
+    remove(connection, table, [key for key, row in changes.items() if row is None])
+    return changes
 
 
-class LiveProjections:
-    """Keeps the tables of `projections` in step, in the transaction that appends; see eventstore's Projector."""
-
-    def __init__(self, projections: Sequence[Projection]) -> None:
-        self._projections = projections
-
-    def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
-        """Fold a run of events into every table. Raises CheckpointError where a table has not come as far as that."""
-        for projection in self._projections:
-            apply(connection, projection, projection.table, events)
-        bounds = {"behind": events[0].position - 1, "reached": events[-1].position}
-        if connection.execute(_ADVANCE, bounds).rowcount != len(self._projections):
-            raise CheckpointError(f"not every projection stood at position {bounds['behind']}")
+def remove(connection: Connection, table: Table, keys: Sequence[int]) -> None:
+    """Delete the rows that have one of `keys`."""
+    if keys:
+        gone = delete(table).where(among(connection, key_of(table), "keys"))
+        connection.execute(gone, {"keys": numbers(connection, keys)})

@@ -15,7 +15,7 @@ from api.app import StartError
 from api.settings import SettingsError
 from commands import errors as commands
 from eventstore import errors as eventstore
-from projections.projection import CheckpointError
+from projections.live import CheckpointError
 from tests.support.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
 

@@ -13,7 +13,7 @@ from eventstore.engine import open_database
 from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
 from eventstore.unit_of_work import Projector, unit_of_work
 from projections import PROJECTIONS
-from projections.projection import LiveProjections
+from projections.live import LiveProjections
 from tests.support.fold import assert_log_and_projection_agree
 
 LIVE = LiveProjections(PROJECTIONS)

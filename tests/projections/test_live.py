@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from eventstore.database import Database
+from eventstore.events import ItemDeleted
 from eventstore.unit_of_work import unit_of_work
-from projections.items import ITEMS
-from projections.projection import CheckpointError, LiveProjections
-from tests.eventstore.recording import LIVE, changed, created, execute, record, tables
+from projections.live import CheckpointError
+from tests.eventstore.recording import LIVE, changed, created, execute, history, proposed, record, tables
 from tests.support.fold import assert_log_and_projection_agree
 
 
@@ -25,7 +25,7 @@ async def test_a_projection_that_stands_elsewhere_stops_the_append(database: Dat
     await record(database, [created(1), created(2)])
     await execute(database, f"UPDATE projections SET position = {stands_at}")
     before = await tables(database)
-    with pytest.raises(CheckpointError, match="position 2"):
+    with pytest.raises(CheckpointError, match=f"items stood at position {stands_at}, while the log was at position 2"):
         await record(database, [created(3)])
     assert await tables(database) == before
 
@@ -42,7 +42,26 @@ async def test_a_run_can_not_be_folded_twice(database: Database) -> None:
     await assert_log_and_projection_agree(database)
 
 
-async def test_a_projection_without_a_checkpoint_stops_the_append(database: Database) -> None:
-    with pytest.raises(CheckpointError):
-        await record(database, [created(1)], projectors=[LiveProjections([ITEMS, ITEMS])])
-    assert (await tables(database))["events"] == []
+async def test_a_projection_without_a_checkpoint_is_left_to_whoever_builds_it(database: Database) -> None:
+    await execute(database, "DELETE FROM projections")
+    await execute(database, "DROP TABLE items")
+    await record(database, [created(1)])
+    assert len(await history(database)) == 1
+
+
+@pytest.mark.parametrize(("name", "version"), [("items", 3), ("removed", 1)])
+async def test_a_table_of_newer_or_unknown_code_stops_the_append(database: Database, name: str, version: int) -> None:
+    await record(database, [created(1)])
+    await execute(database, f"UPDATE projections SET name = '{name}', version = {version}")
+    before = await tables(database)
+    with pytest.raises(CheckpointError, match=f"{name} is at version {version}"):
+        await record(database, [created(2)])
+    assert await tables(database) == before
+
+
+async def test_a_table_of_an_older_version_is_kept_in_step_as_far_as_it_goes(database: Database) -> None:
+    await record(database, [created(1)])
+    await execute(database, "ALTER TABLE items DROP COLUMN name_folded")
+    await execute(database, "UPDATE projections SET version = 1")
+    await record(database, [created(2), changed(1, 2), proposed(2, 2, ItemDeleted())])
+    await assert_log_and_projection_agree(database)

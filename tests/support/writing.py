@@ -12,7 +12,7 @@ from commands.writer import Writer
 from eventstore.database import Database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
-from projections.projection import LiveProjections
+from projections.live import LiveProjections
 
 _numbers = count(1)
 
