@@ -9,21 +9,26 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import description, items, observe, openapi, operations
+from api import activity, description, items, observe, openapi, operations, projections
 from api.boundary import Boundary, reraise
 from api.context import Services
 from api.lint import lint
+from api.rebuilding import Rebuilding
 from api.routing import register
 from api.settings import Settings, from_environment
 from commands.writer import Writer
 from eventstore.database import Database
 from eventstore.engine import open_database
+from eventstore.evolution import check_types
 from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
+from projections.activity import ActivityReader
 from projections.item_reader import ItemReader
 from projections.live import LiveProjections
+from projections.rebuild import Options
+from projections.standing import standings
 
-ROUTES = [*items.ROUTES, *operations.ROUTES, *description.ROUTES]
+ROUTES = [*items.ROUTES, *activity.ROUTES, *projections.ROUTES, *operations.ROUTES, *description.ROUTES]
 
 
 #: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
@@ -51,11 +56,14 @@ def create_app(
 
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
-    """Hold the service's parts open: the database, checked, and the writer, which is let finish at the end."""
+    """Hold the service's parts open: the database, checked, and the writer, which is let finish at the end.
+
+    On SQLite, projections whose tables are missing or of an older version are rebuilt meanwhile.
+    """
     database = open_database(settings.database_url)
     try:
         await prepare(database)
-        reader = ItemReader(database)
+        found = await standings(database, PROJECTIONS)
         writer = Writer(
             database,
             [LiveProjections(PROJECTIONS)],
@@ -63,17 +71,24 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
         )
+        rebuilding = Rebuilding(database, settings.database_url)
+        if isinstance(database, SqliteDatabase):  # nobody else would
+            for standing in found:
+                if standing.outdated:
+                    rebuilding.launch(standing.projection.name, Options())
         try:
             yield Services(
                 database=database,
                 schema_head=migrations.head(),
                 writer=writer,
-                items=reader,
+                items=ItemReader(database),
+                activity=ActivityReader(database),
+                rebuilding=rebuilding,
                 openapi=msgspec.json.encode(openapi.document(ROUTES)),
-                position=await reader.position(),
+                position=max(standing.position or 0 for standing in found),
             )
         finally:
-            await _stop(writer)
+            await asyncio.gather(_stop(writer), rebuilding.close())
     finally:
         await database.dispose()
 
@@ -90,7 +105,8 @@ async def _stop(writer: Writer) -> None:
 async def prepare(database: Database) -> None:
     """Check that the database is fit to serve from; bring an SQLite file's schema to head, which nobody else would.
 
-    Raises UnavailableError, UnsafeDatabaseError, and StartError where a PostgreSQL schema is not at head.
+    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError where the log has events that this version does not
+    know, and StartError where a PostgreSQL schema is not at head.
     """
     if isinstance(database, SqliteDatabase):
         await database.write(migrations.upgrade)
@@ -99,3 +115,4 @@ async def prepare(database: Database) -> None:
             f"The schema is at {found or 'nothing'}, this version needs {migrations.head()}: run `itemledger migrate`"
         )
     await database.check()
+    await check_types(database)

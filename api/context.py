@@ -16,11 +16,13 @@ from msgspec import Struct
 
 from api import idempotency
 from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
+from api.rebuilding import Rebuilding
 from commands.batch import Recorded
 from commands.errors import CommandRejectedError
 from commands.item import Command
 from eventstore.database import Database
 from eventstore.events import Metadata
+from projections.activity import ActivityReader
 from projections.item_reader import ItemReader
 
 #: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
@@ -60,6 +62,8 @@ class Services(Struct):
     schema_head: str
     writer: Commands
     items: ItemReader
+    activity: ActivityReader
+    rebuilding: Rebuilding
     #: The OpenAPI document, encoded.
     openapi: bytes
     #: The newest log position that an answer of this process has reflected.
@@ -89,7 +93,10 @@ class RequestContext(Struct):
         self.services.position = max(self.services.position, position)
 
     async def wait_for(self, position: int) -> None:
-        """Return once items can be read as of `position` or later. Raises Problem (503) where that takes too long."""
+        """Return once reads are of `position` or later. Raises Problem (503) where that takes too long.
+
+        It asks of items alone: one commit takes every projection there.
+        """
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
             self.reflect(await self.services.items.position())

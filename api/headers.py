@@ -42,7 +42,7 @@ COMMON_REQUEST_HEADERS: dict[str, dict[str, Any]] = {
 }
 RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     "Location": {
-        "description": "Where the new item is",
+        "description": "Where the new item is, or the projection that is being rebuilt",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
         "example": "/items/1",

@@ -96,15 +96,15 @@ def _price(sent: Raw) -> Decimal:
 def shown(item_id: int, item: State) -> Item:
     """Give an item as a command left it."""
     assert isinstance(item, LiveItem)
-    return Item(item_id, item.name, Raw(_decimal(price_units(item.price))), item.in_stock)
+    return Item(item_id, item.name, Raw(number(price_units(item.price))), item.in_stock)
 
 
 def listed(view: ItemView) -> Item:
     """Give an item as its row has it."""
-    return Item(view.id, view.name, Raw(_decimal(view.price)), view.in_stock)
+    return Item(view.id, view.name, Raw(number(view.price)), view.in_stock)
 
 
-def _decimal(units: int) -> bytes:
+def number(units: int) -> bytes:
     """Write ten-thousandths as a JSON number: exact, without trailing zeros but with one fractional digit."""
     whole, fraction = divmod(abs(units), PRICE_UNITS)
     digits = f"{fraction:0{PRICE_SCALE}}".rstrip("0") or "0"

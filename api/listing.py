@@ -93,11 +93,11 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         """Write the `Link` header (RFC 8288): to the first page, and to the one that begins behind `after`."""
         parameters = msgspec.to_builtins(self)
         parameters.pop("cursor", None)
-        links = [_link(path, parameters, "first")]
+        links = [link(path, parameters, "first")]
         if after is not None:
             written = msgspec.json.encode((self._list(), after.key, after.id))
             parameters["cursor"] = urlsafe_b64encode(written).decode().rstrip("=")
-            links.append(_link(path, parameters, "next"))
+            links.append(link(path, parameters, "next"))
         return ", ".join(links).encode()
 
     def _list(self) -> str:
@@ -109,6 +109,7 @@ def _units(price: str | UnsetType) -> int | None:
     return None if price is UNSET else price_units(Decimal(price))
 
 
-def _link(path: str, parameters: dict[str, object], rel: str) -> str:
+def link(path: str, parameters: dict[str, object], rel: str) -> str:
+    """Write one link of a `Link` header: to `path` with `parameters`, as what it is to this page."""
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
     return f'<{path}{"?" if texts else ""}{urlencode(texts)}>; rel="{rel}"'

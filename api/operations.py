@@ -1,9 +1,10 @@
 """The routes of those who run the service: is it alive, can it do its work."""
 
+from collections.abc import Set
 from typing import Literal
 
 from msgspec import Struct
-from sqlalchemy import select, text, true
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from api.context import Services, current
@@ -11,18 +12,10 @@ from api.problems import NOT_READY, Problem
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from eventstore.errors import UnavailableError
-from eventstore.tables import log_head
-from projections import PROJECTIONS
-from projections.projection import checkpoints
+from projections import PROJECTIONS, rebuilds
+from projections.standing import Standing, standings
 
 _REVISION = text("SELECT version_num FROM alembic_version")
-#: One statement, so that both positions are of one moment.
-_POSITIONS = select(log_head.c.position.label("log_position"), checkpoints.c.name, checkpoints.c.position).join_from(
-    log_head,
-    checkpoints,
-    true(),
-    isouter=True,  # a log without a checkpoint is still a row
-)
 
 
 class Alive(Struct, frozen=True):
@@ -66,14 +59,26 @@ async def _ready(services: Services) -> Ready:
             NOT_READY,
             f"The schema is at {revision or 'nothing'}, not at {services.schema_head}: run `itemledger migrate`",
         )
-    rows = await services.database.read(_POSITIONS)
-    log_position = rows[0].log_position
-    reached = {row.name: row.position for row in rows if row.name is not None}
-    names = [projection.name for projection in PROJECTIONS]
-    behind = [f"{name} is at {reached.get(name, 'nothing')}" for name in names if reached.get(name) != log_position]
-    if behind:
-        raise Problem(NOT_READY, f"The log is at {log_position}, but {', '.join(behind)}")
-    return Ready(log_position, reached, revision)
+    found = await standings(services.database, PROJECTIONS)
+    if wrong := [standing for standing in found if not standing.current or standing.position != standing.log_position]:
+        known = await rebuilds.find_all(services.database)
+        running = services.rebuilding.started | {name for name in known if known[name].state == "running"}
+        raise Problem(NOT_READY, "; ".join(_obstacle(standing, running) for standing in wrong))
+    reached = {standing.projection.name: standing.log_position for standing in found}
+    return Ready(found[0].log_position, reached, revision)
+
+
+def _obstacle(standing: Standing, running: Set[str]) -> str:
+    """Say what is wrong with a projection's table, and what is done about it, or can be."""
+    name, version = standing.projection.name, standing.projection.version
+    if standing.current:
+        return f"{name} is at position {standing.position}, and the log at {standing.log_position}"
+    fault = f"{name} is at version {standing.table_version}, this version of the service has {version}"
+    if standing.table_version is None:
+        fault = f"{name} is not built"
+    if not standing.outdated:
+        return f"{fault}: a newer one has taken over"
+    return f"{fault}: it is being rebuilt" if name in running else f"{fault}: run `itemledger rebuild {name}`"
 
 
 ROUTES = [
@@ -98,11 +103,11 @@ ROUTES = [
             Answer(
                 200,
                 "It can: the database answers, its schema is this version's, the writer takes commands, and every "
-                "projection is where the log is",
+                "projection is this version's and where the log is",
                 Ready,
                 example={
                     "log_position": 42,
-                    "projections": {"items": 42},
+                    "projections": {"items": 42, "activity": 42},
                     "schema_revision": "0003",
                     "status": "ready",
                 },

@@ -51,10 +51,13 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
 
 NOT_FOUND = Kind("not-found", 404, "Not Found", "No resource has this path.")
 ITEM_NOT_FOUND = Kind("item-not-found", 404, "Item Not Found", "No item has this id, or it was deleted.")
+PROJECTION_NOT_FOUND = Kind("projection-not-found", 404, "Projection Not Found", "No projection has this name.")
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method Not Allowed", "The resource has other methods; `Allow` lists them."
 )
 ITEM_NOT_DELETED = Kind("item-not-deleted", 409, "Conflict", "The item is there: only a deleted item can be restored.")
+REBUILD_RUNNING = Kind("rebuild-running", 409, "Conflict", "The projection is being rebuilt already.")
+REBUILD_NOT_RUNNING = Kind("rebuild-not-running", 409, "Conflict", "The projection is not being rebuilt.")
 BODY_TIMEOUT = Kind("body-timeout", 408, "Request Timeout", "The request's body took too long to arrive.")
 PRECONDITION_FAILED = Kind(
     "precondition-failed", 412, "Precondition Failed", "The item is not at a version that `If-Match` names."
@@ -79,6 +82,9 @@ INVALID_BODY = Kind(
 POSITION_NOT_REACHED = Kind(
     "position-not-reached", 503, "Service Unavailable", "The state asked for by `min_position` is not there yet.", 1
 )
+PROJECTION_NOT_READY = Kind(
+    "projection-not-ready", 503, "Service Unavailable", "The answer is still being worked out from the log.", 5
+)
 INTERNAL = Kind("internal-error", 500, "Internal Server Error", "A fault of the service; its log has the request_id.")
 OVERLOADED = Kind(
     "overloaded", 503, "Service Unavailable", "Too many writes are waiting. Nothing was done; try again.", 1
@@ -91,6 +97,9 @@ OUTCOME_UNKNOWN = Kind(
     "outcome-unknown", 503, "Service Unavailable", "The database was lost during a commit: it may have taken place.", 5
 )
 NOT_READY = Kind("not-ready", 503, "Service Unavailable", "The service can't do its work now; `detail` says why.", 1)
+REBUILD_FAILED = Kind(
+    "rebuild-failed", 503, "Service Unavailable", "The rebuild ended before it had begun; `detail` says why."
+)
 STORAGE_FULL = Kind(
     "storage-full", 507, "Insufficient Storage", "The database has no room left. Nothing was done; reads go on."
 )

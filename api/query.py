@@ -45,7 +45,7 @@ def parse(query_string: bytes, struct: type[Struct]) -> Struct:
         raise Problem(INVALID_QUERY, "The query is not a list of name=value in UTF-8") from None
     values = dict(pairs)
     for name in values:
-        if name not in struct.__struct_fields__:
+        if name not in struct.__struct_encode_fields__:
             raise wrong(name, f"There is no parameter {name!r} here")
     if len(values) < len(pairs):
         raise Problem(INVALID_QUERY, "A parameter is given twice")

@@ -13,6 +13,8 @@ from typing import Final, NoReturn
 from benchmarks.databases import DATABASES, open_databases
 from benchmarks.load import ROOT, BenchmarkError, wrk_version
 from benchmarks.machine import describe
+from benchmarks.replay import NAME, Replayed, run_replay
+from benchmarks.replay_report import tables
 from benchmarks.report import markdown, table
 from benchmarks.rounds import FULL, QUICK, Result, run_scenario
 from benchmarks.scenarios import ITEMS, scenarios
@@ -31,6 +33,7 @@ def main() -> int:
     rounds = QUICK if options.quick else FULL
     chosen = [scenario for scenario in scenarios(quick=options.quick) if options.scenario in (None, scenario.name)]
     results: dict[str, list[Result]] = {}
+    replays: dict[str, Replayed] = {}
     for name in DATABASES if options.only is None else (options.only,):
         with open_databases(name) as databases:
             rows = results.setdefault(databases.description, [])
@@ -38,11 +41,17 @@ def main() -> int:
                 print(f"{name}: {scenario.title} ...", file=sys.stderr, flush=True)
                 rows.append(run_scenario(scenario, databases, rounds))
                 print(f"{table(rows[-1:])}\n", file=sys.stderr, flush=True)
+            if options.scenario in (None, NAME):
+                print(f"{name}: {NAME} ...", file=sys.stderr, flush=True)
+                replayed = run_replay(name, databases, quick=options.quick, events=options.events)
+                replays[databases.description] = replayed
+                print(f"{tables(replayed)}\n", file=sys.stderr, flush=True)
     today = datetime.now(UTC).date().isoformat()
-    page = markdown(results, describe(), rounds, today, ITEMS)
+    page = markdown(results, replays, describe(), rounds, today, ITEMS)
     print(page)
     failed = any(result.errors for rows in results.values() for result in rows)
-    complete = not options.quick and options.only is None and options.scenario is None
+    failed |= any(replayed.wrong for replayed in replays.values())
+    complete = not options.quick and options.only is options.scenario is options.events is None
     if complete and not failed:
         REPORT.parent.mkdir(exist_ok=True)
         REPORT.write_text(page, encoding="utf-8")
@@ -55,10 +64,11 @@ def _parse() -> argparse.Namespace:
         description="Measure Itemledger beside a plain CRUD service. A partial run prints its results; only a whole"
         f" one without errors rewrites {REPORT.relative_to(ROOT)}.",
     )
-    names = [scenario.name for scenario in scenarios(quick=True)]
+    names = [*(scenario.name for scenario in scenarios(quick=True)), NAME]
     parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer events: to try it out")
     parser.add_argument("--only", choices=DATABASES, help="one database only")
     parser.add_argument("--scenario", choices=names, help="one scenario only")
+    parser.add_argument("--events", type=int, metavar="N", help=f"how many are replayed by the scenario {NAME}")
     return parser.parse_args()
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from sqlalchemy import make_url
+
 from benchmarks.load import BenchmarkError
 from tests.support.postgres import PostgresServer
 
@@ -21,6 +23,9 @@ class Databases(Protocol):
     def create(self, directory: Path) -> str:
         """Make an empty database, in `directory` where it is a file, and return its SQLAlchemy URL."""
 
+    def settle(self, url: str) -> None:
+        """Let a database that was just filled be as it would be some time later."""
+
     def drop(self, url: str) -> None:
         """Throw it away."""
 
@@ -33,6 +38,9 @@ class SqliteFiles:
     def create(self, directory: Path) -> str:
         """Name a file that the server makes itself."""
         return f"sqlite+aiosqlite:///{directory / 'items.db'}"
+
+    def settle(self, url: str) -> None:
+        """Nothing is left to do."""
 
     def drop(self, url: str) -> None:
         """Leave it to the directory's end."""
@@ -54,6 +62,11 @@ class PostgresDatabases:
     def create(self, directory: Path) -> str:
         """Create a database on the server."""
         return self._server.create_database()
+
+    def settle(self, url: str) -> None:
+        """Do what autovacuum would begin to do while something is measured."""
+        self._server.execute("VACUUM ANALYZE", str(make_url(url).database))
+        self._server.execute("CHECKPOINT")
 
     def drop(self, url: str) -> None:
         """Drop it, so that its autovacuum disturbs nothing measured later."""

@@ -9,13 +9,15 @@ import msgspec
 import migrations
 from api import openapi
 from api.app import ROUTES, create_app
-from api.cli import settle
+from api.cli.serve import settle
 from api.context import Services
+from api.rebuilding import Rebuilding
 from api.settings import from_environment
 from commands.batch import Recorded
 from commands.item import Command, CreateItem, Item, LiveItem, NoItem
 from eventstore.engine import open_database
 from eventstore.events import Metadata
+from projections.activity import ActivityReader
 from projections.item_reader import ItemReader
 
 _settings = from_environment()
@@ -44,6 +46,8 @@ async def _services() -> AsyncIterator[Services]:
         schema_head=migrations.head(),
         writer=_AnswersAtOnce(),
         items=ItemReader(database),
+        activity=ActivityReader(database),
+        rebuilding=Rebuilding(database, _settings.database_url),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks import replay_report
+from benchmarks.replay import Replayed
 from benchmarks.rounds import Figures, Result, Rounds
 
 _HEAD = """\
@@ -19,9 +21,14 @@ the names below."""
 
 
 def markdown(
-    results: Mapping[str, Sequence[Result]], machine: Sequence[str], rounds: Rounds, date: str, prepared: int
+    results: Mapping[str, Sequence[Result]],
+    replays: Mapping[str, Replayed],
+    machine: Sequence[str],
+    rounds: Rounds,
+    date: str,
+    prepared: int,
 ) -> str:
-    """The whole page; `results` are by the database's heading."""
+    """The whole page; `results` and `replays` are by the database's heading."""
     method = (
         f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, after a"
         f" warm-up before every round; the figures are the rounds' medians. Reads choose among {prepared:,} items. One"
@@ -30,8 +37,15 @@ def markdown(
         " are that machine's."
     )
     facts = "\n".join(f"- {line}" for line in machine)
-    tables = [f"## {database}\n\n{table(rows)}" for database, rows in results.items()]
-    return "\n\n".join([_INTRODUCTION, method, f"Measured on {date}:\n\n{facts}", *tables]) + "\n"
+    sections = []
+    for database, rows in results.items():
+        sections.append(f"## {database}")
+        if rows:
+            sections.append(table(rows))
+        if database in replays:
+            sections.append(replay_report.tables(replays[database]))
+    paragraphs = (_INTRODUCTION, method, replay_report.METHOD, f"Measured on {date}:\n\n{facts}")
+    return "\n\n".join([*paragraphs, *sections]) + "\n"
 
 
 def table(results: Sequence[Result]) -> str:

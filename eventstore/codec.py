@@ -1,46 +1,124 @@
 """Event <-> (type, exact bytes), and the bytes that the tree hashes.
 
-Events are stored as the JSON text msgspec writes, so that they can be read in twenty years with no code of ours. An
-old type is lifted to its newest form by `UPCASTERS` while it is read; what is stored never changes.
+Events are stored as the JSON text msgspec writes, so that they can be read in twenty years with no code of ours. What
+is stored never changes: an event of an old type is lifted to its newest form by `UPCASTERS` while it is read.
 """
 
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
-from eventstore.errors import CorruptEventError, UnknownEventTypeError
+from eventstore.errors import CorruptEventError, EventTypesError, OldEventTypeError, UnknownEventTypeError
 from eventstore.events import EVENT_TYPES, Event, ProposedEvent
 
-_encoder = msgspec.json.Encoder()
-_decoders: dict[str, msgspec.json.Decoder[Event]] = {
-    event_type.type: msgspec.json.Decoder(event_type) for event_type in EVENT_TYPES
-}
+Old = TypeVar("Old")
+New = TypeVar("New")
 
-#: Old event struct -> a function to the next newer one; applied until a type has none. Empty while every type is a v1.
-UPCASTERS: dict[type, Callable[[Any], Event]] = {}
+_NAME = re.compile(r"([a-z_]+(?:\.[a-z_]+)+)\.v([1-9][0-9]*)")
+_encoder = msgspec.json.Encoder()
+
+
+class Upcaster(Struct, Generic[Old, New], frozen=True):
+    """How an event of an old type is told as one of a newer type, next on the way to the newest."""
+
+    old: type[Old]
+    new: type[New]
+    #: Pure, and for every event of the old type: it runs whenever one is read.
+    lift: Callable[[Old], New]
+
+
+class Codec:
+    """Which types of events can be read, and which are written: the newest. Checked when it is made."""
+
+    def __init__(self, newest: Sequence[type[Any]], upcasters: Sequence[Upcaster[Any, Any]]) -> None:
+        """Know the `newest` types and the old types of `upcasters`, each of which leads, in steps, to one of them.
+
+        Raises EventTypesError where a name is malformed or known twice, where a version below one that is known has no
+        upcaster, and where upcasters lead in a circle or to a type that is not of the newest.
+        """
+        self.newest = frozenset(newest)
+        steps = {upcaster.old: upcaster for upcaster in upcasters}
+        known = [*newest, *(upcaster.old for upcaster in upcasters)]
+        _check_names(known, self.newest)
+        #: By the stored name of a type: what makes its newest form of the text of an event.
+        self.readers: Mapping[str, Callable[[str], Event]] = {
+            one.type: _reader(one, _lifts(one, steps, self.newest)) for one in known
+        }
+
+
+def _check_names(known: Sequence[type[Any]], newest: frozenset[type[Any]]) -> None:
+    families: dict[str, dict[int, type[Any]]] = {}
+    for one in known:
+        match = _NAME.fullmatch(name) if isinstance(name := getattr(one, "type", None), str) else None
+        if match is None:
+            raise EventTypesError(f"the type of {one.__name__} is {name!r}, and not like 'item.created.v1'")
+        versions = families.setdefault(match[1], {})
+        if versions.setdefault(int(match[2]), one) is not one or known.count(one) > 1:
+            raise EventTypesError(f"{name!r} is known twice")
+    for family, versions in families.items():
+        for version in range(1, max(versions)):
+            if version not in versions or versions[version] in newest:
+                raise EventTypesError(f"'{family}.v{version}' has no upcaster, and there is a v{max(versions)}")
+
+
+def _lifts(
+    one: type[Any], steps: Mapping[type[Any], Upcaster[Any, Any]], newest: frozenset[type[Any]]
+) -> list[Callable[[Any], Any]]:
+    """Give what lifts a type to its newest form, step by step."""
+    way, lifts = [one], []
+    while step := steps.get(way[-1]):
+        if step.new in way:
+            raise EventTypesError(f"the upcasters of {one.type!r} lead in a circle")
+        way.append(step.new)
+        lifts.append(step.lift)
+    if way[-1] not in newest:
+        raise EventTypesError(f"the upcasters of {one.type!r} lead to {way[-1].__name__}, which is not of the newest")
+    return lifts
+
+
+def _reader(one: type[Any], lifts: Sequence[Callable[[Any], Any]]) -> Callable[[str], Any]:
+    decode = msgspec.json.Decoder(one).decode
+    if not lifts:
+        return decode
+
+    def read(data: str) -> Any:
+        event = decode(data)
+        for lift in lifts:
+            event = lift(event)
+        return event
+
+    return read
+
+
+#: One for each type that is read but no more written.
+UPCASTERS: tuple[Upcaster[Any, Any], ...] = ()
+
+#: What `encode` and `decode` go by, whenever they are called: a test of types to come puts another here.
+CODEC = Codec(EVENT_TYPES, UPCASTERS)
 
 
 def encode(event: Event) -> str:
-    """Give the exact JSON text that is stored and hashed for `event`."""
+    """Give the exact JSON text that is stored and hashed for `event`. Raises OldEventTypeError."""
+    if event.__class__ not in CODEC.newest:
+        raise OldEventTypeError(event.type)
     return _encoder.encode(event).decode()
 
 
 def decode(position: int, type: str, data: str) -> Event:
-    """Read a stored event and lift it to its newest form.
+    """Read a stored event in its newest form.
 
     Raises UnknownEventTypeError or CorruptEventError, both naming the position: nothing is skipped silently.
     """
-    decoder = _decoders.get(type)
-    if decoder is None:
+    reader = CODEC.readers.get(type)
+    if reader is None:
         raise UnknownEventTypeError(position, type)
     try:
-        event = decoder.decode(data)
-    except msgspec.DecodeError as error:
+        return reader(data)
+    except Exception as error:  # an upcaster may fail in any way
         raise CorruptEventError(position, type, str(error)) from error
-    while upcast := UPCASTERS.get(event.__class__):
-        event = upcast(event)
-    return event
 
 
 def leaf(position: int, recorded_at: int, proposed: ProposedEvent, data: str) -> bytes:

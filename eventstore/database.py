@@ -8,6 +8,7 @@ four for every statement.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Row
@@ -15,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventstore.errors import UnavailableError
-from eventstore.failures import raise_translated
+from eventstore.failures import is_stale, raise_translated
 
 T = TypeVar("T")
 
@@ -39,6 +40,32 @@ class Database(ABC):
         """
 
     @abstractmethod
+    async def view(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that can't write, and give its result: all that it reads is of one moment.
+
+        Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
+        """
+
+    @abstractmethod
+    async def aside(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection of its own and give its result; see `temporary.py` for all that it can write to.
+
+        It begins and ends transactions by itself, and each reads as of one moment. It may take long: nobody waits for
+        it. Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
+        """
+
+    @abstractmethod
+    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold the lock called `name`, which one of all processes can, until the block ends or the process does.
+
+        Raises LockHeldError where another holds it, and UnavailableError.
+        """
+
+    @abstractmethod
+    async def is_held(self, name: str) -> bool:
+        """Tell whether anyone holds the lock called `name`. Raises UnavailableError."""
+
+    @abstractmethod
     async def check(self) -> None:
         """Raise UnsafeDatabaseError where the database is set up so that it would lose acknowledged writes."""
 
@@ -49,12 +76,13 @@ class Database(ABC):
     async def read(self, statement: Executable, parameters: Mapping[str, object] | None = None) -> Sequence[Row[Any]]:
         """Run one SELECT on the read-only engine and give its rows. Raises UnavailableError.
 
-        A statement reads one snapshot. A connection that was lost while idle is replaced once: reads are repeatable.
+        A statement reads one snapshot. A connection that was lost while idle is replaced once, and a statement whose
+        tables changed is prepared anew: reads are repeatable.
         """
         try:
             return await self._read(statement, parameters)
         except (DBAPIError, OSError) as error:
-            if not getattr(error, "connection_invalidated", False):
+            if not (is_stale(error) or getattr(error, "connection_invalidated", False)):
                 raise_translated(error)
         try:
             return await self._read(statement, parameters)

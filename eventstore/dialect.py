@@ -27,6 +27,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy.util import await_only
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -103,9 +104,31 @@ def _contains_on_postgresql(element: contains, compiler: SQLCompiler, **options:
     return f"position(convert_to({part}, 'UTF8') IN convert_to({whole}, 'UTF8')) > 0"
 
 
+def unhurried(connection: Connection) -> None:
+    """Let the statements of this transaction take as long as they need; the service's limits are for requests."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def careless(connection: Connection) -> None:
+    """Let this transaction's commit be lost in a crash of the database's machine, since it can be done again."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
 def insert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert `rows`, each with all columns, into `table`. Raises sqlalchemy.exc.IntegrityError."""
     _write(connection, table, rows, overwrite=False)
+
+
+def copy_in(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert many `rows`, each with all columns, the quickest way there is. Raises what the driver does."""
+    if connection.dialect.name != "postgresql":
+        insert(connection, table, rows)
+        return
+    names = table.c.keys()
+    driver: Any = connection.connection.driver_connection
+    await_only(driver.copy_records_to_table(table.name, records=map(itemgetter(*names), rows), columns=names))
 
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:

@@ -26,6 +26,27 @@ class CorruptEventError(EventStoreError):
         self.reason = reason
 
 
+class OldEventTypeError(EventStoreError):
+    """Events of type {type!r} are read for ever, but not written: they are not of the newest types."""
+
+    def __init__(self, type: str) -> None:
+        self.type = type
+
+
+class EventTypesError(EventStoreError):
+    """The types of events do not go together: {reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class UnreadableLogError(EventStoreError):
+    """The log has events that this version of the code does not know, written by a newer one perhaps: {unknown}."""
+
+    def __init__(self, unknown: str) -> None:
+        self.unknown = unknown
+
+
 class UnavailableError(EventStoreError):
     """The database can't be reached or refuses work for now; nothing was committed."""
 
@@ -50,3 +71,10 @@ class UnsupportedDatabaseError(EventStoreError):
 
     def __init__(self, url: str) -> None:
         self.url = url
+
+
+class LockHeldError(EventStoreError):
+    """Somebody else is at it: the lock for {name!r} is held."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name

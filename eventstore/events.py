@@ -75,8 +75,8 @@ class ProposedEvent(Struct, frozen=True):
     ordinal: int = 0
 
 
-class RecordedEvent(Struct, frozen=True):
-    """An event as the log holds it: what was proposed, and where and when it was recorded."""
+class Fact(Struct, frozen=True):
+    """What a recorded event says of an item: all that a projection folds, and all that a replay reads."""
 
     #: 1, 2, 3, ... without a gap, in commit order.
     position: int
@@ -85,5 +85,10 @@ class RecordedEvent(Struct, frozen=True):
     #: Microseconds since the epoch, UTC; never less than the event's before.
     recorded_at: int
     event: Event
+
+
+class RecordedEvent(Fact, frozen=True):
+    """An event as the log holds it: the fact, and what it was recorded for."""
+
     metadata: Metadata
     ordinal: int = 0

@@ -38,9 +38,15 @@ def translate(error: Exception) -> Exception:
         or sqlstate.startswith(_TRANSIENT_SQLSTATES)
         or sqlite_code in (_SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_CANTOPEN)
         or isinstance(error, (OSError, PoolTimeoutError))  # refused, reset, timed out
+        or is_stale(error)
     ):
         return UnavailableError()
     return error
+
+
+def is_stale(error: Exception) -> bool:
+    """Tell whether a statement failed since it was prepared before its tables changed: prepared anew, it may do."""
+    return isinstance(error, DBAPIError) and type(error.orig).__name__ == "InvalidCachedStatementError"
 
 
 def raise_translated(error: Exception) -> NoReturn:

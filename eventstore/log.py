@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, sel
 
 from eventstore import codec, merkle
 from eventstore.dialect import each_found, each_number, insert, numbers, unindexed
-from eventstore.events import Metadata, ProposedEvent, RecordedEvent
+from eventstore.events import Fact, Metadata, ProposedEvent, RecordedEvent
 from eventstore.tables import events, log_head, log_tiles, snapshots
 
 #: Behind every event there will ever be.
@@ -49,7 +49,23 @@ _COLUMNS = (
     events.c.causation_id,
 )
 _RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
-_BEHIND = _RECORDED.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
+_FACTS: Select[*tuple[Any, ...]] = select(
+    events.c.position, events.c.item_id, events.c.version, events.c.recorded_at, events.c.type, events.c.data
+)
+_BEHIND, _FACTS_BEHIND = (
+    chosen.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
+    for chosen in (_RECORDED, _FACTS)
+)
+#: An item's id is the position of the event that began it.
+_BEGUN = (
+    select(events.c.position)
+    .where(
+        events.c.position > bindparam("after"),
+        events.c.position <= bindparam("through"),
+        events.c.position == unindexed(events.c.item_id),
+    )
+    .order_by(events.c.position)
+)
 _POSITION = select(log_head.c.position).where(log_head.c.id == 1)
 
 
@@ -104,9 +120,11 @@ def read_streams(
     An item's first event is what its newest snapshot tells, or else the one that created it; see `snapshots.py`. Where
     `whole` is asked for it is always the latter: a replay takes nothing for true that was derived.
     """
-    wanted = {"item_ids": numbers(connection, item_ids), "through": through}
-    statement = (_whole_streams if whole else _streams)(connection.dialect.name)
-    return map(_recorded, connection.execute(statement, wanted))
+    wanted: dict[str, object] = {"item_ids": numbers(connection, item_ids), "through": through}
+    if whole:
+        return map(_recorded, connection.execute(_whole_streams(connection.dialect.name), wanted))
+    wanted["readable"] = list(codec.CODEC.readers)
+    return map(_recorded, connection.execute(_streams(connection.dialect.name), wanted))
 
 
 @lru_cache
@@ -124,7 +142,12 @@ def _streams(dialect: str) -> Select[Any]:
     earlier = snapshots.alias()
     newest = (
         select(func.max(earlier.c.version))
-        .where(earlier.c.item_id == wanted.c.value, earlier.c.position <= bindparam("through"))
+        .where(
+            earlier.c.item_id == wanted.c.value,
+            earlier.c.position <= bindparam("through"),
+            # A newer version of the code may have been here, and gone: what only it can read is as good as not there.
+            earlier.c.type.in_(bindparam("readable", expanding=True)),
+        )
         .correlate(wanted)
         .scalar_subquery()
     )
@@ -160,6 +183,34 @@ def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterato
 def read_all(connection: Connection, after: int = 0, limit: int = 1000) -> list[RecordedEvent]:
     """Read at most `limit` events behind position `after`, in position order, which is commit order."""
     return list(map(_recorded, connection.execute(_BEHIND, {"after": after, "limit": limit})))
+
+
+def read_facts(connection: Connection, after: int, limit: int) -> list[Fact]:
+    """Read at most `limit` events behind position `after`, in position order, without what they were recorded for."""
+    rows = connection.execute(_FACTS_BEHIND, {"after": after, "limit": limit})
+    return [
+        Fact(position, item_id, version, recorded_at, codec.decode(position, type_, data))
+        for position, item_id, version, recorded_at, type_, data in rows
+    ]
+
+
+def items_begun(connection: Connection, after: int, through: int) -> Sequence[int]:
+    """Give the ids of the items that began behind position `after`, up to position `through`."""
+    return connection.execute(_BEGUN, {"after": after, "through": through}).scalars().all()
+
+
+def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:
+    """Give the number of events of each of the given items, by id; of those that there are."""
+    wanted = {"item_ids": numbers(connection, item_ids)}
+    rows = connection.execute(_lengths(connection.dialect.name), wanted)
+    return {item_id: length for item_id, length in rows if length is not None}
+
+
+@lru_cache
+def _lengths(dialect: str) -> Select[Any]:
+    wanted = each_number(dialect, "item_ids")
+    length = select(func.max(events.c.version)).where(events.c.item_id == wanted.c.value).correlate(wanted)
+    return select(wanted.c.value, length.scalar_subquery())
 
 
 def head_position(connection: Connection) -> int:

@@ -1,20 +1,35 @@
 """PostgreSQL: a server, shared by several processes; the row of `log_head` orders their appends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from eventstore.database import READING, Database
-from eventstore.errors import OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.errors import LockHeldError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
 from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
 
 #: Settings that decide whether a commit survives a crash, and what they must be.
 _SAFE = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
+
+
+_TAKE_LOCK = text("SELECT pg_try_advisory_lock(:key)")
+_LOCK_TAKEN = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND classid::bigint = :high AND objid::bigint = :low "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+
+
+def _lock_key(name: str) -> int:
+    """Give a positive 64-bit number that no other user of advisory locks takes by chance."""
+    return int.from_bytes(sha256(b"itemledger " + name.encode()).digest()[:8]) >> 1
 
 
 class PostgresDatabase(Database):
@@ -37,16 +52,14 @@ class PostgresDatabase(Database):
         }
         # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.
         options: dict[str, Any] = {"timeout": 2, "command_timeout": None if patient else 7}
-        reader = create_async_engine(
-            url,
-            pool_size=4,
-            max_overflow=4,
-            **READING,
-            connect_args={**options, "server_settings": {**settings, "default_transaction_read_only": "on"}},
-        )
+        reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
+        reader = create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading)
         super().__init__(url, reader)
         self._writer = create_async_engine(
             url, poolclass=NullPool, connect_args={**options, "server_settings": settings}
+        )
+        self._aside = create_async_engine(
+            url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
         )
         self._connection: AsyncConnection | None = None
         self._alone = asyncio.Lock()
@@ -77,6 +90,44 @@ class PostgresDatabase(Database):
         if connection is not None:
             await connection.invalidate()
             await connection.close()
+
+    async def view(self, work: Callable[[Connection], T]) -> T:
+        """See Database.view."""
+        try:
+            async with self.reader.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+                return await connection.run_sync(work)
+        except Exception as error:
+            raise_translated(error)
+
+    async def aside(self, work: Callable[[Connection], T]) -> T:
+        """See Database.aside."""
+        try:
+            async with self._aside.connect() as connection:
+                return await connection.run_sync(work)
+        except Exception as error:
+            raise_translated(error)
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """See Database.hold. The lock is the session's: it ends with the connection, whatever that ends by."""
+        try:
+            connection = await self._writer.connect()
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            taken = await connection.scalar(_TAKE_LOCK, {"key": _lock_key(name)})
+        except Exception as error:
+            raise_translated(error)
+        try:
+            if not taken:
+                raise LockHeldError(name)
+            yield
+        finally:
+            await connection.close()  # of a pool that keeps none
+
+    async def is_held(self, name: str) -> bool:
+        """See Database.is_held."""
+        high, low = divmod(_lock_key(name), 1 << 32)
+        return bool((await self.read(_LOCK_TAKEN, {"high": high, "low": low}))[0][0])
 
     async def check(self) -> None:
         """See Database.check."""

@@ -1,18 +1,20 @@
 """SQLite: a file, written by one thread of one process. Durable by WAL and `synchronous=FULL`."""
 
 import asyncio
+import fcntl
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database import READING, Database
-from eventstore.errors import OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.errors import LockHeldError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
 from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
@@ -45,6 +47,12 @@ class SqliteDatabase(Database):
         )
         event.listen(self._writer, "connect", _sqlite_writer)
         event.listen(self._writer, "begin", _begin_immediate)
+        self._viewer = create_engine(
+            url.set(drivername="sqlite"), pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
+        )
+        event.listen(self._viewer, "connect", _sqlite_viewer)
+        event.listen(self._viewer, "begin", _begin_deferred)
+        self._view_thread = ThreadPoolExecutor(1, "itemledger-view")
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
 
@@ -74,6 +82,57 @@ class SqliteDatabase(Database):
         if connection is not None:
             connection.close()
 
+    async def view(self, work: Callable[[Connection], T]) -> T:
+        """See Database.view."""
+        return await asyncio.get_running_loop().run_in_executor(self._view_thread, self._view, work)
+
+    def _view(self, work: Callable[[Connection], T]) -> T:
+        try:
+            with self._viewer.connect() as connection:
+                return work(connection)
+        except Exception as error:
+            raise_translated(error)
+
+    async def aside(self, work: Callable[[Connection], T]) -> T:
+        """See Database.aside. It runs in a thread of its own, which goes on where the caller is cancelled."""
+        return await asyncio.to_thread(self._aside, work)
+
+    def _aside(self, work: Callable[[Connection], T]) -> T:
+        path = Path(self.url.database or "").absolute()
+        engine = create_engine(
+            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        )
+        event.listen(engine, "connect", _sqlite_aside)
+        event.listen(engine, "begin", _begin_deferred)
+        try:
+            with engine.connect() as connection:
+                return work(connection)
+        except Exception as error:
+            raise_translated(error)
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """See Database.hold. The lock is on a file beside the database's: the system ends it with the process."""
+        with self._lock_file(name) as file:
+            for patience in reversed(range(5)):
+                if _lock(file):
+                    break
+                if not patience:
+                    raise LockHeldError(name)
+                await asyncio.sleep(0.02)  # it may be somebody who only looks
+            yield
+
+    async def is_held(self, name: str) -> bool:
+        """See Database.is_held."""
+        with self._lock_file(name) as file:
+            return not _lock(file)
+
+    def _lock_file(self, name: str) -> IO[bytes]:
+        try:
+            return Path(f"{self.url.database}-{name.replace(' ', '-')}.lock").open("ab")
+        except OSError as error:
+            raise UnavailableError from error
+
     async def check(self) -> None:
         """See Database.check."""
 
@@ -90,6 +149,8 @@ class SqliteDatabase(Database):
         await self.reader.dispose()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
+        await asyncio.get_running_loop().run_in_executor(self._view_thread, self._viewer.dispose)
+        self._view_thread.shutdown()
 
 
 def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
@@ -124,6 +185,30 @@ def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
     for pragma in (*_PRAGMAS, "query_only=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _sqlite_viewer(dbapi_connection: Any, record: object) -> None:
+    dbapi_connection.isolation_level = None
+    _sqlite_reader(dbapi_connection, record)
+
+
+def _sqlite_aside(dbapi_connection: Any, _record: object) -> None:
+    dbapi_connection.isolation_level = None
+    # Temporary tables may be as large as any: not in memory, and nobody ever rolls them back and goes on.
+    for pragma in (*_PRAGMAS, "temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF"):
+        dbapi_connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_deferred(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _begin_immediate(connection: Connection) -> None:

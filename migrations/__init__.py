@@ -8,6 +8,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from projections import PROJECTIONS
+from projections.standing import establish
+
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks meets it by chance.
 _LOCK = text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'itemledg')})")
@@ -41,6 +44,9 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         if found is not None and found not in {script.revision for script in _scripts().walk_revisions()}:
             raise UnknownRevisionError(f"The schema is at {found}, which this version does not know: is it newer?")
         command.upgrade(_config(connection), revision)
+        if revision == "head":
+            # What no migration makes: a projection's table, which a rebuild makes where there is anything to fold.
+            establish(connection, PROJECTIONS)
 
 
 def downgrade(connection: Connection, revision: str = "base") -> None:

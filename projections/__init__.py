@@ -1,6 +1,7 @@
 """The answers. One file a read model: its table, how events change it, its queries. Register a new one here."""
 
+from projections.activity import ACTIVITY
 from projections.items import ITEMS
 from projections.projection import Projection
 
-PROJECTIONS: tuple[Projection, ...] = (ITEMS,)
+PROJECTIONS: tuple[Projection, ...] = (ITEMS, ACTIVITY)

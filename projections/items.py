@@ -7,7 +7,16 @@ from typing import Any, assert_never
 from msgspec import UNSET, Struct
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, String, Table, Text
 
-from eventstore.events import PRICE_SCALE, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
+from eventstore.events import (
+    EVENT_TYPES,
+    PRICE_SCALE,
+    Event,
+    Fact,
+    ItemChanged,
+    ItemCreated,
+    ItemDeleted,
+    ItemRestored,
+)
 from eventstore.tables import BigInt, metadata
 from projections.projection import Before, Changes, Row
 
@@ -61,48 +70,52 @@ class ItemsProjection:
     name = "items"
     version = 2
     table = items
+    by_item = True
 
-    def load(self, before: Before, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
+    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
         """Read the rows that changes build on; for a deleted item that returns, what its events before said it was."""
-        born = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
-        changed = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemChanged)} - born
-        restored = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemRestored)} - born
-        rows = before.rows(changed - restored)
+        touched: dict[type[Event], set[int]] = {event_type: set() for event_type in EVENT_TYPES}
+        for recorded in events:
+            touched[recorded.event.__class__].add(recorded.item_id)
+        restored = touched[ItemRestored] - touched[ItemCreated]
+        rows = before.rows(touched[ItemChanged] - touched[ItemCreated] - restored)
         for recorded in before.streams(restored):
-            rows[recorded.item_id] = _next_row(rows.get(recorded.item_id, {}), recorded)
+            _change(rows.setdefault(recorded.item_id, {}), recorded)
         return rows
 
-    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
         """Give each item's row after `events`, None for one that is deleted."""
-        known = dict(rows)
-        alive: dict[int, bool] = {}
+        after: dict[int, dict[str, Any]] = {}
+        deleted: dict[int, bool] = {}
         for recorded in events:
             item_id = recorded.item_id
-            alive[item_id] = not isinstance(recorded.event, ItemDeleted)
-            known[item_id] = _next_row(known.get(item_id, {}), recorded)
-        return {item_id: known[item_id] if live else None for item_id, live in alive.items()}
+            row = after.get(item_id)
+            if row is None:
+                row = after[item_id] = dict(rows.get(item_id, ()))
+            _change(row, recorded)
+            deleted[item_id] = recorded.event.__class__ is ItemDeleted
+        return {item_id: None if deleted[item_id] else row for item_id, row in after.items()}
 
 
 ITEMS = ItemsProjection()
 
 
-def _next_row(row: Row, recorded: RecordedEvent) -> Row:
+def _change(row: dict[str, Any], recorded: Fact) -> None:
     match recorded.event:
         case ItemCreated(name, price, in_stock):
-            row = {"id": recorded.item_id, **_named(name), "price": price_units(price), "in_stock": in_stock}
+            row["id"] = recorded.item_id
+            row["name"], row["name_folded"] = name, fold_name(name)
+            row["price"] = price_units(price)
+            row["in_stock"] = in_stock
         case ItemChanged(name, price, in_stock):
-            changes: dict[str, Any] = {} if name is UNSET else _named(name)
+            if name is not UNSET:
+                row["name"], row["name_folded"] = name, fold_name(name)
             if price is not UNSET:
-                changes["price"] = price_units(price)
+                row["price"] = price_units(price)
             if in_stock is not UNSET:
-                changes["in_stock"] = in_stock
-            row = {**row, **changes}
+                row["in_stock"] = in_stock
         case ItemDeleted() | ItemRestored():
             pass
         case _:
             assert_never(recorded.event)
-    return {**row, "version": recorded.version}
-
-
-def _named(name: str) -> dict[str, Any]:
-    return {"name": name, "name_folded": fold_name(name)}
+    row["version"] = recorded.version

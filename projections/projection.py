@@ -7,7 +7,7 @@ from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
 from eventstore import log
 from eventstore.dialect import among, numbers, upsert
-from eventstore.events import RecordedEvent
+from eventstore.events import Fact, RecordedEvent
 from eventstore.tables import BigInt, metadata
 
 Row = Mapping[str, Any]
@@ -35,15 +35,15 @@ class Before:
         self._position = position
         self._whole = whole
 
-    def rows(self, keys: Iterable[int]) -> dict[int, Row]:
+    def rows(self, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Read those of the table's rows that have one of `keys`, by key."""
         wanted = list(keys)
         if not wanted:
             return {}
-        key = key_of(self._table)
-        found = select(self._table).where(among(self._connection, key, "keys"))
-        rows = self._connection.execute(found, {"keys": numbers(self._connection, wanted)}).mappings()
-        return {row[key.name]: dict(row) for row in rows}
+        key, names = key_of(self._table), self._table.c.keys()
+        found = select(key, self._table).where(among(self._connection, key, "keys"))
+        rows = self._connection.execute(found, {"keys": numbers(self._connection, wanted)})
+        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
     def last_row(self) -> Row | None:
         """Read the row with the highest key."""
@@ -65,15 +65,18 @@ class Projection(Protocol):
     #: Raise it when `fold` would answer otherwise for events that were folded before, or the table has other columns.
     version: int
     table: Table
+    #: Whether each row is of one item, has its id for key, and comes of that item's events alone. Then any of them can
+    #: be folded by itself, which makes it cheap to check and to mend.
+    by_item: bool
 
-    def load(self, before: Before, events: Sequence[RecordedEvent]) -> Mapping[int, Row]:
+    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
         """Read what `fold` needs to know of the time before `events`.
 
         A row that the table has and that `fold` will give anew is among them.
         """
         ...
 
-    def fold(self, events: Sequence[RecordedEvent], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
         """Give each row that `events` change as it is after them, None where there is none any more."""
         ...
 
@@ -84,7 +87,7 @@ def key_of(table: Table) -> Column[Any]:
     return key
 
 
-def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[RecordedEvent]) -> Changes:
+def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[Fact]) -> Changes:
     """Fold a run of events into `table` (the projection's own, or a shadow of it), and give the rows that changed."""
     before = Before(connection, table, events[0].position - 1)
     changes = projection.fold(events, projection.load(before, events))

@@ -43,7 +43,7 @@ async def test_a_service_that_can_work_is_ready(service: InProcess) -> None:
     await service.client.delete("/items/1")
     assert (await service.client.get("/readyz")).json() == {
         "log_position": 2,
-        "projections": {"items": 2},
+        "projections": {"items": 2, "activity": 2},
         "schema_revision": migrations.head(),
         "status": "ready",
     }
@@ -84,15 +84,15 @@ async def test_with_another_schema_it_is_not_ready(service: InProcess, statement
 async def test_with_a_projection_that_is_not_where_the_log_is_it_is_not_ready(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
     for position in (0, 2):
-        await execute(service, update(checkpoints).values(position=position))
-        assert await why_not_ready(service) == f"The log is at 1, but items is at {position}"
+        await execute(service, update(checkpoints).where(checkpoints.c.name == "items").values(position=position))
+        assert await why_not_ready(service) == f"items is at position {position}, and the log at 1"
     await execute(service, update(checkpoints).values(position=1))
     assert (await service.client.get("/readyz")).status_code == 200
 
 
 async def test_with_a_projection_that_was_never_set_up_it_is_not_ready(service: InProcess) -> None:
-    await execute(service, delete(checkpoints))
-    assert await why_not_ready(service) == "The log is at 0, but items is at nothing"
+    await execute(service, delete(checkpoints).where(checkpoints.c.name == "items"))
+    assert await why_not_ready(service) == "items is not built: run `itemledger rebuild items`"
 
 
 async def test_with_a_writer_that_was_closed_it_is_not_ready(service: InProcess) -> None:

@@ -44,6 +44,7 @@ POSTGRES_CHANGES = [
 
 #: Every table, and a column to write.
 COLUMN_OF = {
+    "activity": "stock_value",
     "alembic_version": "version_num",
     "events": "data",
     "items": "name",

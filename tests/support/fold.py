@@ -5,9 +5,12 @@ dictionaries, so that a fault in the service's codec, tree or projection can't h
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -16,13 +19,16 @@ from eventstore.database import Database
 
 #: An item's row as a dictionary: id, name, price in ten-thousandths, in_stock, version.
 ItemRow = dict[str, Any]
+#: A day's: what was created, changed, deleted and restored, and at its end alive and stock_value (ten-thousandths).
+DayRow = dict[str, int]
 
 _EVENTS = text("SELECT * FROM events ORDER BY position")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TILE_WIDTH = 256
 
 
 async def assert_log_and_projection_agree(database: Database) -> None:
-    """Fail where the log, its tree, the items or the checkpoints are not what the log's own columns say they are."""
+    """Fail where the log, its tree, a projection or its checkpoint is not what the log's own columns say it is."""
     await database.write(_check)
 
 
@@ -35,6 +41,17 @@ def stored_items(connection: Connection) -> dict[int, ItemRow]:
     """Give what the `items` table holds, by id. Run it within a transaction."""
     rows = connection.execute(text("SELECT id, name, price, in_stock, version FROM items")).mappings()
     return {row["id"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
+
+
+def days_of_log(connection: Connection, upto: int | None = None) -> dict[int, DayRow]:
+    """Give the days of the log, or of its first `upto` events, by number since 1970. Run it within a transaction."""
+    return _days(connection.execute(_EVENTS).mappings().all()[:upto])
+
+
+def stored_days(connection: Connection) -> dict[int, DayRow]:
+    """Give what the `activity` table holds, by day. Run it within a transaction."""
+    rows = connection.execute(text("SELECT * FROM activity")).mappings()
+    return {row["day"]: {name: int(value) for name, value in row.items() if name != "day"} for row in rows}
 
 
 def leaf_hash_of(row: Any) -> bytes:
@@ -85,6 +102,7 @@ def _check(connection: Connection) -> None:
         tiles = connection.execute(text("SELECT * FROM log_tiles")).mappings().all()
         checkpoints = connection.execute(text("SELECT name, position FROM projections")).all()
         items = stored_items(connection)
+        days = stored_days(connection) if "activity" in dict(map(tuple, checkpoints)) else None
 
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1)), "positions are not 1..N"
     times = [row["recorded_at"] for row in rows]
@@ -109,6 +127,7 @@ def _check(connection: Connection) -> None:
     expected = _fold(rows)
     for item_id in sorted(expected.keys() | items.keys()):
         assert items.get(item_id) == expected.get(item_id), f"item {item_id} differs from the fold of the log"
+    assert days in (None, _days(rows)), "the days differ from those of the log"
 
 
 def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
@@ -131,3 +150,22 @@ def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
                 raise AssertionError(f"the reference model does not know {unknown}")
         items[item_id]["version"] = row["version"]
     return {item_id: item for item_id, item in items.items() if item_id not in deleted}
+
+
+def _day(row: Any) -> int:
+    return (_EPOCH + timedelta(microseconds=row["recorded_at"])).toordinal() - _EPOCH.toordinal()
+
+
+def _days(rows: Sequence[Any]) -> dict[int, DayRow]:
+    days: dict[int, DayRow] = {}
+    for day, of_day in groupby(rows, _day):
+        events = list(of_day)
+        happened = Counter(row["type"].split(".")[1] for row in events)
+        # All that was until then is folded anew for every day: nothing is carried over.
+        items = _fold(rows[: events[-1]["position"]]).values()
+        days[day] = {
+            **{name: happened[name] for name in ("created", "changed", "deleted", "restored")},
+            "alive": len(items),
+            "stock_value": sum(item["price"] for item in items if item["in_stock"]),
+        }
+    return days

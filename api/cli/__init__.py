@@ -1,0 +1,18 @@
+"""The shell's door: `itemledger serve`, `migrate`, `rebuild` and `openapi`; a file each. Settings: the environment."""
+
+import click
+
+from api.cli.migrate import migrate
+from api.cli.openapi import describe
+from api.cli.rebuild import rebuild
+from api.cli.serve import serve
+
+
+@click.group()
+@click.version_option(package_name="itemledger")
+def main() -> None:
+    """Itemledger: an event-sourced item service."""
+
+
+for _command in (serve, migrate, rebuild, describe):
+    main.add_command(_command)

@@ -1,0 +1,95 @@
+"""What answers say of a projection."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from projections.rebuilds import Phase, Rebuild, Report, State
+from projections.standing import Standing
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+TableState = Annotated[
+    Literal["live", "outdated", "not-built", "newer"],
+    Meta(
+        description="`live`: kept in step by this version of the service. `outdated`: made by an earlier one, kept in "
+        "step as far as it goes, and to be rebuilt. `not-built`: not there yet, and to be rebuilt. `newer`: made by a "
+        "later version, which this one can't write to"
+    ),
+]
+
+
+class RebuildState(Struct, frozen=True):
+    """The rebuild that runs, or the last one."""
+
+    state: State
+    phase: Phase
+    position: Annotated[int, Meta(description="The rebuilt table is the fold of the events up to here")]
+    target: Annotated[int, Meta(description="Where the log was then")]
+    progress: Annotated[float, Meta(ge=0, le=1, description="How much of the log is replayed")]
+    rate: Annotated[float, Meta(ge=0, description="Events a second, lately")]
+    eta_seconds: Annotated[float | None, Meta(description="Until the log is replayed, where it is being replayed")]
+    started_at: datetime
+    updated_at: datetime
+    cancelled: Annotated[bool, Meta(description="Whether it was told to stop")]
+    failure: Annotated[str | None, Meta(description="Why it failed, where it did")]
+
+
+class ProjectionState(Struct, frozen=True):
+    """A read model: where its table stands beside the log, and how it was last rebuilt."""
+
+    name: str
+    version: Annotated[int, Meta(description="The version that this service has the code of")]
+    table_version: Annotated[int | None, Meta(description="The version that the table is of, null where there is none")]
+    state: TableState
+    position: Annotated[int | None, Meta(description="The table is the fold of the events up to here")]
+    log_position: int
+    lag: Annotated[int | None, Meta(description="Events that the table is behind the log")]
+    rebuild: RebuildState | None
+    last_report: Annotated[Report | None, Meta(description="What the last rebuild that came to its end did and found")]
+
+
+def shown(standing: Standing, rebuild: Rebuild | None) -> ProjectionState:
+    """Make the body that shows where a projection stands, and its last rebuild, if there was one."""
+    return ProjectionState(
+        name=standing.projection.name,
+        version=standing.projection.version,
+        table_version=standing.table_version,
+        state=_state(standing),
+        position=standing.position,
+        log_position=standing.log_position,
+        lag=None if standing.position is None else standing.log_position - standing.position,
+        rebuild=None if rebuild is None else _shown(rebuild),
+        last_report=None if rebuild is None else rebuild.report,
+    )
+
+
+def _state(standing: Standing) -> Literal["live", "outdated", "not-built", "newer"]:
+    if standing.table_version is None:
+        return "not-built"
+    if standing.outdated:
+        return "outdated"
+    return "live" if standing.current else "newer"
+
+
+def _shown(rebuild: Rebuild) -> RebuildState:
+    left = max(rebuild.target - rebuild.position, 0)
+    replaying = rebuild.state == "running" and rebuild.rate > 0
+    return RebuildState(
+        state=rebuild.state,
+        phase=rebuild.phase,
+        position=rebuild.position,
+        target=rebuild.target,
+        progress=round(rebuild.position / rebuild.target, 4) if left else 1.0,
+        rate=round(rebuild.rate, 1),
+        eta_seconds=round(left / rebuild.rate, 1) if replaying else None,
+        started_at=_time(rebuild.started_at),
+        updated_at=_time(rebuild.updated_at),
+        cancelled=rebuild.cancelled,
+        failure=rebuild.failure,
+    )
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,24 @@
+"""The command line that each peer has: `fill DATABASE_URL EVENTS` and `read DATABASE_URL`."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from benchmarks.history import Fact, history
+
+SQLITE = "sqlite+aiosqlite:///"
+
+
+def run(fill: Callable[[str, Iterator[Fact]], None], read: Callable[[str], tuple[int, float]]) -> None:
+    """Do what the command line asks for.
+
+    `fill` records the beginning of the history in an empty database. `read` reads and decodes all events that are in
+    one, in their order, and gives how many there were and how many seconds that took; both are printed as JSON.
+    """
+    task, url, *rest = sys.argv[1:]
+    if task == "fill":
+        fill(url, islice(history(), int(rest[0])))
+    else:
+        events, seconds = read(url)
+        print(json.dumps({"events": events, "seconds": seconds}))

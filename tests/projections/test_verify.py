@@ -1,0 +1,278 @@
+"""A verification finds whatever in a table is not what the log says, and changes nothing."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from itertools import count, takewhile
+
+import pytest
+from sqlalchemy import Connection
+
+import migrations
+from commands.item import ChangeItem, DeleteItem, RestoreItem
+from commands.writer import Writer
+from eventstore import replacement
+from eventstore.database import Database
+from eventstore.events import Fact
+from projections import PROJECTIONS
+from projections.items import ItemsProjection
+from projections.projection import Changes, Row
+from projections.rebuild import Options, rebuild
+from projections.verify import Verdict, verify
+from tests.eventstore.recording import execute, opened
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.tables import everything
+from tests.support.writing import create, metadata, writing
+
+#: An item with snapshots of its versions 17 and 33, one that was deleted, and one that returned.
+LONG, DELETED, RESTORED = 1, 2, 3
+
+
+async def fill(database: Database) -> int:
+    """Write a small history; give its last position."""
+    async with writing(database) as writer:
+        for name in ("Pen", "Ink", "Nib", "Cap"):
+            await create(writer, name)
+        for number in range(35):
+            await writer.submit(ChangeItem(LONG, price=Decimal(number)), metadata=metadata())
+        for command in (DeleteItem(DELETED), DeleteItem(RESTORED)):
+            await writer.submit(command, metadata=metadata())
+        return (await writer.submit(RestoreItem(RESTORED), metadata=metadata())).position
+
+
+async def verdicts(database: Database) -> dict[str, Verdict]:
+    return {verdict.name: verdict for verdict in await verify(database, PROJECTIONS)}
+
+
+async def test_a_table_that_is_what_the_log_says_is_the_same(database: Database) -> None:
+    position = await fill(database)
+    found = await verdicts(database)
+    assert list(found) == ["items", "activity", "snapshots"]
+    for verdict in found.values():
+        assert verdict.same, verdict
+        assert (verdict.problems, verdict.samples, verdict.rows_differ) == ([], [], 0)
+        assert verdict.position == position
+        assert verdict.digest_live == verdict.digest_folded
+    assert (found["items"].rows_compared, found["activity"].rows_compared) == (3, 1)
+    assert found["snapshots"].rows_compared == 2
+    assert found["items"].digest_live
+
+
+async def test_an_empty_log_is_the_same(database: Database) -> None:
+    assert all(verdict.same for verdict in (await verdicts(database)).values())
+
+
+_ADDED = "INSERT INTO items (id, name, price, in_stock, version, name_folded) VALUES"
+_ANOTHER_DAY = "created, changed, deleted, restored, alive, stock_value FROM activity"
+
+#: What is done to each table, and the key and the column that must be named then: the key of the one day is not known.
+TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
+    "items": [
+        ("UPDATE items SET name = 'pen' WHERE id = 1", 1, "name"),
+        ("UPDATE items SET name_folded = 'pem' WHERE id = 1", 1, "name_folded"),
+        ("UPDATE items SET price = price + 1 WHERE id = 1", 1, "price"),
+        ("UPDATE items SET in_stock = NOT in_stock WHERE id = 3", 3, "in_stock"),
+        ("UPDATE items SET version = version + 1 WHERE id = 3", 3, "version"),
+        ("DELETE FROM items WHERE id = 4", 4, "id"),
+        (f"{_ADDED} (2, 'Ink', 1, TRUE, 1, 'ink')", 2, "id"),
+        (f"{_ADDED} (9999, 'Ink', 1, TRUE, 1, 'ink')", 9999, "id"),
+        (f"{_ADDED} (-7, 'Ink', 1, TRUE, 1, 'ink')", -7, "id"),
+    ],
+    "activity": [
+        ("UPDATE activity SET created = created + 1", None, "created"),
+        ("UPDATE activity SET changed = changed + 1", None, "changed"),
+        ("UPDATE activity SET deleted = deleted + 1", None, "deleted"),
+        ("UPDATE activity SET restored = restored + 1", None, "restored"),
+        ("UPDATE activity SET alive = alive - 1", None, "alive"),
+        ("UPDATE activity SET stock_value = stock_value || '0'", None, "stock_value"),
+        ("DELETE FROM activity", None, "day"),
+        (f"INSERT INTO activity SELECT 3, {_ANOTHER_DAY}", 3, "day"),
+        (f"INSERT INTO activity SELECT day + 1, {_ANOTHER_DAY}", None, "day"),
+    ],
+    "snapshots": [
+        ("UPDATE snapshots SET data = replace(data, 'Pen', 'Pan') WHERE version = 17", 1, "name, version 17"),
+        ("UPDATE snapshots SET data = replace(data, '15', '16') WHERE version = 17", 1, "price, version 17"),
+        ("UPDATE snapshots SET data = replace(data, 'true', 'false') WHERE version = 33", 1, "in_stock, version 33"),
+        ("UPDATE snapshots SET data = '{' WHERE version = 33", 1, "data, version 33"),
+        ("UPDATE snapshots SET type = 'item.changed.v1' WHERE version = 33", 1, "type, version 33"),
+        ("UPDATE snapshots SET position = position - 1 WHERE version = 33", 1, "position, version 33"),
+        ("UPDATE snapshots SET version = 99 WHERE version = 33", 1, "version, version 99"),
+        ("UPDATE snapshots SET item_id = 77 WHERE version = 33", 77, "version, version 33"),
+        (f"INSERT INTO snapshots SELECT {DELETED}, 2, 40, type, data FROM snapshots WHERE version = 17",
+         DELETED, "deleted, version 2"),
+    ],
+}  # fmt: skip
+
+
+async def test_whatever_is_tampered_with_is_found(database: Database) -> None:
+    await fill(database)
+    for name, tamperings in TAMPERINGS.items():
+        await execute(database, f"CREATE TABLE kept AS SELECT * FROM {name}")
+        for tampering, key, column in tamperings:
+            await execute(database, tampering)
+            found = await verdicts(database)
+            assert [one for one, verdict in found.items() if not verdict.same] == [name], tampering
+            assert found[name].rows_differ == 1, tampering
+            (sample,) = found[name].samples
+            assert sample.column == column, tampering
+            assert sample.id == key or key is None, tampering
+            if name != "snapshots":
+                assert found[name].digest_live != found[name].digest_folded, tampering
+            await execute(database, f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept")
+        await execute(database, "DROP TABLE kept")
+    assert all(verdict.same for verdict in (await verdicts(database)).values())
+
+
+async def test_a_snapshot_that_no_decision_begins_with_is_left_alone(database: Database) -> None:
+    await fill(database)  # it is of a type that a newer version of the code has, or never was
+    await execute(database, "UPDATE snapshots SET type = 'item.created.v99', data = '{' WHERE version = 33")
+    assert all(verdict.same for verdict in (await verdicts(database)).values())
+
+
+async def test_a_value_that_only_sqlite_would_store_is_found(sqlite_url: str) -> None:
+    async with opened(sqlite_url) as database:
+        await database.write(migrations.upgrade)
+        await fill(database)
+        for value, shown in (("2", 2), ("'yes'", "yes"), ("x'01'", b"\x01")):
+            await execute(database, f"UPDATE items SET in_stock = {value} WHERE id = 1")
+            found = (await verdicts(database))["items"]
+            assert [(one.column, one.live, one.rebuilt) for one in found.samples] == [("in_stock", shown, True)]
+
+
+_OF_ITEMS = "WHERE name = 'items'"
+
+
+@pytest.mark.parametrize(
+    ("tampering", "problem"),
+    [
+        (f"UPDATE projections SET position = 9 {_OF_ITEMS}", "it stands at position 9, while the log is at 42"),
+        (f"UPDATE projections SET version = 1 {_OF_ITEMS}", "it is at version 1, while this version of the code has 2"),
+        (f"UPDATE projections SET version = 9 {_OF_ITEMS}", "it is at version 9, while this version of the code has 2"),
+        (f"DELETE FROM projections {_OF_ITEMS}", "it has no checkpoint, so that nothing keeps it in step"),
+        ("ALTER TABLE items DROP COLUMN name_folded", "it lacks name_folded"),
+        ("DROP TABLE items", "its table is gone: `itemledger rebuild items` makes it anew"),
+        (
+            f"DROP TABLE items; DELETE FROM projections {_OF_ITEMS}",
+            "it is not built yet: `itemledger rebuild items` builds it",
+        ),
+    ],
+)
+async def test_what_is_wrong_beside_the_rows_is_named(database: Database, tampering: str, problem: str) -> None:
+    assert await fill(database) == 42
+    await execute(database, *tampering.split("; "))
+    found = await verdicts(database)
+    assert [name for name, verdict in found.items() if not verdict.same] == ["items"]
+    assert found["items"].problems == [problem]
+    assert found["items"].rows_differ == 0
+
+
+async def test_a_projection_that_the_code_does_not_know_is_named(database: Database) -> None:
+    await execute(database, "INSERT INTO projections (name, version, position) VALUES ('removed', 1, 0)")
+    found = await verdicts(database)
+    assert found["removed"].problems == ["this version of the code does not know it"]
+    assert [name for name, verdict in found.items() if not verdict.same] == ["removed"]
+
+
+@pytest.mark.parametrize("tampering", [None, "UPDATE items SET price = 1", "DELETE FROM projections"])
+async def test_nothing_is_changed(database: Database, tampering: str | None) -> None:
+    await fill(database)
+    if tampering:
+        await execute(database, tampering)
+    before = await everything(database)
+    await verdicts(database)
+    assert await everything(database) == before
+
+
+async def churn(writer: Writer, going: Callable[[], bool]) -> None:
+    """Make items, change them and delete them, while `going`."""
+    for number in takewhile(lambda _: going(), count(1)):
+        item = await create(writer, f"item {number}")
+        await writer.submit(ChangeItem(item.item_id, price=Decimal(number)), metadata=metadata())
+        await writer.submit(DeleteItem(item.item_id), metadata=metadata())
+        if number % 2:
+            await writer.submit(RestoreItem(item.item_id), metadata=metadata())
+
+
+async def test_while_others_write_there_is_no_false_alarm(database: Database) -> None:
+    position, going = await fill(database), True
+    async with writing(database) as writer, asyncio.TaskGroup() as others:
+        for _ in range(4):
+            others.create_task(churn(writer, lambda: going))
+        try:
+            for number in range(20):
+                await create(writer)  # the others have begun, then
+                if number % 5 == 4:  # a table takes the place of another meanwhile
+                    others.create_task(rebuild(database, PROJECTIONS[0], Options()))
+                found = await verdicts(database)
+                assert all(verdict.same for verdict in found.values()), found
+                before, position = position, found["items"].position or 0
+                assert position > before, "nobody wrote meanwhile: this proves nothing"
+        finally:
+            going = False
+    await assert_log_and_projection_agree(database)
+
+
+def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
+    """Have each table that is about to be kept in place replaced just before; the names of those are in the list."""
+    keep, replaced = replacement.keep_in_place, list[str]()
+
+    async def replace(name: str) -> None:
+        (projection,) = (projection for projection in PROJECTIONS if projection.table.name == name)
+        async with opened(database_url) as other:
+            await rebuild(other, projection, Options())
+
+    def keep_another(connection: Connection, name: str) -> None:
+        thread = threading.Thread(target=lambda: asyncio.run(replace(name)))
+        thread.start()
+        thread.join()
+        replaced.append(name)
+        keep(connection, name)
+
+    monkeypatch.setattr(replacement, "keep_in_place", keep_another)
+    return replaced
+
+
+async def test_a_table_that_has_just_taken_the_place_of_another_is_not_seen_empty(
+    database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(database)
+    replaced = replacing(monkeypatch, database_url)
+    found = await verdicts(database)
+    assert all(verdict.same for verdict in found.values()), found
+    assert replaced == ["items", "activity"]
+
+
+class _Slow(ItemsProjection):
+    """Tells when it folds, and takes its time."""
+
+    def __init__(self, begun: Callable[[], object]) -> None:
+        self._begun = begun
+        self.folds = 0
+
+    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+        self.folds += 1
+        self._begun()
+        time.sleep(0.02)
+        return super().fold(events, rows)
+
+
+async def test_a_verification_that_is_cancelled_ends_and_leaves_nothing(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = await fill(database)
+    before = await everything(database)
+    monkeypatch.setattr("projections.verify._CHUNK", 1)
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+    slow = _Slow(lambda: loop.call_soon_threadsafe(begun.set))
+    task = asyncio.create_task(verify(database, [slow]))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await loop.shutdown_default_executor()  # its thread has ended then, if it had one
+    assert slow.folds < events
+    async with asyncio.timeout(5):
+        while await everything(database) != before:  # noqa: ASYNC110  (PostgreSQL drops it once it knows)
+            await asyncio.sleep(0.01)
