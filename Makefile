@@ -8,7 +8,7 @@ PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
 UV_VERSION := 0.13.9
 UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
-	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml
+	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help install dev run test soak lint lint-api fuzz-api format bench lock clean
@@ -54,8 +54,9 @@ bench: dev ## Run the benchmarks
 lock: ## Lock the newest allowed versions, with their hashes
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \
 	&& "$$tmp/bin/python" -m pip --disable-pip-version-check --quiet install uv==$(UV_VERSION) \
-	&& $(UV_COMPILE) --group build --output-file requirements.txt \
-	&& $(UV_COMPILE) --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt
+	&& $(UV_COMPILE) pyproject.toml --group build --output-file requirements.txt \
+	&& $(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt \
+	&& $(UV_COMPILE) benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.txt
 
 clean: ## Remove everything that was made here, except the data in ./var
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

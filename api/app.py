@@ -11,6 +11,7 @@ from FasterAPI import Faster, HTTPException, RequestValidationError
 import migrations
 from api import activity, description, items, observe, openapi, operations, projections
 from api.boundary import Boundary, reraise
+from api.checking import checking
 from api.context import Services
 from api.lint import lint
 from api.rebuilding import Rebuilding
@@ -77,16 +78,17 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 if standing.outdated:
                     rebuilding.launch(standing.projection.name, Options())
         try:
-            yield Services(
-                database=database,
-                schema_head=migrations.head(),
-                writer=writer,
-                items=ItemReader(database),
-                activity=ActivityReader(database),
-                rebuilding=rebuilding,
-                openapi=msgspec.json.encode(openapi.document(ROUTES)),
-                position=max(standing.position or 0 for standing in found),
-            )
+            async with checking(database, settings.check_interval):
+                yield Services(
+                    database=database,
+                    schema_head=migrations.head(),
+                    writer=writer,
+                    items=ItemReader(database),
+                    activity=ActivityReader(database),
+                    rebuilding=rebuilding,
+                    openapi=msgspec.json.encode(openapi.document(ROUTES)),
+                    position=max(standing.position or 0 for standing in found),
+                )
         finally:
             await asyncio.gather(_stop(writer), rebuilding.close())
     finally:
@@ -110,9 +112,15 @@ async def prepare(database: Database) -> None:
     """
     if isinstance(database, SqliteDatabase):
         await database.write(migrations.upgrade)
-    elif (found := await database.write(migrations.current)) != migrations.head():
+    else:
+        check_schema(await database.write(migrations.current))
+    await database.check()
+    await check_types(database)
+
+
+def check_schema(found: str | None) -> None:
+    """Raise StartError where the schema, which was found to be at the revision `found`, is not at head."""
+    if found != migrations.head():
         raise StartError(
             f"The schema is at {found or 'nothing'}, this version needs {migrations.head()}: run `itemledger migrate`"
         )
-    await database.check()
-    await check_types(database)

@@ -98,7 +98,7 @@ OUTCOME_UNKNOWN = Kind(
 )
 NOT_READY = Kind("not-ready", 503, "Service Unavailable", "The service can't do its work now; `detail` says why.", 1)
 REBUILD_FAILED = Kind(
-    "rebuild-failed", 503, "Service Unavailable", "The rebuild ended before it had begun; `detail` says why."
+    "rebuild-failed", 503, "Service Unavailable", "The rebuild ended before it had begun; `detail` says why.", 60
 )
 STORAGE_FULL = Kind(
     "storage-full", 507, "Insufficient Storage", "The database has no room left. Nothing was done; reads go on."

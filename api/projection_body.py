@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from projections.rebuilds import Phase, Rebuild, Report, State
+from projections.checks import Check
+from projections.rebuilds import Phase, Rebuild, Report, Sample, State
 from projections.standing import Standing
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +37,24 @@ class RebuildState(Struct, frozen=True):
     failure: Annotated[str | None, Meta(description="Why it failed, where it did")]
 
 
+class DriftedRow(Struct, frozen=True):
+    """A row that is not what the log says."""
+
+    id: int
+    values: Annotated[list[Sample], Meta(description="What differs; `rebuilt` is what the log says")]
+    position: Annotated[int, Meta(description="Where the log was when it was found")]
+    found_at: datetime
+
+
+class CheckState(Struct, frozen=True):
+    """The check in the background, which compares a few rows at a time with the log, again and again."""
+
+    position: Annotated[int, Meta(description="How far through the log it has come in this round")]
+    checked_at: datetime
+    drifted: Annotated[list[DriftedRow], Meta(description="Rows that differ, until they don't any more")]
+    more: Annotated[bool, Meta(description="Whether more rows differ than are named")]
+
+
 class ProjectionState(Struct, frozen=True):
     """A read model: where its table stands beside the log, and how it was last rebuilt."""
 
@@ -48,10 +67,11 @@ class ProjectionState(Struct, frozen=True):
     lag: Annotated[int | None, Meta(description="Events that the table is behind the log")]
     rebuild: RebuildState | None
     last_report: Annotated[Report | None, Meta(description="What the last rebuild that came to its end did and found")]
+    check: Annotated[CheckState | None, Meta(description="Null where none was made yet")]
 
 
-def shown(standing: Standing, rebuild: Rebuild | None) -> ProjectionState:
-    """Make the body that shows where a projection stands, and its last rebuild, if there was one."""
+def shown(standing: Standing, rebuild: Rebuild | None, check: Check | None) -> ProjectionState:
+    """Make the body that shows where a projection stands, its last rebuild and what the check found, if there are."""
     return ProjectionState(
         name=standing.projection.name,
         version=standing.projection.version,
@@ -62,6 +82,7 @@ def shown(standing: Standing, rebuild: Rebuild | None) -> ProjectionState:
         lag=None if standing.position is None else standing.log_position - standing.position,
         rebuild=None if rebuild is None else _shown(rebuild),
         last_report=None if rebuild is None else rebuild.report,
+        check=None if check is None else _checked(check),
     )
 
 
@@ -89,6 +110,11 @@ def _shown(rebuild: Rebuild) -> RebuildState:
         cancelled=rebuild.cancelled,
         failure=rebuild.failure,
     )
+
+
+def _checked(check: Check) -> CheckState:
+    drifted = [DriftedRow(one.id, one.values, one.position, _time(one.found_at)) for one in check.findings]
+    return CheckState(check.position, _time(check.checked_at), drifted, check.more)
 
 
 def _time(microseconds: int) -> datetime:

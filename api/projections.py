@@ -20,7 +20,7 @@ from api.projection_body import ProjectionState, shown
 from api.rebuilding import RebuildFailedError, RebuildRunningError
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
-from projections import PROJECTIONS, rebuilds
+from projections import PROJECTIONS, checks, rebuilds
 from projections.projection import Projection
 from projections.rebuild import Options
 from projections.standing import standings
@@ -84,8 +84,10 @@ async def _state(status: int, projection: Projection, *headers: tuple[bytes, byt
 
 async def _states(services: Services, projections: Sequence[Projection]) -> list[ProjectionState]:
     known = await rebuilds.find_all(services.database)
+    checked = await checks.find_all(services.database)
     found = await standings(services.database, projections)
-    return [shown(standing, known.get(standing.projection.name)) for standing in found]
+    names = (standing.projection.name for standing in found)
+    return [shown(standing, known.get(name), checked.get(name)) for standing, name in zip(found, names, strict=True)]
 
 
 def _parse_name(name: str) -> Projection:
@@ -152,6 +154,19 @@ _EXAMPLE = {
     "lag": 0,
     "rebuild": _ENDED,
     "last_report": _REPORT,
+    "check": {
+        "position": 600_000,
+        "checked_at": "2026-11-23T20:57:20.000000Z",
+        "drifted": [
+            {
+                "id": 42,
+                "values": [{"id": 42, "column": "price", "live": 100, "rebuilt": 245_000}],
+                "position": 1_000_000,
+                "found_at": "2026-11-23T20:57:20.000000Z",
+            }
+        ],
+        "more": False,
+    },
 }
 _ITS_NAME = {"name": "$response.body#/name"}
 

@@ -31,6 +31,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
     #: Seconds that a request body may take to arrive; more is answered 408.
     body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
+    #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
+    check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
     #: The least severe lines that are logged.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

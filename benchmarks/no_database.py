@@ -9,7 +9,7 @@ import msgspec
 import migrations
 from api import openapi
 from api.app import ROUTES, create_app
-from api.cli.serve import settle
+from api.cli.database import settle
 from api.context import Services
 from api.rebuilding import Rebuilding
 from api.settings import from_environment

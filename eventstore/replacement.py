@@ -26,10 +26,17 @@ def shadow_of(table: Table, name: str) -> Table:
     """Give a table like `table` but for its name, without its indexes."""
     shadow = table.to_metadata(MetaData(naming_convention=table.metadata.naming_convention), name=name)
     shadow.indexes.clear()
-    for constraint in shadow.constraints:
-        # PostgreSQL has an index of the same name for some, and that must be free.
-        constraint.name = conv(str(constraint.name).replace(table.name, name)) if constraint.name else None
     return shadow
+
+
+def create(connection: Connection, table: Table, shadow: Table) -> None:
+    """Create `shadow`, with the constraints that `table` has."""
+    if connection.dialect.name == "postgresql":
+        for constraint in shadow.constraints:
+            # Some are indexes as well, whose names must be free; see _NAMES for how they come to their own.
+            if constraint.name and shadow.name not in str(constraint.name):
+                constraint.name = conv(str(constraint.name).replace(table.name, shadow.name))
+    shadow.create(connection)
 
 
 def index(connection: Connection, table: Table, shadow: Table) -> None:

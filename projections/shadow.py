@@ -44,7 +44,7 @@ class Shadow:
             resumed = before if before and (again or not from_scratch) and self._is_usable(connection, before) else None
             if not resumed:
                 replacement.drop(connection, self.table.name)
-                self.table.create(connection)
+                replacement.create(connection, self.projection.table, self.table)
             self.position = resumed.position if resumed else 0
             now = rebuilds.now()
             rebuild = Rebuild(

@@ -69,7 +69,7 @@ def establish(connection: Connection, projections: Sequence[Projection]) -> None
             continue
         shadow = replacement.shadow_of(projection.table, f"{projection.table.name}_rebuild")
         replacement.drop(connection, shadow.name)
-        shadow.create(connection)
+        replacement.create(connection, projection.table, shadow)
         replacement.index(connection, projection.table, shadow)
         replacement.put_in_place(connection, projection.table, shadow, like=next(iter(there), None))
         replacement.drop(connection, replacement.leftover_of(projection.table))

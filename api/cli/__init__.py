@@ -1,4 +1,4 @@
-"""The shell's door: `itemledger serve`, `migrate`, `rebuild` and `openapi`; a file each. Settings: the environment."""
+"""The shell's door: `itemledger serve`, `migrate`, `rebuild`, `verify` and `openapi`; a file each."""
 
 import click
 
@@ -6,6 +6,7 @@ from api.cli.migrate import migrate
 from api.cli.openapi import describe
 from api.cli.rebuild import rebuild
 from api.cli.serve import serve
+from api.cli.verify import verify
 
 
 @click.group()
@@ -14,5 +15,5 @@ def main() -> None:
     """Itemledger: an event-sourced item service."""
 
 
-for _command in (serve, migrate, rebuild, describe):
+for _command in (serve, migrate, rebuild, verify, describe):
     main.add_command(_command)

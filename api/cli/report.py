@@ -10,6 +10,9 @@ from rich.text import Text
 
 from projections.rebuilds import Report, Sample
 
+#: The exit code where a rebuilt table, or a mended row, was not what the live one was.
+DIFFERED = 3
+
 
 def print_report(report: Report) -> None:
     """Print `report` on standard output: what was done and found, then samples of what differs."""
@@ -17,8 +20,7 @@ def print_report(report: Report) -> None:
     click.echo(f"{report.projection}, version {report.version}: rebuilt as of position {report.position:,}, {done}")
     for label, value in _facts(report):
         click.echo(f"  {label:<18}{value}")
-    if report.samples:
-        _print_samples(report.samples)
+    print_samples(report.samples, "rebuilt")
 
 
 def _facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -39,8 +41,11 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "lock held", f"{report.lock_held_ms:,.1f} ms"
 
 
-def _print_samples(samples: Sequence[Sample]) -> None:
-    table = Table("id", "column", "live", "rebuilt", box=SIMPLE_HEAD)
+def print_samples(samples: Sequence[Sample], against: str) -> None:
+    """Print values that differ, if there are any; `against` is the heading over those that the live ones should be."""
+    if not samples:
+        return
+    table = Table("id", "column", "live", against, box=SIMPLE_HEAD)
     for sample in samples:
         # As Python writes it: what is in a damaged row may be anything, even what a terminal takes for a command.
         table.add_row(*map(Text, (str(sample.id), sample.column, repr(sample.live), repr(sample.rebuilt))))

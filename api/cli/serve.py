@@ -1,6 +1,5 @@
 """`itemledger serve`."""
 
-import gc
 import signal
 import sys
 
@@ -9,7 +8,7 @@ import uvicorn
 
 from api.app import StartError, create_app, prepare
 from api.boundary import Boundary
-from api.cli.database import with_database
+from api.cli.database import settle, with_database
 from eventstore.database import Database
 from eventstore.postgresql import PostgresDatabase
 
@@ -55,14 +54,3 @@ def application() -> Boundary:
     app = create_app()
     settle()
     return app
-
-
-def settle() -> None:
-    """Tell the garbage collector that what is loaded now stays.
-
-    Without this it goes through all of that again and again, for tens of milliseconds in which no request is served.
-    And since what requests leave behind is mostly no cycles, it is told to look less often.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)

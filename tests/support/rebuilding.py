@@ -1,0 +1,111 @@
+"""Rebuilds under test: a log to replay, `itemledger rebuild` as a process, and what the database knows of it."""
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any, TypeVar
+
+from sqlalchemy import text
+
+from eventstore import replacement
+from eventstore.database import Database
+from projections import rebuilds
+from projections.rebuilds import Rebuild
+from tests.eventstore.recording import changed, created, execute, opened, record
+from tests.support.service import ITEMLEDGER, outer_environment
+
+T = TypeVar("T")
+
+#: Events in the log: more than a rebuild leaves for its last step.
+EVENTS = 1000
+#: Events a second, so that a rebuild of them takes some seconds, and can be met on its way.
+SLOWLY = ("--throttle", "200")
+#: An event that no version of the code knows.
+UNKNOWN_EVENT = (
+    "INSERT INTO events SELECT position + 1, position + 1, 1, 'item.painted.v1', '{}', recorded_at, actor, 'painted', "
+    "0, fingerprint, NULL, NULL, leaf_hash FROM events ORDER BY position DESC LIMIT 1"
+)
+
+
+async def fill(database: Database) -> None:
+    """Put EVENTS events of half as many items into an empty log."""
+    items = range(1, EVENTS // 2 + 1)
+    await record(database, [*map(created, items), *(changed(item, 2) for item in items)])
+
+
+async def run_sql(url: str, *statements: str) -> None:
+    """Change a database behind everybody's back."""
+    async with opened(url) as database:
+        await execute(database, *statements)
+
+
+async def price_of(url: str, item_id: int) -> int | None:
+    """Read an item's price from its row, in ten-thousandths."""
+    async with opened(url) as database:
+        rows = await database.read(text("SELECT price FROM items WHERE id = :id"), {"id": item_id})
+        return rows[0][0] if rows else None
+
+
+async def known_of(url: str, name: str = "items") -> Rebuild | None:
+    """Read what is known of the last rebuild."""
+    async with opened(url) as database:
+        return (await rebuilds.find_all(database)).get(name)
+
+
+async def leftovers(url: str) -> list[str]:
+    """Give the names of tables that a rebuild of items has left beside the one that serves."""
+    async with opened(url) as database:
+        names = ("items_rebuild", "items_replaced")
+        return await database.view(lambda connection: [n for n in names if replacement.exists(connection, n)])
+
+
+def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `itemledger rebuild items` to its end."""
+    with rebuilding(url, *arguments) as process:
+        output, errors = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+@contextmanager
+def rebuilding(url: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Have `itemledger rebuild items` run; it is killed at the end, if it is still there."""
+    process = subprocess.Popen(
+        [ITEMLEDGER, "rebuild", "items", *arguments],
+        env={**outer_environment(), "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def report_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
+    """Give the report of a run with --json."""
+    report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["report"]
+    return report
+
+
+async def under_way(url: str) -> Rebuild:
+    """Wait until a rebuild of items has come some way; give how far."""
+
+    async def is_there() -> Rebuild | None:
+        known = await known_of(url)
+        return known if known and known.state == "running" and known.position else None
+
+    return await until(is_there)
+
+
+async def until(find: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
+    """Give what `find` gives, as soon as it is something."""
+    deadline = monotonic() + seconds
+    while not (found := await find()):
+        assert monotonic() < deadline, "it never came"
+        await asyncio.sleep(0.05)
+    return found
