@@ -93,11 +93,11 @@ def report_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
 
 
 async def under_way(url: str) -> Rebuild:
-    """Wait until a rebuild of items has come some way; give how far."""
+    """Wait until a rebuild of items has come some way, and knows its rate; give how far."""
 
     async def is_there() -> Rebuild | None:
         known = await known_of(url)
-        return known if known and known.state == "running" and known.position else None
+        return known if known and known.state == "running" and known.rate else None
 
     return await until(is_there)
 
