@@ -11,7 +11,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak lint lint-api fuzz-api format bench lock clean
+.PHONY: help install dev run test soak soak-rebuild lint lint-api fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -29,6 +29,10 @@ test: dev ## Run every test; a throw-away PostgreSQL is started for them
 
 soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest tests/system $(ARGS)
+
+soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest -s \
+		tests/system/test_rebuild_load.py tests/system/test_rebuild_kill.py $(ARGS)
 
 lint: dev ## Check style, format and types
 	$(BIN)/ruff check .

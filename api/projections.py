@@ -209,9 +209,10 @@ ROUTES = [
         summary="Rebuild a projection from the log",
         description="A table is filled beside the one that serves, compared with it row by row, and put in its place. "
         "Reads and writes go on meanwhile. A rebuild that was interrupted is gone on with. The answer comes when it is "
-        "under way; the resource in `Location` shows how it goes, and in the end its report. A process of the service "
-        "does it, with the rights of the service. On PostgreSQL it takes those of the schema's owner: where the "
-        "service lacks them this is answered 503 (`rebuild-failed`), and `itemledger rebuild` is run by who has them.",
+        "under way, or after 2 seconds; the resource in `Location` shows how it goes, and in the end its report. A "
+        "process of the service does it, with the rights of the service. On PostgreSQL it takes those of the schema's "
+        "owner: where the service lacks them this is answered 503 (`rebuild-failed`), and `itemledger rebuild` is run "
+        "by who has them.",
         tag="operations",
         path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,

@@ -18,8 +18,12 @@ from projections.rebuild import Options
 
 log = structlog.get_logger()
 
-#: Seconds that a rebuild gets to take its lock, or to say why it can't, and between two looks.
-_START_SECONDS, _START_PAUSE = 2.0, 0.1
+#: Seconds that a rebuild gets to take its lock, or to say why it can't; a request waits for that.
+_START_SECONDS = 2.0
+#: Seconds that a request waits for one before it, which is about to begin or to end, so as to know which.
+_OTHER_SECONDS = 10.0
+#: Seconds between two looks.
+_PAUSE = 0.1
 #: Seconds that a rebuild gets to stop. Whenever it ends, the next one goes on from its checkpoint.
 _STOP_SECONDS = 2.0
 #: Where this code is.
@@ -53,11 +57,11 @@ class Rebuilding:
 
         Raises RebuildRunningError, whichever process rebuilds it, RebuildFailedError, and UnavailableError.
         """
-        if await self._is_under_way(name) or name in self._tasks:
+        if await self._is_under_way(name, _OTHER_SECONDS) or name in self._tasks:
             raise RebuildRunningError
-        began = self.launch(name, options)
-        under_way = await self._is_under_way(name)
-        if began.done() and (failure := began.result()) is not None:
+        run = self.launch(name, options)
+        under_way = await self._is_under_way(name, _START_SECONDS)
+        if run.done() and (failure := run.result()) is not None:
             raise RebuildRunningError if under_way else RebuildFailedError(failure)
 
     def launch(self, name: str, options: Options) -> "asyncio.Task[str | None]":
@@ -72,9 +76,9 @@ class Rebuilding:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _is_under_way(self, name: str) -> bool:
-        """Tell whether anyone is rebuilding `name`; wait for a process of ours that is just about to, or to end."""
-        deadline = monotonic() + _START_SECONDS
+    async def _is_under_way(self, name: str, patience: float) -> bool:
+        """Tell whether anyone is rebuilding `name`; wait for a process of ours that is about to begin or to end."""
+        deadline = monotonic() + patience
         while True:
             known = (await rebuilds.find_all(self._database)).get(name)
             if known and known.state == "running":
@@ -82,7 +86,7 @@ class Rebuilding:
             task = self._tasks.get(name)
             if task is None or monotonic() > deadline:
                 return task is not None
-            await asyncio.wait({task}, timeout=_START_PAUSE)
+            await asyncio.wait({task}, timeout=_PAUSE)
 
     async def _run(self, name: str, options: Options) -> str | None:
         log.info("rebuild started", projection=name)

@@ -2,12 +2,15 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
 
 from api import context
 from eventstore.errors import UnavailableError
+from projections.activity import ACTIVITY
+from projections.rebuild import Options, rebuild
 from tests.api.conftest import judged
 from tests.api.test_health import execute
 from tests.support.http import check_problem, unchanged_log
@@ -69,25 +72,28 @@ async def test_each_day_says_what_happened_and_what_there_was_at_its_end(service
     assert answer.headers["content-type"] == "application/json"
 
 
-@pytest.mark.parametrize(
-    ("prices", "written"),
-    [
-        (["0"], "0.0"),
-        (["-0.0001"], "-0.0001"),
-        (["0.1", "0.2"], "0.3"),
-        (["99999999999999.9999"] * 20, "1999999999999999.998"),
-        (["-99999999999999.9999"] * 20, "-1999999999999999.998"),
-        (["1", "-1"], "0.0"),
-    ],
-)
-async def test_a_value_is_written_as_prices_are_to_the_last_digit(
-    service: InProcess, prices: list[str], written: str
-) -> None:
-    await create_all(service, [{"name": "Pen", "price": price} for price in prices])
-    answer = await service.client.get("/activity?limit=1")
-    assert answer.text.endswith(f'"stock_value":{written}}}]')
-    items = exact(await service.client.get("/items"))
-    assert exact(answer)[0]["stock_value"] == sum(item["price"] for item in items)
+#: Prices of items that are in stock, and their sum as it is written.
+SUMS = [
+    ([], "0.0"),
+    (["-0.0001"], "-0.0001"),
+    (["0.1", "0.2"], "0.3"),
+    (["99999999999999.9999"] * 20, "1999999999999999.998"),
+    (["-99999999999999.9999"] * 20, "-1999999999999999.998"),
+    (["1", "-1"], "0.0"),
+    (["24.50"], "24.5"),
+]
+
+
+async def test_a_value_is_written_as_prices_are_to_the_last_digit(service: InProcess) -> None:
+    await create(service, in_stock=False)
+    for prices, written in SUMS:
+        paths = [await create(service, price=price) for price in prices]
+        answer = await service.client.get("/activity?limit=1")
+        assert answer.text.endswith(f'"stock_value":{written}}}]')
+        items = exact(await service.client.get("/items?in_stock=true"))
+        assert exact(answer)[0]["stock_value"] == sum(item["price"] for item in items)
+        for path in paths:
+            await remove(service, path)
 
 
 async def test_a_range_has_the_days_from_its_first_to_its_last(service: InProcess) -> None:
@@ -109,24 +115,24 @@ async def test_a_range_has_the_days_from_its_first_to_its_last(service: InProces
         assert await days_of(service, f"/activity?{query}") == expected, query
 
 
-@pytest.mark.parametrize("query", ["", "from=2026-10-05", "to=2026-10-20", "from=2026-10-02&to=2026-10-28"])
-@pytest.mark.parametrize("limit", [1, 3, 8, 1000])
-async def test_following_the_links_shows_every_day_once(service: InProcess, query: str, limit: int) -> None:
+async def test_following_the_links_shows_every_day_once(service: InProcess) -> None:
     await october(service)
-    expected = await days_of(service, f"/activity?{query}" if query else "/activity")
-    target = f"/activity?{query}{'&' if query else ''}limit={limit}"
-    first = (await service.client.get(target)).text
-    seen: list[str] = []
-    following: str | None = target
-    while following:
-        page = await service.client.get(following)
-        days = [day["day"] for day in page.json()]
-        assert len(days) <= limit
-        seen += days
-        assert (await service.client.get(links(page)["first"])).text == first
-        following = links(page).get("next")
-        assert following is None or len(days) == limit
-    assert seen == expected
+    for query in ({}, {"from": "2026-10-05"}, {"to": "2026-10-20"}, {"from": "2026-10-02", "to": "2026-10-28"}):
+        expected = await days_of(service, f"/activity?{urlencode(query)}")
+        for limit in (1, 3, 8, 1000):
+            target = f"/activity?{urlencode({**query, 'limit': limit})}"
+            first = (await service.client.get(target)).text
+            seen: list[str] = []
+            following: str | None = target
+            while following:
+                page = await service.client.get(following)
+                days = [day["day"] for day in page.json()]
+                assert len(days) <= limit
+                seen += days
+                assert (await service.client.get(links(page)["first"])).text == first
+                following = links(page).get("next")
+                assert following is None or len(days) == limit
+            assert seen == expected
 
 
 async def test_what_happens_meanwhile_moves_no_day_of_the_pages_to_come(service: InProcess) -> None:
@@ -219,6 +225,8 @@ async def test_until_its_table_can_tell_it_says_when_to_come_again_and_all_else_
         assert answer.headers["log-position"] == "1"
     check_problem(await service.client.get("/activity"), 503, "projection-not-ready")
     assert len((await service.client.get("/items?min_position=1")).json()) == 1
+    await rebuild(service.services.database, ACTIVITY, Options())
+    assert [day["created"] for day in (await service.client.get("/activity")).json()] == [1]
 
 
 async def test_without_its_database_it_says_so(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:

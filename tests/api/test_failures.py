@@ -34,6 +34,10 @@ OURS = {
     eventstore.UnsupportedDatabaseError,
     eventstore.UnknownEventTypeError,
     eventstore.CorruptEventError,
+    eventstore.EventTypesError,
+    eventstore.OldEventTypeError,
+    eventstore.UnreadableLogError,
+    eventstore.LockHeldError,
 }
 BASES = {commands.CommandError, commands.CommandRejectedError, eventstore.EventStoreError}
 UNEXPECTED = [

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from api import rebuilding as rebuilding_of_service
 from projections import PROJECTIONS
 from tests.support.http import check_problem
 from tests.support.postgres import PostgresServer
@@ -29,6 +30,12 @@ from tests.support.service import InProcess
 ITEMS = "/projections/items"
 REBUILD = f"{ITEMS}/rebuild"
 SLOW = f"{REBUILD}?throttle=200"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a request waits for its rebuild to begin."""
+    monkeypatch.setattr(rebuilding_of_service, "_START_SECONDS", 60.0)
 
 
 async def ended(service: InProcess) -> dict[str, Any]:
@@ -60,6 +67,7 @@ async def test_a_projection_tells_where_it_stands(service: InProcess) -> None:
         "lag": 0,
         "rebuild": None,
         "last_report": None,
+        "check": None,
     }
     assert (await service.client.get(ITEMS)).json() == answer.json()[0]
 

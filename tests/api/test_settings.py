@@ -13,6 +13,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "max_body": ("ITEMLEDGER_MAX_BODY", "1", 1),
     "max_batch_body": ("ITEMLEDGER_MAX_BATCH_BODY", "1", 1),
     "body_timeout": ("ITEMLEDGER_BODY_TIMEOUT", "0.5", 0.5),
+    "check_interval": ("ITEMLEDGER_CHECK_INTERVAL", "0", 0.0),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 WRONG = {
@@ -22,6 +23,7 @@ WRONG = {
     "ITEMLEDGER_MAX_BODY": ["0", "64k"],
     "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],
+    "ITEMLEDGER_CHECK_INTERVAL": ["-1", "nan", "inf", "86401", "never", ""],
     "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
 }
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,10 @@ def test_the_client_creates_changes_pages_deletes_and_restores(generated: str, d
         assert pages(client, limit=3, sort=models.ListItemsSort("-price")) == [["Nib 3", "Nib 2", "Nib 1"], ["Nib 0"]]
         assert pages(client, limit=3, in_stock=True) == [[]]
         assert operation("restore_item").sync(1, client=client) == changed.parsed
+
+        (today,) = operation("list_activity", "activity").sync(client=client, from_=date(2000, 1, 1), limit=1)
+        assert (today.created, today.changed, today.deleted, today.restored) == (5, 1, 1, 1)
+        assert (today.alive, today.stock_value) == (5, 19.95)
 
         wrong = operation("create_item").sync(client=client, body=models.NewItem(name=" ", price=1))
         assert (wrong.code, [fault.pointer for fault in wrong.errors]) == ("invalid-body", ["/name"])

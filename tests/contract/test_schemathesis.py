@@ -24,6 +24,9 @@ EXAMPLES = os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "40")
 #: Operations whose path names an item: what is random names one that is not there, or not deleted.
 SELDOM = {"DELETE /items/{item_id}", "POST /items/{item_id}/restore"}
 
+#: One that is right only while a rebuild happens to run; tests/api/test_projections.py is about it.
+BY_CHANCE = {"DELETE /projections/{name}/rebuild"}
+
 
 @pytest.mark.slow
 def test_the_service_does_what_its_document_says(database_url: str, tmp_path: Path) -> None:
@@ -56,4 +59,5 @@ def test_the_service_does_what_its_document_says(database_url: str, tmp_path: Pa
     for operation, phases in report["valid_rates"].items():
         accepted = sum(rates["accepted"] for rates in phases.values())
         rejected = sum(rates["rejected"] for rates in phases.values())
-        assert accepted > (rejected if operation not in SELDOM else 0), f"{operation}: too little got through"
+        if operation not in BY_CHANCE:
+            assert accepted > (rejected if operation not in SELDOM else 0), f"{operation}: too little got through"

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from commands.item import DeleteItem
+from projections import PROJECTIONS, rebuilds
+from projections.drift import DriftCheck
+from projections.verify import verify
 from tests.eventstore.recording import opened
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.postgres import PostgresServer
@@ -46,7 +49,8 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(
         # What a migration does to a table leaves the rights on it as they are.
         await migrate(postgres_url, down_to="0001")
         await migrate(postgres_url)
-        postgres_server.execute(grants.replace("service", role).splitlines()[0], database_name)
+        made_anew = grants.replace("service", role).splitlines()[:3]
+        postgres_server.execute("\n".join(made_anew), database_name)
         url = make_url(postgres_url).set(username=role).render_as_string(hide_password=False)
         async with opened(url) as database:
             await database.check()
@@ -56,6 +60,11 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(
                     await create(writer)
                 await writer.submit(DeleteItem(item.item_id), metadata=metadata())
             await assert_log_and_projection_agree(database)
+            assert all(verdict.same for verdict in await verify(database, PROJECTIONS))
+            check = DriftCheck(database, PROJECTIONS)
+            await check.resume()
+            assert await check.step() == []
+            assert await rebuilds.find_all(database) == {}
 
             for statement in FORBIDDEN:
                 with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):

@@ -18,8 +18,10 @@ from eventstore import log
 from eventstore.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
 from eventstore.snapshots import Snapshot, keep
+from projections import replay
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
 from projections.projection import Before, apply
+from projections.rebuild import Options, rebuild
 from tests.eventstore.recording import changed, created, execute, proposed, record
 from tests.projections.histories import cuts, histories
 from tests.projections.test_fold import in_passing
@@ -107,6 +109,24 @@ async def test_a_day_counts_what_happened_and_says_what_there_was_at_its_end(dat
         14: (0, 1, 2, 1, 1, 40_000),
     }
     await assert_log_and_projection_agree(database)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+async def test_a_log_that_has_days_already_is_worked_out_while_more_is_recorded(
+    database: Database, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(replay.Pace, "size", size)
+    await execute(database, "DELETE FROM projections WHERE name = 'activity'", "DROP TABLE activity")
+    await week(database)
+    await record(database, [changed(1, 2), proposed(2, 2, ItemDeleted())], now=7 * DAY)
+    building = asyncio.create_task(rebuild(database, ACTIVITY, Options()))
+    for position in range(9, 30):
+        await record(database, [created(position)], now=position * DAY // 2)
+    assert (await building).swapped
+    await record(database, [proposed(2, 3, ItemRestored())], now=20 * DAY)
+    await assert_log_and_projection_agree(database)
+    page = await ActivityReader(database).page(date.min, date.max, 1)
+    assert page == DayPage(30, [DayView(date(1970, 1, 21), 0, 0, 0, 1, 27, 27 * 15_000 + 5_000)], date(1970, 1, 15))
 
 
 async def test_a_sum_is_exact_beyond_64_bits(database: Database) -> None:
