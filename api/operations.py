@@ -108,7 +108,7 @@ ROUTES = [
                 example={
                     "log_position": 42,
                     "projections": {"items": 42, "activity": 42},
-                    "schema_revision": "0003",
+                    "schema_revision": "0006",
                     "status": "ready",
                 },
             ),

@@ -12,6 +12,7 @@ from commands import errors as commands
 from commands.item import NAME_PATTERN, TEXT_PATTERN
 from commands.price import PRICE_PATTERN
 from eventstore import errors as eventstore
+from projections.live import NewerTableError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -119,6 +120,7 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     eventstore.UnavailableError: UNAVAILABLE,
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
+    NewerTableError: NOT_READY,
     HTTPException: INTERNAL,
     Exception: INTERNAL,
 }

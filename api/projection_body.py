@@ -50,7 +50,7 @@ class CheckState(Struct, frozen=True):
     """The check in the background, which compares a few rows at a time with the log, again and again."""
 
     position: Annotated[int, Meta(description="How far through the log it has come in this round")]
-    checked_at: datetime
+    checked_at: datetime | None
     drifted: Annotated[list[DriftedRow], Meta(description="Rows that differ, until they don't any more")]
     more: Annotated[bool, Meta(description="Whether more rows differ than are named")]
 
@@ -114,7 +114,8 @@ def _shown(rebuild: Rebuild) -> RebuildState:
 
 def _checked(check: Check) -> CheckState:
     drifted = [DriftedRow(one.id, one.values, one.position, _time(one.found_at)) for one in check.findings]
-    return CheckState(check.position, _time(check.checked_at), drifted, check.more)
+    checked_at = _time(check.checked_at) if check.checked_at else None
+    return CheckState(check.position, checked_at, drifted, check.more)
 
 
 def _time(microseconds: int) -> datetime:

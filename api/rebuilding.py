@@ -21,7 +21,7 @@ log = structlog.get_logger()
 #: Seconds that a rebuild gets to take its lock, or to say why it can't; a request waits for that.
 _START_SECONDS = 2.0
 #: Seconds that a request waits for one before it, which is about to begin or to end, so as to know which.
-_OTHER_SECONDS = 10.0
+_OTHER_SECONDS = 5.0
 #: Seconds between two looks.
 _PAUSE = 0.1
 #: Seconds that a rebuild gets to stop. Whenever it ends, the next one goes on from its checkpoint.

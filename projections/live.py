@@ -20,6 +20,10 @@ class CheckpointError(Exception):
     """The projections' tables are not what this version of the code can keep in step; the message says why."""
 
 
+class NewerTableError(CheckpointError):
+    """A table belongs to code that is newer than this process's, which is to be stopped."""
+
+
 class LiveProjections:
     """Keeps the tables of `projections` in step, in the transaction that appends; see eventstore's Projector.
 
@@ -36,7 +40,7 @@ class LiveProjections:
     def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
         """Fold a run of events into every table.
 
-        Raises CheckpointError where a table has not come as far as that, or belongs to code that is newer than this.
+        Raises CheckpointError where a table has not come as far as that, NewerTableError where it is of newer code.
         """
         bounds = {"behind": events[0].position - 1, "reached": events[-1].position}
         advanced = {(name, version) for name, version in connection.execute(_ADVANCE, bounds)}
@@ -55,7 +59,7 @@ class LiveProjections:
                 raise CheckpointError(f"{name} stood at position {position}, while the log was at position {behind}")
             projection = self._projections.get(name)
             if projection is None or version > projection.version:
-                raise CheckpointError(f"{name} is at version {version}, which this version of the code does not have")
+                raise NewerTableError(f"{name} is at version {version}, which this version of the code does not have")
             table = projection.table if version == projection.version else _as_it_is(connection, projection.table)
             targets.append((projection, table))
         return targets

@@ -210,7 +210,7 @@ class _Run:
             # Who reads the live table for long is not waited for, since whoever writes would have to wait as well.
             with suppress(UnavailableError):
                 if report := await self._database.write(self._swap):
-                    held = round((monotonic() - began) * 1000, 3)
+                    held = None if self._options.dry_run else round((monotonic() - began) * 1000, 3)
                     return msgspec.structs.replace(report, lock_held_ms=held)
             await asyncio.sleep(_SWAP_PAUSE)
         raise UnavailableError

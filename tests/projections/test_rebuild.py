@@ -107,7 +107,7 @@ async def test_the_digest_can_be_computed_by_anybody(database: Database) -> None
     await fill(database, 30)
     report = await rebuild(database, ITEMS, NOW)
     columns = "id, name, price, in_stock, version, name_folded"
-    rows = await database.read(text(f"SELECT {columns} FROM items ORDER BY id"))
+    rows = map(list, await database.read(text(f"SELECT {columns} FROM items ORDER BY id")))
     lines = [[*row[:3], bool(row[3]), *row[4:]] for row in rows]
     written = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
     assert report.digest_rebuilt == sha256(written.encode()).hexdigest()

@@ -30,7 +30,7 @@ class Traffic:
     def __init__(self, port: int, items: dict[int, Item], seed: int) -> None:
         """Speak to the server at `port`, which has `items`, by id."""
         touched = list(items)[::_TOUCHED]
-        self.kept = {item_id: item for item_id, item in items.items() if item_id not in set(touched)}
+        self.kept = {item_id: items[item_id] for item_id in items.keys() - touched}
         self._ids = sorted(self.kept)
         self._port = port
         self._chance = random.Random(seed)

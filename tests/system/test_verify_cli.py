@@ -162,7 +162,7 @@ async def test_an_interrupt_ends_it_and_leaves_nothing(ready_url: str, number: i
         assert process.stdout
         assert process.stdout.readline().startswith("items: ")
         process.send_signal(number)
-        output, errors = process.communicate(timeout=5)
+        output, errors = process.communicate(timeout=20)
         assert (process.returncode, errors) == (code, "Stopped\n")
         assert "activity" not in output
     async with opened(ready_url) as database:

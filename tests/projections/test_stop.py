@@ -1,0 +1,78 @@
+"""A rebuild that is told to stop at an awkward moment."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.engine import RootTransaction
+
+from eventstore.database import Database
+from eventstore.failures import commit
+from eventstore.sqlite import SqliteDatabase
+from projections import rebuilds
+from projections.compare import Comparison
+from projections.items import ITEMS
+from projections.projection import Changes
+from projections.rebuild import Options, Progress, rebuild
+from tests.eventstore.recording import created, record
+from tests.support.fold import assert_log_and_projection_agree
+
+
+async def test_told_to_stop_when_all_is_done_it_has_succeeded(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(item) for item in range(1, 100)])
+    loop = asyncio.get_running_loop()
+
+    def late(transaction: RootTransaction) -> None:
+        commit(transaction)
+        if not isinstance(database, SqliteDatabase):
+            running.cancel()
+            return
+        told = threading.Event()
+
+        def stop() -> None:
+            running.cancel()
+            told.set()
+
+        loop.call_soon_threadsafe(stop)
+        told.wait()
+
+    monkeypatch.setattr("projections.rebuild.commit", late)
+    running = asyncio.create_task(rebuild(database, ITEMS, Options()))
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    known = (await rebuilds.find_all(database))["items"]
+    assert known.state == "succeeded"
+    assert known.report is not None
+    assert known.report.swapped
+    await assert_log_and_projection_agree(database)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_told_to_stop_while_tables_are_compared_in_a_thread_it_stops_that(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(item) for item in range(1, 100)])
+    comparing = asyncio.Event()
+
+    def endless(_self: Comparison, _connection: Connection, _overlay: Changes, tick: Callable[[], None]) -> None:
+        while True:
+            tick()
+            time.sleep(0.01)
+
+    def tell(progress: Progress) -> None:
+        if progress.phase == "compare":
+            comparing.set()
+
+    monkeypatch.setattr(Comparison, "all", endless)
+    running = asyncio.create_task(rebuild(database, ITEMS, Options(), tell))
+    await comparing.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await rebuilds.find_all(database))["items"].state == "interrupted"
+    async with asyncio.timeout(10):
+        await database.view(lambda connection: None)  # in the same thread
