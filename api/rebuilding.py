@@ -57,9 +57,9 @@ class Rebuilding:
 
         Raises RebuildRunningError, whichever process rebuilds it, RebuildFailedError, and UnavailableError.
         """
-        if await self._is_under_way(name, _OTHER_SECONDS) or name in self._tasks:
+        if await self._is_under_way(name, _OTHER_SECONDS):
             raise RebuildRunningError
-        run = self.launch(name, options)
+        run = self.launch(name, options)  # at once: no other request has come between
         under_way = await self._is_under_way(name, _START_SECONDS)
         if run.done() and (failure := run.result()) is not None:
             raise RebuildRunningError if under_way else RebuildFailedError(failure)

@@ -122,7 +122,8 @@ def _replace_on_postgresql(connection: Connection, table: Table, shadow: Table, 
     model = table.name if exists(connection, table.name) else like
     if model is not None:
         _execute_each(connection, connection.execute(_RIGHTS, {"shadow": shadow.name, "model": model}).scalars())
-    # Last of all: from here on whoever reads waits, and only now is it known that nobody has to wait for long.
+    # Last of all: from here on whoever reads waits. Who reads for long is not waited for, since writers wait as well.
+    connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
     connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
     _execute_each(connection, connection.execute(_NAMES, names).scalars())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from asyncio.subprocess import Process
 from pathlib import Path
 from time import monotonic
 
@@ -55,6 +56,7 @@ async def test_it_is_this_code_wherever_the_service_was_started(
 ) -> None:
     await fill(service.services.database)
     (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "__init__.py").touch()
     (tmp_path / "api" / "__main__.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ITEMLEDGER_NO_SETTING", "for the tests alone")
@@ -108,13 +110,23 @@ async def test_what_came_of_it_is_logged(service: InProcess, monkeypatch: pytest
     assert "item.painted.v1" in ends[-1]["reason"]
 
 
-async def test_while_one_is_about_to_end_the_next_waits_for_that(service: InProcess) -> None:
-    url = service.services.database.url.render_as_string(hide_password=False)
+async def test_while_one_is_about_to_end_the_next_waits_for_that(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outlive = rebuilding._outlive
+
+    async def lingering(process: Process) -> int:
+        code = await outlive(process)
+        await asyncio.sleep(0.5)
+        return code
 
     async def is_over() -> bool:
         known = await known_of(url)
         return known is not None and known.state == "succeeded"
 
-    for _ in range(3):
-        await service.services.rebuilding.start("items", Options())
-        await until(is_over)
+    monkeypatch.setattr(rebuilding, "_outlive", lingering)
+    url = service.services.database.url.render_as_string(hide_password=False)
+    service.services.rebuilding.launch("items", Options())
+    await until(is_over)
+    assert service.services.rebuilding.started == {"items"}
+    await service.services.rebuilding.start("items", Options())

@@ -16,7 +16,7 @@ from projections import rebuilds
 from projections.compare import Comparison
 from projections.items import ITEMS
 from projections.projection import Changes
-from projections.rebuild import Options, Progress, rebuild
+from projections.rebuild import Options, rebuild
 from tests.eventstore.recording import created, record
 from tests.support.fold import assert_log_and_projection_agree
 
@@ -57,19 +57,17 @@ async def test_told_to_stop_while_tables_are_compared_in_a_thread_it_stops_that(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(database, [created(item) for item in range(1, 100)])
-    comparing = asyncio.Event()
+    loop, comparing = asyncio.get_running_loop(), asyncio.Event()
 
     def endless(_self: Comparison, _connection: Connection, _overlay: Changes, tick: Callable[[], None]) -> None:
-        while True:
+        loop.call_soon_threadsafe(comparing.set)
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
             tick()
             time.sleep(0.01)
 
-    def tell(progress: Progress) -> None:
-        if progress.phase == "compare":
-            comparing.set()
-
     monkeypatch.setattr(Comparison, "all", endless)
-    running = asyncio.create_task(rebuild(database, ITEMS, Options(), tell))
+    running = asyncio.create_task(rebuild(database, ITEMS, Options()))
     await comparing.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
