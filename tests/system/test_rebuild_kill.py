@@ -17,7 +17,7 @@ from tests.system.checks import assert_stopped_well, assert_whole
 from tests.system.scale import SCALE
 
 EVENTS = 20_000
-KILLS = min(50, 6 * SCALE)
+KILLS = min(50, 3 * SCALE)
 SEED = 15
 #: In which phase to kill, and at most how many seconds from its beginning: in the swap's case that may be behind it.
 MOMENTS = (("fill", 0.5), ("swap", 0.1), ("index", 0.05), ("swap", 0.4), ("compare", 0.1), ("fill", 0.1))
