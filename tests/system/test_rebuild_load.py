@@ -14,7 +14,7 @@ from tests.support.traffic import Traffic, p99
 from tests.system.checks import assert_stopped_well, assert_whole
 from tests.system.scale import SCALE
 
-EVENTS = 8_000 if SCALE == 1 else 20_000 * SCALE
+EVENTS = 5_000 if SCALE == 1 else 20_000 * SCALE
 SEED = 4
 
 
