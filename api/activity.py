@@ -13,6 +13,7 @@ from api.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FUL
 from api.query import MinPosition
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
+from api.scopes import Scope
 from projections.activity import DayView
 
 _Count = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
@@ -96,6 +97,7 @@ ROUTES = [
         "out: at its end all was as on the day before. What is said of a day that is over never changes. Follow "
         '`rel="next"` of the `Link` header until there is none. A page is of one moment, its `Log-Position`.',
         tag="activity",
+        scope=Scope.ITEMS_READ,
         query=ActivityQuery,
         answers=(
             Answer(

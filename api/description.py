@@ -11,6 +11,7 @@ from api.context import current
 from api.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
 from api.reply import JSON, Reply, json_reply
 from api.routing import Answer, Route
+from api.scopes import Unscoped
 
 _START = b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});\n'
 #: Swagger UI's files, from a package of them: the page reaches for nothing outside this machine.
@@ -87,6 +88,7 @@ ROUTES = [
         summary="This document",
         description="It describes every answer of every route, and stays as it is while the process runs.",
         tag="description",
+        scope=Unscoped.ANY_CREDENTIAL,
         answers=(
             Answer(
                 200,
@@ -103,6 +105,7 @@ ROUTES = [
         summary="This document as a page",
         description="For people with a browser. Nothing on it comes from another machine.",
         tag="description",
+        scope=Unscoped.OPEN,
         answers=(Answer(200, "HTML", str, ("Content-Security-Policy",), _PAGE.decode(), media_type="text/html"),),
     ),
     Route(
@@ -112,6 +115,7 @@ ROUTES = [
         summary="A file of that page",
         description="Its style sheet, scripts and icon, which it loads by itself.",
         tag="description",
+        scope=Unscoped.OPEN,
         path_schemas={
             "asset": {
                 "type": "string",
@@ -134,6 +138,7 @@ ROUTES = [
         summary="What a problem type means",
         description="The `type` of every problem leads here.",
         tag="description",
+        scope=Unscoped.ANY_CREDENTIAL,
         path_schemas={
             "code": {
                 "type": "string",

@@ -24,6 +24,7 @@ from api.problems import (
 from api.query import StateQuery
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
+from api.scopes import Scope
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeleteItem, RestoreItem
@@ -148,6 +149,7 @@ ROUTES = [
         description="Its id is the position in the log of the event that created it, and is never given again. "
         f"{_DURABLE} Without a key a second send creates a second item.",
         tag="items",
+        scope=Scope.ITEMS_WRITE,
         headers=(_KEY,),
         body=NewItem,
         example=_NEW,
@@ -166,6 +168,7 @@ ROUTES = [
         "moves an item in the order that you asked for can you see it twice, or not at all: the order by id never "
         "changes.",
         tag="items",
+        scope=Scope.ITEMS_READ,
         query=ListQuery,
         answers=(Answer(200, "A page of items", list[Item], ("Link",), [_EXAMPLE]),),
         problems=_READING,
@@ -178,6 +181,7 @@ ROUTES = [
         description="One transaction. Where one item is not as it must be, none is created, and the problem's `errors` "
         f"say which, by JSON Pointer. {_DURABLE}",
         tag="items",
+        scope=Scope.ITEMS_WRITE,
         headers=(_KEY,),
         body=NewItems,
         bulk=True,
@@ -202,6 +206,7 @@ ROUTES = [
         description="With `If-None-Match` the answer is 304, without a body, where the item is still as that `ETag` "
         "names it. To read what you have just written, give the `Log-Position` of that answer as `min_position`.",
         tag="items",
+        scope=Scope.ITEMS_READ,
         path_schemas=_ID_SCHEMA,
         query=StateQuery,
         headers=("If-None-Match",),
@@ -220,6 +225,7 @@ ROUTES = [
         "so none can be `null`. A patch that changes nothing is answered 200 and leaves no trace in the log. "
         f"{_PRECONDITION} {_DURABLE}",
         tag="items",
+        scope=Scope.ITEMS_WRITE,
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
         body=ItemPatch,
@@ -236,6 +242,7 @@ ROUTES = [
         description="The item is gone for clients, and can be restored; its history stays in the log. What is deleted "
         f"already is not found. {_PRECONDITION} {_DURABLE}",
         tag="items",
+        scope=Scope.ITEMS_WRITE,
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
         answers=(Answer(204, "Deleted", None, _WRITTEN, leads_to=_THE_SAME),),
@@ -249,6 +256,7 @@ ROUTES = [
         description="As it last was, under its id. An item that is there is answered 409. `If-Match` compares with the "
         f"`ETag` that the item had when it was deleted. {_DURABLE}",
         tag="items",
+        scope=Scope.ITEMS_WRITE,
         path_schemas=_ID_SCHEMA,
         headers=("If-Match", _KEY),
         answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),

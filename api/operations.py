@@ -11,6 +11,7 @@ from api.context import Services, current
 from api.problems import NOT_READY, Problem
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
+from api.scopes import Unscoped
 from eventstore.errors import UnavailableError
 from projections import PROJECTIONS, rebuilds
 from projections.standing import Standing, standings
@@ -89,6 +90,7 @@ ROUTES = [
         summary="Is the process alive?",
         description="Without any I/O: where it is not answered, restart the process.",
         tag="operations",
+        scope=Unscoped.OPEN,
         answers=(Answer(200, "It is", Alive, example={"status": "alive"}),),
     ),
     Route(
@@ -99,6 +101,7 @@ ROUTES = [
         description="Where the answer is 503, send the process no requests for now; `detail` says what is missing. It "
         "looks each time, and keeps no answer.",
         tag="operations",
+        scope=Unscoped.OPEN,
         answers=(
             Answer(
                 200,

@@ -20,6 +20,7 @@ from api.projection_body import ProjectionState, shown
 from api.rebuilding import RebuildFailedError, RebuildRunningError
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
+from api.scopes import Scope
 from projections import PROJECTIONS, checks, rebuilds
 from projections.projection import Projection
 from projections.rebuild import Options
@@ -179,6 +180,7 @@ ROUTES = [
         description="Each with the version and the position of its table, beside the log's and the code's, its rebuild "
         "that runs or the last one, and what the last one found.",
         tag="operations",
+        scope=Scope.PROJECTIONS_REBUILD,
         answers=(
             Answer(
                 200,
@@ -198,6 +200,7 @@ ROUTES = [
         summary="Where one projection stands",
         description="While it is rebuilt, `rebuild` says how far that is; after that, `last_report` what was found.",
         tag="operations",
+        scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
         answers=(Answer(200, "The projection", ProjectionState, ("Cache-Control",), _EXAMPLE, leads_to=_ITS_NAME),),
         problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
@@ -214,6 +217,7 @@ ROUTES = [
         "owner: where the service lacks them this is answered 503 (`rebuild-failed`), and `itemledger rebuild` is run "
         "by who has them.",
         tag="operations",
+        scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,
         answers=(
@@ -237,6 +241,7 @@ ROUTES = [
         "replayed is given up. The table that serves stays as it is. Where it was about to end it may yet succeed; "
         "`rebuild` of the projection shows which.",
         tag="operations",
+        scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
         answers=(
             Answer(

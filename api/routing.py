@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
 from api.reply import Headers, Reply
+from api.scopes import Scope, Unscoped
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,6 +42,8 @@ class Route(Struct, frozen=True):
     #: What a client must know to use it rightly, in Markdown.
     description: str
     tag: str
+    #: What a credential must be good for to come in. It has no default: no route is open by oversight.
+    scope: Scope | Unscoped
     answers: tuple[Answer, ...]
     #: Problems of this route's own; those that any route can have are added by `openapi.py`.
     problems: tuple[Kind, ...] = ()

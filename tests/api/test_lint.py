@@ -12,6 +12,7 @@ from api.app import ROUTES, StartError, create_app
 from api.lint import lint
 from api.reply import Reply
 from api.routing import Answer, Route
+from api.scopes import Scope
 from api.settings import Settings
 
 Handler = Callable[..., Any]
@@ -167,7 +168,7 @@ def test_our_routes_break_no_rule() -> None:
 
 def test_the_service_does_not_start_with_a_route_that_breaks_one(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = (Answer(204, "Done"),)
-    route = Route("POST", "/x", body_by_default, summary="X", description="X.", tag="items", answers=answers)
+    route = Route("POST", "/x", body_by_default, "X", "X.", tag="items", scope=Scope.ITEMS_WRITE, answers=answers)
     monkeypatch.setattr(app, "ROUTES", [*ROUTES, route])
     with pytest.raises(StartError, match="POST /x: 'body' has a default"):
         create_app(Settings())

@@ -1,0 +1,37 @@
+"""Which route asks for which scope: a table written by hand, beside the one that is served."""
+
+from msgspec.structs import fields
+
+from api.app import ROUTES
+from api.routing import Route
+
+#: Every route. One that is not here, or here and no longer there, fails the test.
+SCOPES: dict[str, str] = {
+    "POST /items": "items:write",
+    "GET /items": "items:read",
+    "POST /items/batch": "items:write",
+    "GET /items/{item_id}": "items:read",
+    "PATCH /items/{item_id}": "items:write",
+    "DELETE /items/{item_id}": "items:write",
+    "POST /items/{item_id}/restore": "items:write",
+    "GET /activity": "items:read",
+    "GET /projections": "projections:rebuild",
+    "GET /projections/{name}": "projections:rebuild",
+    "POST /projections/{name}/rebuild": "projections:rebuild",
+    "DELETE /projections/{name}/rebuild": "projections:rebuild",
+    "GET /livez": "no credential",
+    "GET /readyz": "no credential",
+    "GET /openapi.json": "any credential",
+    "GET /docs": "no credential",
+    "GET /docs/{asset}": "no credential",
+    "GET /problems/{code}": "any credential",
+}
+
+
+def test_every_route_asks_for_the_scope_in_the_table() -> None:
+    served = {f"{route.method} {route.path}": route.scope.value for route in ROUTES}
+    assert served == SCOPES
+
+
+def test_a_route_without_a_scope_can_not_be_made() -> None:
+    assert {field.name: field.required for field in fields(Route)}["scope"]
