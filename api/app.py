@@ -61,7 +61,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
 
     On SQLite, projections whose tables are missing or of an older version are rebuilt meanwhile.
     """
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url.reveal())
     try:
         await prepare(database)
         found = await standings(database, PROJECTIONS)

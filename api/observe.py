@@ -8,9 +8,12 @@ import msgspec
 import structlog
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
+#: Traces as data, without the values of variables: those are bodies, credentials and keys.
+_traces = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
-def _json(_logger: object, _name: str, event: structlog.typing.EventDict) -> bytes:
+def encoded(_logger: object, _name: str, event: structlog.typing.EventDict) -> bytes:
+    """Write a line of the log as JSON; what JSON has no form for, as its `repr`."""
     return _encoder.encode(event)
 
 
@@ -24,10 +27,10 @@ def configure(level: str) -> None:
     factory: Any
     processors: list[structlog.typing.Processor]
     if sys.stdout.isatty():
-        processors = [*shared, structlog.dev.ConsoleRenderer()]
+        processors = [*shared, _console()]
         factory = structlog.PrintLoggerFactory()
     else:
-        processors = [*shared, structlog.processors.dict_tracebacks, _json]
+        processors = [*shared, _traces, encoded]
         factory = structlog.BytesLoggerFactory(sys.stdout.buffer)
     structlog.configure(
         processors=processors,
@@ -42,8 +45,12 @@ def configure(level: str) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+def _console() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def _foreign() -> list[structlog.typing.Processor]:
     tidy: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if sys.stdout.isatty():
-        return [*tidy, structlog.dev.ConsoleRenderer()]
-    return [*tidy, structlog.processors.dict_tracebacks, lambda *given: _json(*given).decode()]
+        return [*tidy, _console()]
+    return [*tidy, _traces, lambda *given: encoded(*given).decode()]

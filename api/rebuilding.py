@@ -11,7 +11,8 @@ from typing import IO
 
 import structlog
 
-from api.settings import PREFIX
+from api.secret import Secret
+from api.settings import without_settings
 from eventstore.database import Database
 from projections import rebuilds
 from projections.rebuild import Options
@@ -42,7 +43,7 @@ class RebuildFailedError(Exception):
 class Rebuilding:
     """Starts rebuilds, one at a time of each projection, and stops them with the service."""
 
-    def __init__(self, database: Database, database_url: str) -> None:
+    def __init__(self, database: Database, database_url: Secret) -> None:
         self._database = database
         self._database_url = database_url
         self._tasks: dict[str, asyncio.Task[str | None]] = {}
@@ -114,10 +115,10 @@ class Rebuilding:
         arguments = [option for option, is_chosen in chosen.items() if is_chosen]
         if options.throttle is not None:
             arguments += ["--throttle", f"{options.throttle:.0f}"]
-        environment = {variable: value for variable, value in os.environ.items() if not variable.startswith(PREFIX)}
+        environment = without_settings()
         # The very code that runs here, whatever lies in the working directory (-P).
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_HERE), environment.get("PYTHONPATH"))))
-        environment["DATABASE_URL"] = self._database_url  # it may hold a password, which arguments don't hide
+        environment["DATABASE_URL"] = self._database_url.reveal()  # in no argument, which everyone can read
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "api", "rebuild", name, "--json", *arguments),
             env=environment,

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
+
+from api.secret import Secret, SecretUrl
 
 PREFIX = "ITEMLEDGER_"
 
@@ -15,10 +18,14 @@ class SettingsError(Exception):
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator can choose. A field is read from ITEMLEDGER_ and its name in capitals, but for the first."""
+    """What an operator can choose. A field is read from ITEMLEDGER_ and its name in capitals, but for the first.
+
+    A field whose type is a Secret can be given by a file instead, whose name is in the variable of that name and _FILE.
+    A tuple is written with commas.
+    """
 
     #: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER@HOST/DATABASE`; read from DATABASE_URL.
-    database_url: str = "sqlite+aiosqlite:///./var/itemledger.db"
+    database_url: SecretUrl = SecretUrl("sqlite+aiosqlite:///./var/itemledger.db")
     #: Writes that may wait; one more is answered 503.
     max_queue: Annotated[int, Meta(ge=1)] = 1024
     #: Commands that share one commit; a batch of more has one for itself.
@@ -37,25 +44,84 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings. Raises SettingsError, naming the variable that is unknown or wrong."""
-    values = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    fields = {_variable(field): field for field in Settings.__struct_fields__}
-    if unknown := sorted(set(values) - set(fields)):
-        raise SettingsError(f"{unknown[0]} is not a setting; there are {', '.join(sorted(fields))}")
-    if "DATABASE_URL" in environment:
-        values["DATABASE_URL"] = environment["DATABASE_URL"]
-    settings = {fields[name]: value for name, value in values.items()}
-    try:
-        return msgspec.convert(settings, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise SettingsError(_in_their_words(str(error))) from None
-
-
-def _variable(field: str) -> str:
+def variable(field: str) -> str:
+    """Give the name of the environment variable that `field` is read from."""
     return "DATABASE_URL" if field == "database_url" else PREFIX + field.upper()
 
 
-def _in_their_words(message: str) -> str:
-    expected, _, path = message.partition(" - at `$.")
-    return f"{_variable(path.rstrip('`'))}: {expected}"
+def _types(of: Any) -> tuple[type, ...]:
+    return tuple(part for part in (of, *get_args(of)) if isinstance(part, type))
+
+
+_HINTS = get_type_hints(Settings)
+#: Variable to field, and the same for the variables that name a secret's file.
+_FIELDS = {variable(field): field for field in Settings.__struct_fields__}
+_FILES = {
+    f"{variable(field)}_FILE": field
+    for field in Settings.__struct_fields__
+    if any(issubclass(part, Secret) for part in _types(_HINTS[field]))
+}
+_LISTS = {field for field in Settings.__struct_fields__ if getattr(_HINTS[field], "__origin__", None) is tuple}
+
+
+class Given(NamedTuple):
+    """What the environment says of a field."""
+
+    text: str
+    #: The variable that says it.
+    variable: str
+
+
+def given(environment: Mapping[str, str] = os.environ) -> dict[str, Given]:
+    """Give what is set, by field, unchecked; a secret's file is read.
+
+    Raises SettingsError for a variable that is unknown, doubles another, or names a file that can't be read.
+    """
+    found: dict[str, Given] = {}
+    for name, text in environment.items():
+        field = _FIELDS.get(name) or _FILES.get(name)
+        if field is not None:
+            if field in found:
+                raise SettingsError(f"{variable(field)} and {variable(field)}_FILE are both set; one must go")
+            found[field] = Given(text if name in _FIELDS else _content(name, text), name)
+        elif name.startswith(PREFIX):
+            raise SettingsError(f"{name} is not a setting; there are {', '.join(sorted({*_FIELDS, *_FILES}))}")
+    return found
+
+
+def _content(name: str, path: str) -> str:
+    """Give what is in a secret's file, without the line's end that editors put there."""
+    try:
+        return Path(path).read_text().removesuffix("\n").removesuffix("\r")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a text"
+        raise SettingsError(f"{name}: {path!r} can't be read: {reason}") from None
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings. Raises SettingsError, naming the variable that is unknown or wrong."""
+    texts = given(environment)
+    values = {field: text.split(",") if field in _LISTS and text else text for field, (text, _) in texts.items()}
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
+    except msgspec.ValidationError as error:
+        expected, _, path = str(error).partition(" - at `$.")
+        field = path.rstrip("`").partition("[")[0]
+        raise SettingsError(f"{texts[field].variable}: {expected}") from None
+
+
+def shown(settings: Settings) -> dict[str, str]:
+    """Give every setting's variable with its value as the environment would have it, secrets as `***`."""
+    return {variable(field): _text(getattr(settings, field)) for field in Settings.__struct_fields__}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:g}" if isinstance(value, float) else str("" if value is None else value)
+
+
+def without_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give what of `environment` is no setting, for a process that is told its settings otherwise."""
+    ours = {*_FIELDS, *_FILES}
+    return {name: text for name, text in environment.items() if name not in ours and not name.startswith(PREFIX)}

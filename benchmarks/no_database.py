@@ -40,7 +40,7 @@ class _AnswersAtOnce:
 
 @asynccontextmanager
 async def _services() -> AsyncIterator[Services]:
-    database = open_database(_settings.database_url)  # never connected to
+    database = open_database(_settings.database_url.reveal())  # never connected to
     yield Services(
         database=database,
         schema_head=migrations.head(),

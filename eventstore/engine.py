@@ -22,4 +22,4 @@ def open_database(url: str, *, patient: bool = False) -> Database:
         return PostgresDatabase(parsed, patient=patient)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
         return SqliteDatabase(parsed)
-    raise UnsupportedDatabaseError(parsed.render_as_string())
+    raise UnsupportedDatabaseError(parsed.set(query={}).render_as_string())  # nor is its query told

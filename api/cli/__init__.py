@@ -1,7 +1,8 @@
-"""The shell's door: `itemledger serve`, `migrate`, `rebuild`, `verify` and `openapi`; a file each."""
+"""The shell's door: `itemledger serve`, `migrate`, `rebuild`, `verify`, `openapi` and `config`; a file each."""
 
 import click
 
+from api.cli.config import config
 from api.cli.migrate import migrate
 from api.cli.openapi import describe
 from api.cli.rebuild import rebuild
@@ -15,5 +16,5 @@ def main() -> None:
     """Itemledger: an event-sourced item service."""
 
 
-for _command in (serve, migrate, rebuild, verify, describe):
+for _command in (serve, migrate, rebuild, verify, describe, config):
     main.add_command(_command)

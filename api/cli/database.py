@@ -33,7 +33,7 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
 
     async def run() -> T:
         with _cancelled_by_signals(signals):
-            database = open_database(settings.database_url, patient=True)
+            database = open_database(settings.database_url.reveal(), patient=True)
             try:
                 return await use(database)
             finally:

@@ -14,6 +14,7 @@ from api import boundary
 from api.app import create_app, run
 from api.context import Services
 from api.reply import Message
+from api.secret import SecretUrl
 from api.settings import Settings
 from tests.support.http import DISCONNECT
 from tests.support.service import InProcess, migrate, outer_environment
@@ -47,13 +48,13 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
 
 async def test_it_starts_and_stops(database_url: str) -> None:
     await migrate(database_url)
-    said = await live(create_app(Settings(database_url=database_url)), ["startup", "shutdown"])
+    said = await live(create_app(Settings(database_url=SecretUrl(database_url))), ["startup", "shutdown"])
     assert kinds(said) == ["startup.complete", "shutdown.complete"]
 
 
 async def test_a_start_that_fails_is_told_to_the_server_and_logged(lines: CapturingLogger, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database\n" * 1000)
-    app = create_app(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/file"))
+    app = create_app(Settings(database_url=SecretUrl(f"sqlite+aiosqlite:///{tmp_path}/file")))
     said = await live(app, ["startup", "shutdown"])
     assert kinds(said) == ["startup.failed"]
     assert said[0]["message"]
@@ -64,7 +65,7 @@ async def test_a_start_that_fails_is_told_to_the_server_and_logged(lines: Captur
 
 async def test_a_stop_that_fails_is_told_to_the_server_and_logged(lines: CapturingLogger, database_url: str) -> None:
     await migrate(database_url)
-    settings = Settings(database_url=database_url)
+    settings = Settings(database_url=SecretUrl(database_url))
 
     @asynccontextmanager
     async def failing() -> AsyncIterator[Services]:

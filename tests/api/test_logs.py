@@ -75,6 +75,7 @@ def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
     assert (fault["request_id"], fault["level"], fault["route"]) == ("broken", "error", "/items")
     assert "items" in json.dumps(fault["exception"])
     assert fault["exception"][0]["frames"]
+    assert "locals" not in json.dumps(fault), "variables hold bodies, credentials and keys"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,20 @@
 """Settings come from the environment, each by its own variable; one that is unknown or wrong is refused by name."""
 
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import pytest
 
-from api.settings import Settings, SettingsError, from_environment
+from api.observe import encoded
+from api.secret import Secret, SecretUrl
+from api.settings import Settings, SettingsError, from_environment, shown, without_settings
+
+URL = "postgresql+asyncpg://me:swordfish@db.example/items?host=a:1&host=b:2&password=swordfish"
+SECRETS = {field for field, kind in Settings.__annotations__.items() if "Secret" in str(kind)}
 
 VARIABLES: dict[str, tuple[str, str, object]] = {
-    "database_url": ("DATABASE_URL", "postgresql+asyncpg://me@host/items", "postgresql+asyncpg://me@host/items"),
+    "database_url": ("DATABASE_URL", URL, SecretUrl(URL)),
     "max_queue": ("ITEMLEDGER_MAX_QUEUE", "7", 7),
     "max_batch": ("ITEMLEDGER_MAX_BATCH", "1000", 1000),
     "max_batch_queue": ("ITEMLEDGER_MAX_BATCH_QUEUE", "3", 3),
@@ -45,7 +53,14 @@ def test_all_settings_have_defaults_that_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable", ["ITEMLEDGER_MAX_QUEUES", "ITEMLEDGER_", "ITEMLEDGER_max_queue", "ITEMLEDGER_DATABASE_URL"]
+    "variable",
+    [
+        "ITEMLEDGER_MAX_QUEUES",
+        "ITEMLEDGER_",
+        "ITEMLEDGER_max_queue",
+        "ITEMLEDGER_DATABASE_URL",
+        "ITEMLEDGER_MAX_QUEUE_FILE",
+    ],
 )
 def test_an_unknown_variable_of_ours_is_refused_by_name(variable: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{variable} is not a setting; there are .*ITEMLEDGER_MAX_QUEUE"):
@@ -56,3 +71,71 @@ def test_an_unknown_variable_of_ours_is_refused_by_name(variable: str) -> None:
 def test_a_wrong_value_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{variable}: "):
         from_environment({variable: text})
+
+
+@pytest.mark.parametrize("field", sorted(SECRETS))
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_may_be_in_a_file(field: str, end: str, tmp_path: Path) -> None:
+    variable, text, value = VARIABLES[field]
+    (tmp_path / "secret").write_bytes((text + end).encode())
+    settings = from_environment({f"{variable}_FILE": str(tmp_path / "secret")})
+    assert getattr(settings, field) == value
+
+
+def test_a_secret_is_given_once(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(URL)
+    for order in (1, -1):
+        both = [("DATABASE_URL", URL), ("DATABASE_URL_FILE", str(tmp_path / "secret"))][::order]
+        with pytest.raises(SettingsError, match=r"^DATABASE_URL and DATABASE_URL_FILE are both set"):
+            from_environment(dict(both))
+
+
+@pytest.mark.parametrize("case", ["missing", "a directory", "no text", "no name", "NUL in the name"])
+def test_a_secret_s_file_that_cannot_be_read_is_refused_by_name(case: str, tmp_path: Path) -> None:
+    (tmp_path / "a directory").mkdir()
+    (tmp_path / "no text").write_bytes(b"swordfish\xff")
+    path = {"no name": "", "NUL in the name": "a\0b"}.get(case, str(tmp_path / case))
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL_FILE: .* can't be read: ") as refused:
+        from_environment({"DATABASE_URL_FILE": path})
+    assert "swordfish" not in str(refused.value)
+
+
+@pytest.mark.parametrize("field", sorted(SECRETS))
+def test_a_secret_is_in_nothing_that_is_written_of_it(field: str) -> None:
+    settings = msgspec.structs.replace(Settings(), **{field: type(VARIABLES[field][2])(URL)})  # type: ignore[call-arg]
+    told: list[Any] = [repr(settings), str(settings), f"{settings!r:s}", shown(settings)]
+    told += [encoded(None, "", {"event": "a line of the log", "settings": settings, "it": getattr(settings, field)})]
+    for text in map(str, told):
+        assert "swordfish" not in text
+        assert "***" in text
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (URL, "postgresql+asyncpg://me:***@db.example/items?host=a%3A1&host=b%3A2&password=hidden"),
+        ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+        ("no url, but swordfish", "***"),
+        ("postgresql+asyncpg://me:swordfish@host:port/", "***"),
+    ],
+)
+def test_of_a_database_s_url_all_but_the_password_is_told(url: str, told: str) -> None:
+    assert repr(SecretUrl(url)) == str(SecretUrl(url)) == told
+
+
+def test_a_secret_is_equal_to_what_has_its_text() -> None:
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a")}) == 1
+    assert Secret("a").reveal() == "a"
+
+
+def test_what_is_shown_gives_the_same_settings_again() -> None:
+    settings = from_environment({variable: text for variable, text, _ in VARIABLES.values()})
+    again = {name: text for name, text in shown(settings).items() if text and "***" not in text}
+    assert shown(from_environment({"DATABASE_URL": URL, **again})) == shown(settings)
+
+
+def test_another_process_can_be_given_the_environment_without_settings() -> None:
+    ours = {name: "" for variable, _, _ in VARIABLES.values() for name in (variable, f"{variable}_FILE")}
+    assert without_settings({**ours, "ITEMLEDGER_ANYTHING": "", "PATH": "/bin"}) == {"PATH": "/bin"}

@@ -20,6 +20,7 @@ import migrations
 from api.app import create_app, run
 from api.boundary import Boundary
 from api.context import Services
+from api.secret import SecretUrl
 from api.settings import Settings
 from eventstore.engine import open_database
 
@@ -39,7 +40,7 @@ class InProcess:
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
         """Run the application over `database_url`, its schema brought to head."""
         await migrate(database_url)
-        chosen = Settings(database_url=database_url, **settings)
+        chosen = Settings(database_url=SecretUrl(database_url), **settings)
         async with run(chosen) as services:
 
             @asynccontextmanager
