@@ -10,7 +10,7 @@ from FasterAPI import HTTPException
 from sqlalchemy.exc import IntegrityError
 from structlog.testing import CapturingLogger
 
-from api import boundary, problems
+from api import exchange, problems
 from api.app import StartError
 from api.settings import SettingsError
 from commands import errors as commands
@@ -89,7 +89,7 @@ async def test_a_failure_that_was_foreseen_is_told_as_what_it_is(
 ) -> None:
     status, code, again = FORESEEN[kind]
     lines = CapturingLogger()
-    monkeypatch.setattr(boundary, "log", lines)
+    monkeypatch.setattr(exchange, "log", lines)
     fail(kind())
     for answer in (await ask_all(shared))[:2]:
         problem = check_problem(answer, status, code)
@@ -105,7 +105,7 @@ async def test_an_unexpected_failure_is_told_by_its_request_id_alone_and_logged_
     shared: InProcess, fail: Callable[[Exception], None], monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     lines = CapturingLogger()
-    monkeypatch.setattr(boundary, "log", lines)
+    monkeypatch.setattr(exchange, "log", lines)
     fail(error)
     async with unchanged_log(shared.services.database):
         answers = await ask_all(shared)
