@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -17,8 +17,12 @@ def encoded(_logger: object, _name: str, event: structlog.typing.EventDict) -> b
     return _encoder.encode(event)
 
 
-def configure(level: str) -> None:
-    """Set up logging for this process: `level` is debug, info, warning or error. Lines go to standard output."""
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Set up logging for this process: `level` is debug, info, warning or error. Lines go to standard output.
+
+    A command whose standard output is its result has them go to another `stream`.
+    """
+    stream = stream or sys.stdout
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -26,12 +30,12 @@ def configure(level: str) -> None:
     ]
     factory: Any
     processors: list[structlog.typing.Processor]
-    if sys.stdout.isatty():
+    if stream.isatty():
         processors = [*shared, _console()]
-        factory = structlog.PrintLoggerFactory()
+        factory = structlog.PrintLoggerFactory(stream)
     else:
         processors = [*shared, _traces, encoded]
-        factory = structlog.BytesLoggerFactory(sys.stdout.buffer)
+        factory = structlog.BytesLoggerFactory(stream.buffer)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -39,8 +43,8 @@ def configure(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     # uvicorn and Alembic log by the standard library: their lines come out in the same shape.
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign()))
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign(stream)))
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -49,8 +53,8 @@ def _console() -> structlog.dev.ConsoleRenderer:
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
-def _foreign() -> list[structlog.typing.Processor]:
+def _foreign(stream: TextIO) -> list[structlog.typing.Processor]:
     tidy: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if sys.stdout.isatty():
+    if stream.isatty():
         return [*tidy, _console()]
     return [*tidy, _traces, lambda *given: encoded(*given).decode()]

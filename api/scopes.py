@@ -1,5 +1,6 @@
 """What a credential may be good for: the scopes, one of which each route asks for."""
 
+from collections.abc import Iterable
 from enum import Enum, StrEnum
 
 
@@ -21,3 +22,9 @@ class Unscoped(Enum):
     ANY_CREDENTIAL = "any credential"
     #: Nothing at all: whoever asks is answered.
     OPEN = "no credential"
+
+
+def as_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
+    """Give the scopes among `names`, each once and in one order; a name that is none gives no right."""
+    wanted = set(names)
+    return tuple(scope for scope in Scope if scope in wanted)

@@ -1,0 +1,57 @@
+"""An API key as its holder has it: `itl_`, an id, `_`, a secret of 256 random bits and a checksum.
+
+All digits and letters, so that a double click takes it whole. The prefix and the checksum (CRC-32, as in GitHub's
+tokens) let anybody's scanner tell a leaked key from other text, and let us refuse a mistyped one without a look-up.
+The secret is random and long, so a plain SHA-256 of the key is as hard to undo as a slow hash; see ADR 12.
+"""
+
+import re
+import secrets
+import string
+from hashlib import sha256
+from typing import NamedTuple
+from zlib import crc32
+
+_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_ID_DIGITS = string.digits + string.ascii_lowercase
+_ID_LENGTH = 8
+#: 62 ** 43 > 2 ** 256, 62 ** 6 > 2 ** 32.
+_SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
+_KEY = re.compile(rb"itl_([0-9a-z]{8})_[0-9A-Za-z]{49}")
+
+PREFIX = "itl_"
+
+
+class Presented(NamedTuple):
+    """What is kept, and looked up, of a key: never the key itself."""
+
+    id: str
+    #: SHA-256 of the whole key, 32 bytes.
+    digest: bytes
+
+
+def new_key() -> str:
+    """Make a key of an id and a secret that nobody has."""
+    key_id = "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH))
+    unchecked = f"{PREFIX}{key_id}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
+    return unchecked + _checksum(unchecked.encode())
+
+
+def read_key(key: bytes) -> Presented | None:
+    """Give what to look `key` up by, or None where it is no key: of another form, or with another checksum."""
+    match = _KEY.fullmatch(key)
+    if match is None or _checksum(key[:-_CHECKSUM_LENGTH]).encode() != key[-_CHECKSUM_LENGTH:]:
+        return None
+    return Presented(match[1].decode(), sha256(key).digest())
+
+
+def _checksum(unchecked: bytes) -> str:
+    return _base62(crc32(unchecked), _CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_DIGITS))
+        digits.append(_DIGITS[digit])
+    return "".join(reversed(digits))

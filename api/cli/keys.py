@@ -1,0 +1,149 @@
+"""`itemledger keys`. A new key goes to standard output; what was done, and who did it, is logged on standard error."""
+
+import os
+import pwd
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import msgspec
+import structlog
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Connection
+
+from api import observe
+from api.app import prepare
+from api.auth import key_table
+from api.auth.key_table import NAME_PATTERN, ApiKey, KeyChangeError, NewKey, now
+from api.cli.database import with_database
+from api.cli.durations import Duration, Lifetime
+from api.event_body import format_time
+from api.scopes import Scope
+from eventstore.database import Database
+
+T = TypeVar("T")
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def keys() -> None:
+    """Make, list, replace and end API keys."""
+
+
+@keys.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice([scope.value for scope in Scope]),
+    help="What for; once a scope.",
+)
+@click.option("--expires-in", "lifetime", type=Lifetime(), default="365d", show_default=True, help="90d, 12h; never.")
+@_as_json
+def create_key(name: str, scopes: tuple[str, ...], lifetime: int, as_json: bool) -> None:
+    """Make a key for NAME, and print it: it is not kept, and can't be shown again.
+
+    NAME is the actor of every event that is caused with it.
+    """
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise click.UsageError(
+            "NAME is 1 to 64 of A-Z a-z 0-9 . _ @ + -, begins with a letter or digit, and is not anonymous"
+        )
+    by = _user()
+    new = _change(lambda connection: key_table.create(connection, name, [*map(Scope, scopes)], lifetime, by))
+    _log("API key created", new.key, by)
+    _print_new(new, as_json=as_json)
+
+
+@keys.command("list")
+@click.option("--all", "with_ended", is_flag=True, help="Those too that have expired or were revoked.")
+@_as_json
+def list_keys(with_ended: bool, as_json: bool) -> None:
+    """List the keys: whose, what for, until when, when last used (to within some minutes)."""
+
+    async def read(database: Database) -> list[ApiKey]:
+        await prepare(database)
+        return await database.view(key_table.read_all)
+
+    moment = now()
+    found = [_told(key, moment) for key in with_database(read) if with_ended or key.is_good(moment)]
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found)))
+    else:
+        _print_table(found)
+
+
+@keys.command("rotate")
+@click.argument("key_id")
+@click.option("--overlap", type=Duration(), default="24h", show_default=True, help="How long KEY_ID stays good yet.")
+@click.option("--expires-in", "lifetime", type=Lifetime(), help="90d, 12h; never.  [default: as KEY_ID was made for]")
+@_as_json
+def rotate_key(key_id: str, overlap: int, lifetime: int | None, as_json: bool) -> None:
+    """Make a key to take the place of KEY_ID, with its name and scopes, and print it."""
+    by = _user()
+    new = _change(lambda connection: key_table.rotate(connection, key_id, overlap, lifetime, by))
+    _log("API key rotated", new.key, by, replaces=key_id)
+    _print_new(new, as_json=as_json)
+
+
+@keys.command("revoke")
+@click.argument("key_id")
+def revoke_key(key_id: str) -> None:
+    """End KEY_ID. A second later every process refuses it."""
+    by = _user()
+    key = _change(lambda connection: key_table.revoke(connection, key_id, by))
+    _log("API key revoked", key, by)
+
+
+def _user() -> str:
+    """Say who runs this: not as the environment has it, which anybody can set."""
+    try:
+        return f"shell:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"shell:{os.getuid()}"
+
+
+def _change(work: Callable[[Connection], T]) -> T:
+    async def run(database: Database) -> T:
+        await prepare(database)
+        try:
+            return await database.write(work)
+        except KeyChangeError as error:
+            raise click.ClickException(str(error)) from None
+
+    return with_database(run)
+
+
+def _log(event: str, key: ApiKey, by: str, **more: str) -> None:
+    observe.configure("info", sys.stderr)
+    structlog.get_logger().info(event, key_id=key.id, name=key.name, scopes=key.scopes, by=by, **more)
+
+
+def _print_new(new: NewKey, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode({"key": new.text, **_told(new.key, now())}))
+    else:
+        click.echo(new.text)
+
+
+def _told(key: ApiKey, moment: int) -> dict[str, Any]:
+    """Give what is known of a key, with times in RFC 3339."""
+    state = "good" if key.is_good(moment) else "expired" if key.revoked_at is None else "revoked"
+    fields = msgspec.structs.asdict(key)
+    times = {name: format_time(time) for name, time in fields.items() if name.endswith("_at") and time is not None}
+    return {**fields, **times, "state": state}
+
+
+def _print_table(found: list[dict[str, Any]]) -> None:
+    table = Table("id", "name", "scopes", "state", "created", "expires", "last used", box=SIMPLE_HEAD)
+    for key in found:
+        times = [(key[name] or "never")[:16].replace("T", " ") for name in ("created_at", "expires_at", "last_used_at")]
+        table.add_row(key["id"], key["name"], " ".join(key["scopes"]), key["state"], *times)
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,0 +1,33 @@
+"""Credentials for tests: keys straight from the table, and headers that show them."""
+
+import asyncio
+from functools import partial
+
+from api.auth import key_table
+from api.auth.key_table import NewKey
+from api.scopes import Scope
+from eventstore.database import Database
+from tests.eventstore.recording import opened
+
+HOUR = 3600 * 1_000_000
+
+
+async def make_key(database: Database, name: str = "tester", *scopes: Scope, lifetime: int = HOUR) -> NewKey:
+    """Make a key for `name`; with no scope given it has them all."""
+    make = partial(key_table.create, name=name, scopes=scopes or [*Scope], lifetime=lifetime, by="test")
+    return await database.write(make)
+
+
+def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
+    """Make a key in a database whose schema is at head, for a test without an event loop; give its text."""
+
+    async def make() -> str:
+        async with opened(database_url) as database:
+            return (await make_key(database, name, *scopes)).text
+
+    return asyncio.run(make())
+
+
+def bearer(credential: str) -> dict[str, str]:
+    """Give the header that shows a key or a token."""
+    return {"authorization": f"Bearer {credential}"}
