@@ -111,7 +111,7 @@ ROUTES = [
                 example={
                     "log_position": 42,
                     "projections": {"items": 42, "activity": 42},
-                    "schema_revision": "0006",
+                    "schema_revision": "0007",
                     "status": "ready",
                 },
             ),

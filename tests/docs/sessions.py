@@ -17,7 +17,9 @@ from tests.support.service import serving
 #: Where the pages say that the service is.
 ADDRESS = "localhost:8000"
 
-_VOLATILE = re.compile(r'(?m)(?<=^date: ).*|(?<=^x-request-id: ).*|(?<="request_id":")[^"]*|(?<="day":")[^"]*')
+_VOLATILE = re.compile(
+    r'(?m)(?<=^date: ).*|(?<=^x-request-id: ).*|(?<="request_id":")[^"]*|(?<="day":")[^"]*|(?<="schema_revision":")[^"]*'
+)
 
 
 class Step(Struct, frozen=True):
