@@ -1,6 +1,7 @@
 """Events as they travel: the one document of an event that is queried, followed and exported."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 from msgspec import Meta, Raw, Struct
@@ -79,7 +80,13 @@ def stored(document: EventDocument) -> StoredEvent:
 
 def format_time(microseconds: int) -> str:
     """Write microseconds since the epoch as RFC 3339 in UTC, to the microsecond: `2026-11-24T08:00:00.000000Z`."""
-    return (_EPOCH + microseconds * _MICROSECOND).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_format_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache  # what is exported comes in the order of time
+def _format_second(seconds: int) -> str:
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
 
 
 def parse_time(text: str) -> int:

@@ -26,9 +26,8 @@ class Head(Struct, frozen=True):
     frontier: merkle.Frontier
 
 
-_LOCK_HEAD = (
-    select(log_head.c.position, log_head.c.recorded_at, log_head.c.frontier).where(log_head.c.id == 1).with_for_update()
-)
+_HEAD = select(log_head.c.position, log_head.c.recorded_at, log_head.c.frontier).where(log_head.c.id == 1)
+_LOCK_HEAD = _HEAD.with_for_update()
 _MOVE_HEAD = (
     update(log_head)
     .where(log_head.c.id == 1)
@@ -75,7 +74,15 @@ def lock_head(connection: Connection) -> Head:
     The lock is the head's row. Under READ COMMITTED whoever waited for it reads it anew, and every later statement sees
     what was committed meanwhile. On SQLite, which knows no such clause, BEGIN IMMEDIATE has taken the lock already.
     """
-    row = connection.execute(_LOCK_HEAD).one()
+    return _head(connection.execute(_LOCK_HEAD).one())
+
+
+def read_head(connection: Connection) -> Head:
+    """Give the log's head, without the append lock: it may have moved on when this returns."""
+    return _head(connection.execute(_HEAD).one())
+
+
+def _head(row: Row[int, int, bytes]) -> Head:
     return Head(row.position, row.recorded_at, merkle.unpack(row.frontier))
 
 

@@ -1,8 +1,9 @@
-"""The shell's door: `itemledger serve`, `migrate`, `rebuild`, `verify`, `openapi`, `config` and `keys`; a file each."""
+"""The shell's door: a file for each command."""
 
 import click
 
 from api.cli.config import config
+from api.cli.events import events
 from api.cli.keys import keys
 from api.cli.migrate import migrate
 from api.cli.openapi import describe
@@ -17,5 +18,14 @@ def main() -> None:
     """Itemledger: an event-sourced item service."""
 
 
-for _command in (serve, migrate, rebuild, verify, describe, config, keys):
+for _command in (
+    serve,
+    migrate,
+    events,
+    rebuild,
+    verify,
+    config,
+    keys,
+    describe,
+):
     main.add_command(_command)

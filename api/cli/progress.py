@@ -1,53 +1,68 @@
-"""How a rebuild's progress is told: a bar for who watches a terminal, else a line about once a second."""
+"""How progress is told: a bar for who watches a terminal, else a line about once a second."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import NamedTuple, TypeVar
 
 import click
 import msgspec
 from rich import progress as rich
 from rich.console import Console
 
-from projections.rebuild import Progress
-
-Tell = Callable[[Progress], None]
+P = TypeVar("P")
 
 #: Seconds between two lines of one phase.
 _PAUSE = 1.0
 
 
+class Told(NamedTuple):
+    """Progress in words and numbers."""
+
+    #: What is being done.
+    phase: str
+    #: How far that is, empty where only its beginning is known.
+    far: str
+    position: int
+    target: int
+
+
 @contextmanager
-def telling(*, as_json: bool) -> Iterator[Tell]:
+def telling(describe: Callable[[P], Told], *, as_json: bool = False) -> Iterator[Callable[[P], None]]:
     """Give what tells people of progress, on standard error; or programs, on standard output: an object a line."""
     console = Console(stderr=True)
     if as_json:
-        yield _seldom(lambda progress: click.echo(msgspec.json.encode({"progress": progress})))
+        yield _seldom(describe, lambda progress, _: click.echo(msgspec.json.encode({"progress": progress})))
     elif console.is_terminal:
-        with _bar(console) as tell:
-            yield tell
+        with _bar(console) as show:
+            yield lambda progress: show(describe(progress))
     else:
-        yield _seldom(
-            lambda progress: click.echo(": ".join(filter(None, (_phase(progress), _far(progress)))), err=True)
-        )
+        yield _seldom(describe, lambda _, told: click.echo(": ".join(filter(None, (told.phase, told.far))), err=True))
 
 
-def _seldom(tell: Tell) -> Tell:
+def how_far(position: int, target: int, rate: float, eta: float | None) -> str:
+    """Say how far in a log something is: positions, positions a second, and seconds left where that is known."""
+    left = "" if eta is None else f", {timedelta(seconds=round(eta))} left"
+    return f"{position:,} of {target:,} events, {rate:,.0f} a second{left}"
+
+
+def _seldom(describe: Callable[[P], Told], tell: Callable[[P, Told], None]) -> Callable[[P], None]:
     """Let `tell` know of the beginning of every phase, and then of what is new about once a second."""
-    told: tuple[str, float] = ("", 0.0)
+    last: tuple[str, float] = ("", 0.0)
 
-    def tell_seldom(progress: Progress) -> None:
-        nonlocal told
-        if progress.phase != told[0] or monotonic() - told[1] >= _PAUSE:
-            tell(progress)
-            told = progress.phase, monotonic()
+    def tell_seldom(progress: P) -> None:
+        nonlocal last
+        told = describe(progress)
+        if told.phase != last[0] or monotonic() - last[1] >= _PAUSE:
+            tell(progress, told)
+            last = told.phase, monotonic()
 
     return tell_seldom
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Tell]:
+def _bar(console: Console) -> Iterator[Callable[[Told], None]]:
     columns = (
         rich.SpinnerColumn(),  # shows that it lives, in phases of which nothing is told
         rich.TextColumn("{task.description}"),
@@ -58,20 +73,7 @@ def _bar(console: Console) -> Iterator[Tell]:
     with rich.Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=None, far="")
 
-        def tell(progress: Progress) -> None:
-            far = _far(progress)
-            bar.update(task, description=_phase(progress), completed=progress.position, total=progress.target, far=far)
+        def show(told: Told) -> None:
+            bar.update(task, description=told.phase, completed=told.position, total=told.target, far=told.far)
 
-        yield tell
-
-
-def _phase(progress: Progress) -> str:
-    return f"{progress.projection}, {progress.phase}"
-
-
-def _far(progress: Progress) -> str:
-    """Say how far the replay is; of other phases only their beginning is known."""
-    if progress.phase != "fill":
-        return ""
-    left = "" if progress.eta is None else f", {timedelta(seconds=round(progress.eta))} left"
-    return f"{progress.position:,} of {progress.target:,} events, {progress.rate:,.0f} a second{left}"
+        yield show

@@ -6,12 +6,12 @@ import msgspec
 from api.app import prepare
 from api.cli.database import stand_back, with_database
 from api.cli.mend import mend_item
-from api.cli.progress import telling
+from api.cli.progress import Told, how_far, telling
 from api.cli.report import DIFFERED, print_report
 from eventstore.database import Database
 from eventstore.errors import LockHeldError
 from projections import PROJECTIONS
-from projections.rebuild import Options
+from projections.rebuild import Options, Progress
 from projections.rebuild import rebuild as replay
 from projections.rebuilds import OvertakenError, RebuildCancelledError, Report
 
@@ -41,7 +41,7 @@ def rebuild(
 
     async def run(database: Database) -> Report:
         await prepare(database)
-        with telling(as_json=as_json) as tell:
+        with telling(_told, as_json=as_json) as tell:
             try:
                 return await replay(database, projection, options, tell)
             except LockHeldError:
@@ -55,3 +55,10 @@ def rebuild(
     else:
         print_report(report)
     raise click.exceptions.Exit(DIFFERED if report.rows_differ else 0)
+
+
+def _told(progress: Progress) -> Told:
+    """Put progress in words. How far the replay is can be said; of other phases only their beginning is known."""
+    position, target = progress.position, progress.target
+    far = how_far(position, target, progress.rate, progress.eta) if progress.phase == "fill" else ""
+    return Told(f"{progress.projection}, {progress.phase}", far, position, target)

@@ -1,0 +1,108 @@
+"""`itemledger events export`: what it writes where, what it says, and what it refuses."""
+
+import csv
+import json
+import os
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from tests.eventstore.recording import opened
+from tests.support.rebuilding import EVENTS, fill
+from tests.support.service import ITEMLEDGER, outer_environment
+
+
+@pytest.fixture
+async def filled_url(ready_url: str) -> str:
+    """A database whose log has something to export."""
+    async with opened(ready_url) as database:
+        await fill(database)
+    return ready_url
+
+
+def export(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
+        [ITEMLEDGER, "events", "export", *arguments],
+        env={**outer_environment(), "DATABASE_URL": url},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_log_goes_to_a_file_with_a_manifest_and_to_standard_output_alike(filled_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    done = export(filled_url, "--output", path)
+    assert (done.returncode, done.stdout) == (0, b""), done
+    content = path.read_bytes()
+    positions = [json.loads(line)["position"] for line in content.splitlines()]
+    assert positions == list(range(1, EVENTS + 1))
+    made = json.loads((tmp_path / "log.jsonl.manifest.json").read_text())
+    assert (made["count"], made["sha256"], made["bytes"]) == (EVENTS, sha256(content).hexdigest(), len(content))
+    *lines, last = done.stderr.decode().splitlines()
+    assert lines[0].startswith(f"export: {EVENTS:,} of {EVENTS:,} events, ")
+    assert last == f"{EVENTS:,} events in {path}, {len(content):,} bytes; log.jsonl.manifest.json says more"
+
+    streamed = export(filled_url, "--output", "-", "--format", "jsonl")
+    assert (streamed.returncode, streamed.stdout) == (0, content)
+
+
+def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path: Path) -> None:
+    chosen = ("--item", "3", "--type", "item.changed.v1", "--actor", "anonymous", "--after", "3", "--before", "900")
+    done = export(filled_url, "--format", "csv", "--output", tmp_path / "few.csv", *chosen)
+    assert done.returncode == 0, done
+    (row,) = csv.DictReader((tmp_path / "few.csv").read_text().splitlines())
+    assert (row["position"], row["item_id"], row["version"]) == (str(EVENTS // 2 + 3), "3", "2")
+    made = json.loads((tmp_path / "few.csv.manifest.json").read_text())
+    assert made["filter"] == {
+        "item_id": 3, "type": "item.changed.v1", "actor": "anonymous", "after": 3, "before": 900,
+    }  # fmt: skip
+    assert (made["format"], made["count"]) == ("csv", 1)
+
+
+def test_what_is_no_file_is_written_to_as_a_stream(filled_url: str, tmp_path: Path) -> None:
+    assert export(filled_url, "--output", "/dev/null").returncode == 0
+    assert export(filled_url, "--output", "/dev/full").stderr.splitlines()[-1].startswith(b"Error: ")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", f"wc -l < {pipe}"], stdout=subprocess.PIPE) as counting:
+        assert export(filled_url, "--output", pipe).returncode == 0
+        assert counting.communicate()[0].strip() == b"%d" % EVENTS
+    assert sorted(path.name for path in tmp_path.iterdir() if "pipe" in path.name) == ["pipe"]
+
+
+def test_who_reads_standard_output_may_stop(filled_url: str) -> None:
+    shell = f"{ITEMLEDGER} events export --output - | head -n 1"
+    done = subprocess.run(
+        ["/bin/sh", "-c", shell],
+        env={**outer_environment(), "DATABASE_URL": filled_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert json.loads(done.stdout)["position"] == 1
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["--output", "x", "--format", "xml"], ["--output", "x", "--after", "-1"]])
+def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: list[str]) -> None:
+    done = export(sqlite_url, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"Usage: itemledger events export")
+
+
+def test_what_can_not_be_done_is_said_in_one_line(filled_url: str, sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "there").write_text("")
+    for output, words in (("there", "is there already"), ("no/where", "No such file")):
+        done = export(filled_url, "--output", tmp_path / output)
+        assert done.returncode == 1
+        (line,) = done.stderr.decode().splitlines()
+        assert line.startswith("Error: ")
+        assert words in line
+    nowhere = export(f"{sqlite_url}.other", "--output", tmp_path / "x")
+    assert nowhere.returncode == 1
+    assert not Path(f"{sqlite_url}.other".partition("///")[2]).exists()
