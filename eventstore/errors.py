@@ -78,3 +78,17 @@ class LockHeldError(EventStoreError):
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class ProofError(EventStoreError):
+    """The proof does not hold: {reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class InconsistentLogError(EventStoreError):
+    """The log was changed from outside: {reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason

@@ -4,6 +4,7 @@ A tree of n leaves is kept as its *frontier*: the roots of its complete subtrees
 bit of n. That is all it takes to append a leaf and to give the root, whatever n is.
 """
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 HASH_SIZE = 32
@@ -54,6 +55,13 @@ def root(frontier: Frontier) -> bytes:
     for left in reversed(rest):
         node = node_hash(left, node)
     return node
+
+
+def complete_root(hashes: Sequence[bytes]) -> bytes:
+    """Give the root of a complete subtree from those of its parts of one height: 1, 2, 4, 8, ... of them."""
+    while len(hashes) > 1:
+        hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+    return hashes[0]
 
 
 def pack(frontier: Frontier) -> bytes:
