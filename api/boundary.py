@@ -11,14 +11,16 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import problems
 from api.body import ClientDisconnectedError, read_body, whole
 from api.context import Services, current
+from api.cors import Cors
 from api.exchange import Exchange
 from api.query import parse
 from api.reply import Receive, Reply, Scope, Send
-from api.routing import Route, RouteTable, options
+from api.routing import Route, RouteTable, allow, options
 from api.settings import Settings
 
 log = structlog.get_logger()
@@ -38,19 +40,23 @@ class Boundary:
         self._routes = RouteTable(routes)
         self._settings = settings
         self._lifespan = lifespan
+        self._cors = Cors(settings.cors_origins)
+        serve: Any = self._serve
+        trusted: list[str] = [*settings.trusted_proxies]
+        self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
         self._services: Services | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope (ASGI 3): HTTP requests and the lifespan; a WebSocket is closed at once."""
         if scope["type"] == "http":
-            await self._serve(scope, receive, send)
+            await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, send, self._services)
+        exchange = Exchange(scope, send, self._services, self._cors)
         try:
             await self._dispatch(scope, receive, exchange)
         except ClientDisconnectedError:
@@ -67,7 +73,8 @@ class Boundary:
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash is not a slash
         if scope["method"] == "OPTIONS":
             methods = self._routes.methods(scope["path"])
-            await Reply(204, headers=options(methods)).to_asgi(exchange.send)
+            preflight = self._cors.preflight(exchange.context.headers, allow(methods))
+            await Reply(204, headers=(*options(methods), *preflight)).to_asgi(exchange.send)
             return
         route = self._routes.find(scope["method"], scope["path"])
         exchange.route = route

@@ -79,6 +79,10 @@ class RequestContext(Struct):
     method: str
     path: str
     headers: dict[bytes, bytes]
+    #: The client's IP address, or `unknown`.
+    address: str
+    #: Who asks: the name of the credential.
+    actor: str = ANONYMOUS
     #: The query parameters, as the struct that the route names.
     query: Any = None
     body: bytes = b""
@@ -115,8 +119,8 @@ class RequestContext(Struct):
         key = idempotency.read_key(self.headers.get(b"idempotency-key"))
         sent = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
         metadata = Metadata(
-            new_id() if key is None else idempotency.command_id(ANONYMOUS, self.method, self.path, key),
-            ANONYMOUS,
+            new_id() if key is None else idempotency.command_id(self.actor, self.method, self.path, key),
+            self.actor,
             sha256(sent).digest(),
             self.correlation_id,
         )

@@ -9,6 +9,7 @@ from swagger_ui_bundle import swagger_ui_path
 
 from api.context import current
 from api.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
+from api.protection import CONTENT_SECURITY_POLICY
 from api.reply import JSON, Reply, json_reply
 from api.routing import Answer, Route
 from api.scopes import Unscoped
@@ -35,8 +36,8 @@ _PAGE = b"""<!doctype html>
 <script src="/docs/start.js"></script>
 </html>
 """
-#: Swagger UI styles elements one by one and draws with data: images; all else must come from here.
-_POLICY = b"default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+#: Swagger UI styles elements one by one and draws with data: images; all else is as for every answer.
+_POLICY = f"{CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:".encode()
 
 _KINDS = {kind.code: kind for kind in KINDS}
 
@@ -106,7 +107,7 @@ ROUTES = [
         description="For people with a browser. Nothing on it comes from another machine.",
         tag="description",
         scope=Unscoped.OPEN,
-        answers=(Answer(200, "HTML", str, ("Content-Security-Policy",), _PAGE.decode(), media_type="text/html"),),
+        answers=(Answer(200, "HTML", str, (), _PAGE.decode(), media_type="text/html"),),
     ),
     Route(
         "GET",
@@ -125,9 +126,9 @@ ROUTES = [
             }
         },
         answers=(
-            Answer(200, "The file", str, ("Cache-Control",), _START.decode(), media_type="text/javascript"),
-            Answer(200, "The file", str, ("Cache-Control",), ".swagger-ui{color:#3b4151}", media_type="text/css"),
-            Answer(200, "The file", bytes, ("Cache-Control",), media_type="image/png"),
+            Answer(200, "The file", str, (), _START.decode(), media_type="text/javascript"),
+            Answer(200, "The file", str, (), ".swagger-ui{color:#3b4151}", media_type="text/css"),
+            Answer(200, "The file", bytes, media_type="image/png"),
         ),
         problems=(NOT_FOUND,),
     ),

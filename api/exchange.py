@@ -3,15 +3,27 @@
 import re
 from collections.abc import Iterable
 from time import perf_counter_ns
+from typing import Any
 
 import structlog
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from api import problems
 from api.context import RequestContext, Services, new_id
+from api.cors import Cors
+from api.observe import audit, summary
+from api.peer import address_of
+from api.protection import protection
 from api.reply import Message, Scope, Send
 from api.routing import Route
+from api.scopes import Scope as Right
 
 log = structlog.get_logger()
+
+#: Whoever uses these has read the history.
+_HISTORY = (Right.EVENTS_READ, Right.EVENTS_EXPORT)
+_REFUSED = (401, 403, 429)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(
@@ -22,7 +34,7 @@ _TRACEPARENT = re.compile(
 class Exchange:
     """One request and its answer: what is added to every answer, and what is logged of it."""
 
-    def __init__(self, scope: Scope, send: Send, services: Services | None) -> None:
+    def __init__(self, scope: Scope, send: Send, services: Services | None, cors: Cors) -> None:
         headers = _combined(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
         request_id = sent_id.decode() if _REQUEST_ID.fullmatch(sent_id) else new_id()
@@ -35,9 +47,13 @@ class Exchange:
             method=scope["method"],
             path=scope["path"],
             headers=headers,
+            address=address_of(scope),
         )
+        self._scheme: str = scope["scheme"]
+        self._cors = cors.headers(headers)
         self.route: Route | None = None
         self.status: int | None = None
+        self._code: str | None = None
         self._send = send
         self._started = perf_counter_ns()
 
@@ -47,11 +63,13 @@ class Exchange:
             self.status = message["status"]
             context = self.context
             position = context.services.position if context.position is None else context.position
-            own = [(b"x-request-id", context.request_id.encode()), (b"log-position", b"%d" % position)]
-            if context.replayed:
-                own.append((b"idempotency-replayed", b"true"))
-            headers = [*message["headers"], *own]
-            message = {**message, "headers": headers}
+            headers = (
+                *message["headers"],
+                (b"x-request-id", context.request_id.encode()),
+                (b"log-position", b"%d" % position),
+                *([(b"idempotency-replayed", b"true")] if context.replayed else []),
+            )
+            message = {**message, "headers": [*headers, *protection(headers, self._scheme), *self._cors]}
         elif self.context.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
@@ -59,26 +77,46 @@ class Exchange:
     async def fail(self, error: Exception) -> None:
         """Answer with the problem that `error` is; log one that nobody foresaw, with its trace."""
         kind = problems.kind_of(error)
+        self._code = kind.code
         if kind is problems.INTERNAL:
-            log.error("unexpected error", request_id=self.context.request_id, route=self._path(), exc_info=error)
+            log.error("unexpected error", request_id=self.context.request_id, route=self._template, exc_info=error)
         elif error.__cause__ is not None and kind.status >= 500:
-            log.warning(kind.code, request_id=self.context.request_id, cause=repr(error.__cause__))
+            log.warning(kind.code, request_id=self.context.request_id, cause=summary(error.__cause__))
         if self.status is None:
             await problems.reply_to(error, self.context.request_id).to_asgi(self.send)
 
     def log(self) -> None:
-        """Write the request's line. A status of 0 says that the client left before its request was whole."""
-        log.info(
-            "request",
-            request_id=self.context.request_id,
-            method=self.context.method,
-            route=self._path(),
-            status=self.status,
-            duration_ms=(perf_counter_ns() - self._started) / 1e6,
-        )
+        """Write the request's line: who asked, from where, for what, and how it ended; no body, and no credential.
 
-    def _path(self) -> str | None:
+        A status of 0 says that the client left before its request was whole. Who was refused, and who read what of the
+        history, is written whatever the level.
+        """
+        context, route = self.context, self.route
+        line: dict[str, Any] = {
+            "request_id": context.request_id,
+            "actor": context.actor,
+            "address": context.address,
+            "method": context.method,
+            "route": self._template,
+            "status": self.status,
+            "code": self._code,
+            "position": context.position,
+            "duration_ms": (perf_counter_ns() - self._started) / 1e6,
+        }
+        if route is not None and route.scope in _HISTORY:
+            audit.info("request", **line, path=context.path, filter=_given(context.query))
+        elif self.status in _REFUSED:
+            audit.warning("request", **line)
+        else:
+            log.info("request", **line)
+
+    @property
+    def _template(self) -> str | None:
         return self.route.path if self.route else None
+
+
+def _given(query: Struct | None) -> dict[str, Any]:
+    return {} if query is None else {name: value for name, value in asdict(query).items() if value is not None}
 
 
 def _combined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api import idempotency
+from api.protection import CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY
 
 #: Request headers that routes name where they heed them.
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
@@ -40,6 +41,7 @@ COMMON_REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     },
 }
+#: Response headers that answers name where they have them.
 RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
     "Location": {
         "description": "Where the new item is, or the projection that is being rebuilt",
@@ -53,13 +55,6 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '"2.1"',
     },
-    "Log-Position": {
-        "description": "The position in the log that the answer reflects; as `min_position` it makes sure that a later "
-        "answer does, too",
-        "required": True,
-        "schema": {"type": "integer", "format": "int64", "minimum": 0},
-        "example": 42,
-    },
     "Idempotency-Replayed": {
         "description": "Where the answer is that of an earlier request with the same `Idempotency-Key`",
         "schema": {"type": "string", "const": "true"},
@@ -71,28 +66,70 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '</items>; rel="first", </items?cursor=WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0>; rel="next"',
     },
-    "X-Request-Id": {
-        "description": "The request's name in the logs",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"},
-        "example": "a1",
-    },
     "Retry-After": {
         "description": "Seconds to wait before trying again",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
         "example": 1,
     },
+}
+#: Response headers that every answer has, or can have.
+COMMON_RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
+    "Log-Position": {
+        "description": "The position in the log that the answer reflects; as `min_position` it makes sure that a later "
+        "answer does, too",
+        "required": True,
+        "schema": {"type": "integer", "format": "int64", "minimum": 0},
+        "example": 42,
+    },
+    "X-Request-Id": {
+        "description": "The request's name in the logs",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:/+=@-]{1,128}$"},
+        "example": "a1",
+    },
     "Cache-Control": {
-        "description": "How long the answer may be kept (RFC 9111)",
+        "description": "How long the answer may be kept (RFC 9111): not at all, where nothing else is said",
         "required": True,
         "schema": {"type": "string"},
         "example": "no-store",
     },
     "Content-Security-Policy": {
-        "description": "Where the page may load from",
+        "description": "What a page may load, and who may frame it",
         "required": True,
         "schema": {"type": "string"},
-        "example": "default-src 'self'",
+        "example": CONTENT_SECURITY_POLICY,
+    },
+    "X-Content-Type-Options": {
+        "description": "No browser is to guess at another media type",
+        "required": True,
+        "schema": {"type": "string", "const": "nosniff"},
+        "example": "nosniff",
+    },
+    "Referrer-Policy": {
+        "description": "No browser is to tell others where it has been",
+        "required": True,
+        "schema": {"type": "string", "const": "no-referrer"},
+        "example": "no-referrer",
+    },
+    "Strict-Transport-Security": {
+        "description": "Over TLS: from now on come by TLS alone (RFC 6797)",
+        "schema": {"type": "string", "const": STRICT_TRANSPORT_SECURITY},
+        "example": STRICT_TRANSPORT_SECURITY,
+    },
+    "Vary": {
+        "description": "Where pages of other origins may call: the answer depends on `Origin`",
+        "schema": {"type": "string", "const": "origin"},
+        "example": "origin",
+    },
+    "Access-Control-Allow-Origin": {
+        "description": "Where the page that calls is of an origin that may: that origin",
+        "schema": {"type": "string", "format": "uri"},
+        "example": "https://app.example",
+    },
+    "Access-Control-Expose-Headers": {
+        "description": "With it, which headers of the answer that page may read",
+        "schema": {"type": "string"},
+        "example": "Location, ETag",
     },
 }

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from api import problems
-from api.headers import COMMON_REQUEST_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS
+from api.headers import COMMON_REQUEST_HEADERS, COMMON_RESPONSE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS
 from api.problems import Kind, ProblemDetails
 from api.routing import Answer, Route
 
@@ -68,7 +68,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
         "security": [],  # nobody needs a credential
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": dict(paths),
-        "components": {"schemas": components, "headers": RESPONSE_HEADERS},
+        "components": {"schemas": components, "headers": RESPONSE_HEADERS | COMMON_RESPONSE_HEADERS},
     }
 
 
@@ -149,9 +149,7 @@ def _success(answer: Answer, schema_of: dict[str, Any], routes: Sequence[Route])
 
 def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any]) -> dict[str, Any]:
     examples = {kind.code: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
-    names = ["Cache-Control"]
-    if any(kind.retry_after for kind in kinds):
-        names.append("Retry-After")
+    names = ["Retry-After"] if any(kind.retry_after for kind in kinds) else []
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
         "headers": _headers(*names),
@@ -173,4 +171,4 @@ def _example(kind: Kind) -> dict[str, Any]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "Log-Position", "X-Request-Id")}
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, *COMMON_RESPONSE_HEADERS)}

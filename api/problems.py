@@ -169,7 +169,7 @@ def reply_to(error: Exception, request_id: str) -> Reply:
     if kind.retry_after is not None:
         headers = (*headers, (b"retry-after", b"%d" % kind.retry_after))
     body = msgspec.json.encode(details)
-    return Reply(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store"), *headers))
+    return Reply(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), *headers))
 
 
 _PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)

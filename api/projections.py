@@ -27,7 +27,6 @@ from projections.rebuild import Options
 from projections.standing import standings
 
 _PROJECTIONS = {projection.name: projection for projection in PROJECTIONS}
-_NO_STORE = (b"cache-control", b"no-store")
 
 
 class RebuildQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,7 +44,7 @@ class RebuildQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
 async def list_projections() -> Reply:
     """Show every projection."""
-    return json_reply(200, await _states(current.get().services, PROJECTIONS), _NO_STORE)
+    return json_reply(200, await _states(current.get().services, PROJECTIONS))
 
 
 async def get_projection(name: str) -> Reply:
@@ -80,7 +79,7 @@ async def cancel_rebuild(name: str) -> Reply:
 
 async def _state(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> Reply:
     [state] = await _states(current.get().services, [projection])
-    return json_reply(status, state, *headers, _NO_STORE)
+    return json_reply(status, state, *headers)
 
 
 async def _states(services: Services, projections: Sequence[Projection]) -> list[ProjectionState]:
@@ -186,7 +185,7 @@ ROUTES = [
                 200,
                 "Every projection that this version of the service has",
                 list[ProjectionState],
-                ("Cache-Control",),
+                (),
                 [_EXAMPLE],
                 leads_to={"name": "$response.body#/0/name"},
             ),
@@ -202,7 +201,7 @@ ROUTES = [
         tag="operations",
         scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
-        answers=(Answer(200, "The projection", ProjectionState, ("Cache-Control",), _EXAMPLE, leads_to=_ITS_NAME),),
+        answers=(Answer(200, "The projection", ProjectionState, example=_EXAMPLE, leads_to=_ITS_NAME),),
         problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
     ),
     Route(
@@ -225,7 +224,7 @@ ROUTES = [
                 202,
                 "It is under way, or over already",
                 ProjectionState,
-                ("Location", "Cache-Control"),
+                ("Location",),
                 {**_EXAMPLE, "rebuild": _RUNNING, "last_report": None},
                 leads_to=_ITS_NAME,
             ),
@@ -248,7 +247,7 @@ ROUTES = [
                 202,
                 "It was told to stop",
                 ProjectionState,
-                ("Cache-Control",),
+                (),
                 {**_EXAMPLE, "rebuild": {**_RUNNING, "cancelled": True}, "last_report": None},
                 leads_to=_ITS_NAME,
             ),

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
+from api.cors import Origin
+from api.peer import Network
 from api.secret import Secret, SecretUrl
 
 PREFIX = "ITEMLEDGER_"
@@ -40,7 +42,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
     #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
     check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
-    #: The least severe lines that are logged.
+    #: Addresses or networks of proxies that may say, by `X-Forwarded-For` and `-Proto`, whose requests they pass on.
+    trusted_proxies: tuple[Network, ...] = ()
+    #: Origins of pages elsewhere that may call the service from a browser.
+    cors_origins: tuple[Origin, ...] = ()
+    #: The least severe lines that are logged; those on who was refused, and on who read the history, always are.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
@@ -101,13 +107,17 @@ def _content(name: str, path: str) -> str:
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. Raises SettingsError, naming the variable that is unknown or wrong."""
     texts = given(environment)
-    values = {field: text.split(",") if field in _LISTS and text else text for field, (text, _) in texts.items()}
+    values = {field: _parts(text) if field in _LISTS else text for field, (text, _) in texts.items()}
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").partition("[")[0]
         raise SettingsError(f"{texts[field].variable}: {expected}") from None
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")] if text else []
 
 
 def shown(settings: Settings) -> dict[str, str]:

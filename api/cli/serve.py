@@ -1,6 +1,7 @@
 """`itemledger serve`."""
 
 import signal
+import ssl
 import sys
 
 import click
@@ -15,13 +16,18 @@ from eventstore.postgresql import PostgresDatabase
 #: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
 _GRACE_SECONDS = 6
 
+_FILE = click.Path(exists=True, dir_okay=False)
+
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes (PostgreSQL only).")
-def serve(host: str, port: int, workers: int) -> None:
+@click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM): serve HTTPS.")
+@click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM, not encrypted).")
+def serve(host: str, port: int, workers: int, tls_cert: str | None, tls_key: str | None) -> None:
     """Serve until told to stop."""
+    check_tls(tls_cert, tls_key)
 
     async def fit(database: Database) -> None:
         if workers > 1 and not isinstance(database, PostgresDatabase):
@@ -44,9 +50,24 @@ def serve(host: str, port: int, workers: int) -> None:
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=False,  # the boundary sees to them
+        ssl_certfile=tls_cert,
+        ssl_keyfile=tls_key,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def check_tls(certificate: str | None, key: str | None) -> None:
+    """Raise ClickException where the two files are not a certificate and its key, or one is given without the other."""
+    if certificate is None and key is None:
+        return
+    if certificate is None or key is None:
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    try:
+        # An empty password, so that nobody is asked for one at a terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"--tls-cert and --tls-key are no certificate and its key: {error}") from None
 
 
 def application() -> Boundary:

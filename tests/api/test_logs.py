@@ -2,20 +2,33 @@
 
 import asyncio
 import json
+import logging
+import re
 import sqlite3
+import sys
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError
+from structlog.testing import CapturingLogger
 
+from api import exchange, observe
 from eventstore.tables import events
 from tests.support.http import JSON, call, check_problem, part, talk
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess, migrate, serving
 
 FORGED = '{"event":"request","status":200,"forged":true}'
+#: What is told of every request.
+LINE = {"event", "level", "timestamp", "request_id", "method", "route", "status", "duration_ms"} | {
+    *("actor", "address", "code", "position")
+}
+#: What would end a line, move a terminal's cursor, set its title or turn what follows around.
+TRICKS = ["\n", "\r\n", "\x1b[2J", "\x1b]0;x\x07", "\x9b2J", "\x7f", "\x85", "\u2028", "\u202e", "\0", '"}\n{"']
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 
@@ -64,7 +77,9 @@ def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
     methods = ["POST", "GET", "GET", "GET", "GET", "GET", "DELETE", "HEAD", "OPTIONS", "PUT"]
     for answer, method, route in zip(asked, methods, routes, strict=True):
         line = written[answer.headers["x-request-id"]]
-        assert {"event", "level", "timestamp", "request_id", "method", "route", "status", "duration_ms"} == set(line)
+        assert set(line) == LINE
+        assert (line["actor"], line["address"]) == ("anonymous", "127.0.0.1")
+        assert line["code"] == (answer.json()["code"] if answer.status_code >= 400 else None)
         assert (line["method"], line["status"]) == (method, answer.status_code)
         # OPTIONS and 405 come before a route is chosen.
         assert line["route"] == route
@@ -76,6 +91,74 @@ def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
     assert "items" in json.dumps(fault["exception"])
     assert fault["exception"][0]["frames"]
     assert "locals" not in json.dumps(fault), "variables hold bodies, credentials and keys"
+
+
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+
+def colourless(captured: pytest.CaptureFixture[bytes]) -> str:
+    return re.sub(r"\x1b\[\d*m", "", captured.readouterr().out.decode())
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_no_value_can_end_a_line_or_command_a_terminal(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    if terminal:
+        on_a_terminal(monkeypatch)
+    try:
+        observe.configure("info")
+        for trick in TRICKS:
+            structlog.get_logger().info("an event", value=f"a{trick}b", filter={"actor": f"a{trick}b"})
+            logging.getLogger("uvicorn.error").info("a message with %s", f"a{trick}b")
+            sys.stdout.flush()
+            lines = colourless(capfdbinary).removesuffix("\n").split("\n")
+            assert len(lines) == 2
+            for line in lines:
+                assert line.isprintable(), (trick, line)
+                assert terminal or json.loads(line)
+    finally:
+        structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_trace_holds_no_row_no_parameter_and_no_variable(
+    terminal: bool, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    if terminal:
+        on_a_terminal(monkeypatch)
+    try:
+        observe.configure("info")
+        body = "sword" + "fish"
+        errors = [IntegrityError("INSERT", {"name": body}, Exception(f"no such thing\nDETAIL: row ({body})"))]
+        try:
+            raise ExceptionGroup("several", errors)
+        except ExceptionGroup as error:
+            structlog.get_logger().error("unexpected error", exc_info=error)
+            assert observe.summary(errors[0]) == "IntegrityError: (builtins.Exception) no such thing"
+        sys.stdout.flush()
+        told = colourless(capfdbinary)
+        assert "no such thing" in told
+        assert "test_logs.py" in told
+        assert "swordfish" not in told
+    finally:
+        structlog.reset_defaults()
+
+
+async def test_what_clients_send_is_in_no_line(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = CapturingLogger()
+    monkeypatch.setattr(exchange, "log", logger)
+    for trick in TRICKS:
+        sent = f"a{trick}b"
+        headers = [(name, sent.encode().decode("latin-1")) for name in ("X-Request-Id", "traceparent", "Authorization")]
+        headers += [("X-Forwarded-For", "a"), ("Cookie", "a=1"), *JSON.items()]
+        body = part(json.dumps({"name": sent, "price": sent}).encode())
+        for method, target in (("POST", "/items"), ("GET", f"/items/{sent}"), ("GET", f"/{sent}")):
+            assert await call(small.app, method, target, body, headers=headers)
+            line = logger.calls.pop().kwargs
+            assert set(line) == LINE - {"event", "level", "timestamp"}
+            assert sent not in line.values()
 
 
 @pytest.mark.parametrize(

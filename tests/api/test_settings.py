@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.cors import Origin
 from api.observe import encoded
+from api.peer import Network
 from api.secret import Secret, SecretUrl
 from api.settings import Settings, SettingsError, from_environment, shown, without_settings
 
@@ -22,6 +24,8 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "max_batch_body": ("ITEMLEDGER_MAX_BATCH_BODY", "1", 1),
     "body_timeout": ("ITEMLEDGER_BODY_TIMEOUT", "0.5", 0.5),
     "check_interval": ("ITEMLEDGER_CHECK_INTERVAL", "0", 0.0),
+    "trusted_proxies": ("ITEMLEDGER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", (Network("10.0.0.0/8"), Network("::1"))),
+    "cors_origins": ("ITEMLEDGER_CORS_ORIGINS", "https://app.example", (Origin("https://app.example"),)),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 WRONG = {
@@ -32,6 +36,16 @@ WRONG = {
     "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],
     "ITEMLEDGER_CHECK_INTERVAL": ["-1", "nan", "inf", "86401", "never", ""],
+    "ITEMLEDGER_TRUSTED_PROXIES": ["*", "localhost", "10.0.0.1/8", "10.0.0.0/8;::1", "10.0.0.0/8,", "::1/129"],
+    "ITEMLEDGER_CORS_ORIGINS": [
+        *("*", "null", "app.example", "https://app.example/", "https://*.example", "HTTPS://app.example"),
+        *(
+            "https://me@app.example",
+            "https://app.example:0",
+            "https://a.example,",
+            "https://a.example;https://b.example",
+        ),
+    ],
     "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
 }
 

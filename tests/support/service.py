@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -94,12 +95,12 @@ class Server:
             start_new_session=True,  # so that a kill reaches every worker
         )
 
-    def wait_until_ready(self, seconds: float = 20) -> None:
+    def wait_until_ready(self, seconds: float = 20, verify: ssl.SSLContext | bool = True) -> None:
         """Return once the server says it can work; fail with what it printed where it ends or takes too long."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=2, verify=verify).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
