@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -34,9 +34,15 @@ class ClientDisconnectedError(Exception):
 
 
 async def read_body(
-    receive: Receive, headers: Mapping[bytes, bytes], *, wanted: Sequence[str], limit: int, seconds: float
+    receive: Receive,
+    headers: Mapping[bytes, bytes],
+    *,
+    wanted: Sequence[str],
+    limit: int,
+    seconds: float,
+    hold: Callable[[int], None],
 ) -> bytes:
-    """Read a JSON body of at most `limit` bytes that arrives within `seconds`.
+    """Read a JSON body of at most `limit` bytes that arrives within `seconds`; `hold` is told of each byte beforehand.
 
     `wanted` are the media types that it may have; where there are none no body is wanted, and none is given.
 
@@ -52,7 +58,7 @@ async def read_body(
         raise _too_large(limit)
     try:
         async with asyncio.timeout(seconds):
-            body = await _read(receive, limit)
+            body = await _read(receive, limit, hold)
     except TimeoutError:
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
     if not wanted:
@@ -66,7 +72,7 @@ def _is_one_of(media_types: Sequence[str], content_type: bytes) -> bool:
     return match is not None and match[1].lower() in media_types
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
+async def _read(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -77,6 +83,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
+        hold(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)

@@ -15,12 +15,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import problems
 from api.body import ClientDisconnectedError, read_body, whole
+from api.capacity import Capacity, Share
 from api.context import Services, current
 from api.cors import Cors
 from api.exchange import Exchange
+from api.limits import Limits
 from api.query import parse
 from api.reply import Receive, Reply, Scope, Send
 from api.routing import Route, RouteTable, allow, options
+from api.scopes import Unscoped
 from api.settings import Settings
 
 log = structlog.get_logger()
@@ -41,6 +44,8 @@ class Boundary:
         self._settings = settings
         self._lifespan = lifespan
         self._cors = Cors(settings.cors_origins)
+        self._limits = Limits(settings)
+        self._capacity = Capacity(settings.max_requests, settings.max_bodies)
         serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
         self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
@@ -57,8 +62,9 @@ class Boundary:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, send, self._services, self._cors)
+        share = Share(self._capacity)
         try:
-            await self._dispatch(scope, receive, exchange)
+            await self._dispatch(scope, receive, exchange, share)
         except ClientDisconnectedError:
             exchange.status = 0
         except asyncio.CancelledError:
@@ -66,9 +72,12 @@ class Boundary:
             await exchange.fail(problems.Problem(problems.STOPPING, headers=((b"connection", b"close"),)))
         except Exception as error:
             await exchange.fail(error)
+        finally:
+            share.leave()
         exchange.log()
 
-    async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+    async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange, share: Share) -> None:
+        exchange.count(self._limits.arrive(exchange.context.address))
         if b"%2f" in scope["raw_path"].lower():
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash is not a slash
         if scope["method"] == "OPTIONS":
@@ -79,6 +88,9 @@ class Boundary:
         route = self._routes.find(scope["method"], scope["path"])
         exchange.route = route
         request = exchange.context
+        exchange.count(self._limits.admit(request.address, None, exchange.verdicts, route.budget))
+        if route.scope is not Unscoped.OPEN:
+            share.enter()
         request.query = parse(scope["query_string"], route.query)
         request.body = await read_body(
             receive,
@@ -86,6 +98,7 @@ class Boundary:
             wanted=route.media_types if route.body is not None else (),
             limit=self._settings.max_batch_body if route.bulk else self._settings.max_body,
             seconds=self._settings.body_timeout,
+            hold=share.hold,
         )
         current.set(request)
         # HEAD is served as GET, and `exchange` keeps its body back. The server needs its own scope as it is.

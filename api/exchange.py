@@ -10,8 +10,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from api import problems
+from api.buckets import Verdict
 from api.context import RequestContext, Services, new_id
 from api.cors import Cors
+from api.limits import budget_headers, check
 from api.observe import audit, summary
 from api.peer import address_of
 from api.protection import protection
@@ -53,9 +55,16 @@ class Exchange:
         self._cors = cors.headers(headers)
         self.route: Route | None = None
         self.status: int | None = None
+        #: What is left of the budgets that the request was counted against.
+        self.verdicts: list[Verdict] = []
         self._code: str | None = None
         self._send = send
         self._started = perf_counter_ns()
+
+    def count(self, verdicts: list[Verdict]) -> None:
+        """Go on where the budgets that the request was counted against admit it. Raises Problem (429)."""
+        self.verdicts = verdicts
+        check(verdicts)
 
     async def send(self, message: Message) -> None:
         """Pass an ASGI message on, with the headers that every answer has, and to HEAD without a body."""
@@ -68,6 +77,7 @@ class Exchange:
                 (b"x-request-id", context.request_id.encode()),
                 (b"log-position", b"%d" % position),
                 *([(b"idempotency-replayed", b"true")] if context.replayed else []),
+                *budget_headers(self.verdicts),
             )
             message = {**message, "headers": [*headers, *protection(headers, self._scheme), *self._cors]}
         elif self.context.method == "HEAD":

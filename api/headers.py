@@ -112,6 +112,18 @@ COMMON_RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "const": "no-referrer"},
         "example": "no-referrer",
     },
+    "RateLimit-Policy": {
+        "description": "Where requests are counted: the budgets that this one was counted against, with how many a "
+        "client may make (`q`) in how many seconds (`w`)",
+        "schema": {"type": "string"},
+        "example": '"requests";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "With it, how many are left now (`r`), and the seconds until none is missing (`t`); where the "
+        "request was refused, until there is one again",
+        "schema": {"type": "string"},
+        "example": '"requests";r=5999;t=1',
+    },
     "Strict-Transport-Security": {
         "description": "Over TLS: from now on come by TLS alone (RFC 6797)",
         "schema": {"type": "string", "const": STRICT_TRANSPORT_SECURITY},

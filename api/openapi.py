@@ -18,6 +18,8 @@ _REF = "#/components/schemas/{name}"
 #: Problems that any route can answer with.
 _ANYWHERE = (
     problems.INVALID_QUERY,
+    problems.QUOTA_EXCEEDED,
+    problems.BUSY,
     problems.BODY_TIMEOUT,
     problems.BODY_TOO_LARGE,
     problems.UNAVAILABLE,
@@ -31,7 +33,7 @@ with it, in the same transaction.
 
 Errors are problems (RFC 9457); their `code` is stable. `HEAD` works wherever `GET` does. `OPTIONS` answers 204 with
 `Allow`. A path that is not here answers 404 (`not-found`), another method on one that is answers 405
-(`method-not-allowed`) with `Allow`.
+(`method-not-allowed`) with `Allow`. Any request at all can be answered 429 (`quota-exceeded`).
 
 Without notice the service may come to send more: routes, optional parameters, headers, members of objects and codes of
 problems. Clients go on where they meet what they don't know.

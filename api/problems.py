@@ -48,6 +48,9 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     request_id: str
     errors: tuple[Fault, ...] = ()
     outcome: Annotated[str | None, Meta(description="`unknown` where a write may or may not have taken place")] = None
+    violated_policies: Annotated[
+        tuple[str, ...], Meta(description="Which budgets are spent, as `RateLimit-Policy` names them")
+    ] = msgspec.field(default=(), name="violated-policies")
 
 
 NOT_FOUND = Kind("not-found", 404, "Not Found", "No resource has this path.")
@@ -80,6 +83,9 @@ KEY_REUSED = Kind(
 INVALID_BODY = Kind(
     "invalid-body", 422, "Unprocessable Content", "The body is not JSON, or is not what this request takes."
 )
+QUOTA_EXCEEDED = Kind(
+    "quota-exceeded", 429, "Too Many Requests", "The client has asked more often than it may. Nothing was done.", 1
+)
 POSITION_NOT_REACHED = Kind(
     "position-not-reached", 503, "Service Unavailable", "The state asked for by `min_position` is not there yet.", 1
 )
@@ -89,6 +95,9 @@ PROJECTION_NOT_READY = Kind(
 INTERNAL = Kind("internal-error", 500, "Internal Server Error", "A fault of the service; its log has the request_id.")
 OVERLOADED = Kind(
     "overloaded", 503, "Service Unavailable", "Too many writes are waiting. Nothing was done; try again.", 1
+)
+BUSY = Kind(
+    "busy", 503, "Service Unavailable", "This process has as much under way as it may. Nothing was done; try again.", 1
 )
 STOPPING = Kind("stopping", 503, "Service Unavailable", "This process is stopping. Nothing was done; try again.", 1)
 UNAVAILABLE = Kind(
@@ -130,12 +139,21 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
     """An error answer that the doors themselves give."""
 
     def __init__(
-        self, kind: Kind, detail: str | None = None, *, errors: tuple[Fault, ...] = (), headers: Headers = ()
+        self,
+        kind: Kind,
+        detail: str | None = None,
+        *,
+        errors: tuple[Fault, ...] = (),
+        headers: Headers = (),
+        retry_after: int | None = None,
+        violated_policies: tuple[str, ...] = (),
     ) -> None:
         super().__init__(detail or kind.description)
         self.kind = kind
         self.errors = errors
         self.headers = headers
+        self.retry_after = kind.retry_after if retry_after is None else retry_after
+        self.violated_policies = violated_policies
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -150,8 +168,10 @@ def reply_to(error: Exception, request_id: str) -> Reply:
     kind = kind_of(error)
     errors, detail = _faults(error), str(error)
     headers: Headers = ()
+    retry_after, violated_policies = kind.retry_after, tuple[str, ...]()
     if isinstance(error, Problem):
         errors, headers = error.errors, error.headers
+        retry_after, violated_policies = error.retry_after, error.violated_policies
     elif isinstance(error, RequestValidationError):
         detail = kind.description
     elif kind is INTERNAL:
@@ -165,9 +185,10 @@ def reply_to(error: Exception, request_id: str) -> Reply:
         request_id=request_id,
         errors=errors,
         outcome="unknown" if kind is OUTCOME_UNKNOWN else None,
+        violated_policies=violated_policies,
     )
-    if kind.retry_after is not None:
-        headers = (*headers, (b"retry-after", b"%d" % kind.retry_after))
+    if retry_after is not None:
+        headers = (*headers, (b"retry-after", b"%d" % retry_after))
     body = msgspec.json.encode(details)
     return Reply(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), *headers))
 

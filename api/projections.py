@@ -7,6 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.context import Services, current
+from api.limits import REBUILD
 from api.problems import (
     OUTCOME_UNKNOWN,
     PROJECTION_NOT_FOUND,
@@ -219,6 +220,7 @@ ROUTES = [
         scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,
+        budget=REBUILD,
         answers=(
             Answer(
                 202,

@@ -58,6 +58,8 @@ class Route(Struct, frozen=True):
     #: Whether the body may be as long as a batch's.
     bulk: bool = False
     example: Any = None
+    #: The budget of `limits.py` that a request is counted against besides, where it costs more than most.
+    budget: str | None = None
 
 
 class RouteTable:

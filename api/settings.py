@@ -14,6 +14,9 @@ from api.secret import Secret, SecretUrl
 
 PREFIX = "ITEMLEDGER_"
 
+#: How often something may be done.
+Quota = Annotated[int, Meta(ge=1, le=1_000_000_000)] | Literal["off"]
+
 
 class SettingsError(Exception):
     """A setting in the environment is unknown or wrong."""
@@ -40,6 +43,16 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
     #: Seconds that a request body may take to arrive; more is answered 408.
     body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
+    #: Requests that a process serves at once; one more is answered 503.
+    max_requests: Annotated[int, Meta(ge=1)] = 2048
+    #: Bytes of request bodies that it holds at once; a body for which there is no room is answered 503.
+    max_bodies: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
+    #: Requests a minute of each credential, and of each address without one; more is answered 429.
+    rate_limit: Quota = 6000
+    #: Exports a minute of each client; more is answered 429.
+    export_limit: Quota = 10
+    #: Rebuilds a minute that each client may start; more is answered 429.
+    rebuild_limit: Quota = 10
     #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
     check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
     #: Addresses or networks of proxies that may say, by `X-Forwarded-For` and `-Proto`, whose requests they pass on.

@@ -50,7 +50,9 @@ class Contract:
         method = "get" if request.method == "HEAD" else request.method.lower()
         if request.method == "HEAD" or status in (204, 304):
             assert response.content == b""
-        if path is None:
+        if status == 429 and method not in (path or {}):
+            self._check_undescribed(response, 429)
+        elif path is None:
             self._check_undescribed(response, 404)
         elif method == "options":
             assert (status, response.headers["allow"] != "") == (204, True)

@@ -1,0 +1,97 @@
+"""How many requests a client may make: each credential, and each address without one.
+
+A request is first counted against the address it comes from, so that nobody guesses credentials, or asks for what is
+not there, without limit. Once a good credential is shown that address gets its token back, and the credential is
+counted instead: clients behind one address don't share its budget. What costs more has a budget of its own besides.
+
+This machine's own addresses are not counted: who is on it can do worse. A proxy on it must be trusted to tell its
+clients' addresses (`ITEMLEDGER_TRUSTED_PROXIES`), or they go uncounted, too, until they show a credential.
+
+The headers are those of draft-ietf-httpapi-ratelimit-headers-10, with a problem that names the violated policies.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Network, ip_address
+from time import monotonic
+
+from api.buckets import Buckets, Budget, Verdict
+from api.problems import QUOTA_EXCEEDED, Problem
+from api.reply import Headers
+from api.settings import Settings
+
+#: Clients that are remembered, for each budget.
+_CLIENTS = 20_000
+
+#: The budgets' names, as routes and headers have them.
+REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
+
+
+class Limits:
+    """The budgets of this process, and what its clients have left of them."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
+        """Limit as `settings` say; `clock` gives seconds, and never goes back."""
+        quotas = {REQUESTS: settings.rate_limit, EXPORT: settings.export_limit, REBUILD: settings.rebuild_limit}
+        self._buckets = {
+            name: Buckets(Budget(name, quota), _CLIENTS) for name, quota in quotas.items() if quota != "off"
+        }
+        self._clock = clock
+
+    def arrive(self, address: str) -> list[Verdict]:
+        """Count a request of whom nobody knows more than the address."""
+        return self._take([REQUESTS], _client(address))
+
+    def admit(self, address: str, credential: str | None, arrived: list[Verdict], extra: str | None) -> list[Verdict]:
+        """Count a request that has `arrived` for its `credential`, if it has one, and against the budget `extra`."""
+        client = _client(address)
+        if credential is None:
+            return [*arrived, *self._take([extra], client)]
+        if arrived:
+            self._buckets[REQUESTS].give_back(client)
+        return self._take([REQUESTS, extra], credential)
+
+    def _take(self, names: Sequence[str | None], client: str | None) -> list[Verdict]:
+        """Give a verdict of each budget; the first that refuses is the last."""
+        if client is None:
+            return []
+        now, verdicts = self._clock(), list[Verdict]()
+        for name in names:
+            if name in self._buckets:
+                verdicts.append(self._buckets[name].take(client, now))
+                if not verdicts[-1].admitted:
+                    break
+        return verdicts
+
+
+def check(verdicts: Sequence[Verdict]) -> None:
+    """Return where every budget admits the request. Raises Problem (429)."""
+    if verdicts and not verdicts[-1].admitted:
+        budget = verdicts[-1].budget
+        raise Problem(
+            QUOTA_EXCEEDED,
+            f"The budget of {budget.name} is spent: {budget.quota} in {budget.window} seconds",
+            retry_after=verdicts[-1].seconds,
+            violated_policies=(budget.name,),
+        )
+
+
+def budget_headers(verdicts: Sequence[Verdict]) -> Headers:
+    """Write `RateLimit-Policy` and `RateLimit`: lists of structured fields (RFC 9651)."""
+    if not verdicts:
+        return ()
+    policies = ", ".join(f'"{v.budget.name}";q={v.budget.quota};w={v.budget.window}' for v in verdicts)
+    limits = ", ".join(f'"{v.budget.name}";r={v.remaining};t={v.seconds}' for v in verdicts)
+    return ((b"ratelimit-policy", policies.encode()), (b"ratelimit", limits.encode()))
+
+
+@lru_cache(4096)
+def _client(address: str) -> str | None:
+    """Give whom an address stands for, None where it is not counted: of IPv6 a whole /64, which one customer has."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address  # all that can't be told share one bucket
+    if parsed.is_loopback:
+        return None
+    return address if isinstance(parsed, IPv4Address) else str(IPv6Network((parsed, 64), strict=False))

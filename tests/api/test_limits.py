@@ -1,0 +1,205 @@
+"""How often a client may ask, and how much a process does at once; for whoever asks for more nothing is done."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from structlog.testing import CapturingLogger
+
+from api import exchange
+from api.limits import Limits, budget_headers
+from api.settings import Settings
+from tests.api.conftest import contract_of
+from tests.support.http import JSON, call, check_problem, part, unchanged_log
+from tests.support.service import InProcess
+
+A, B = "203.0.113.1", "203.0.113.2"
+PEN = b'{"name":"Pen","price":1}'
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def limited(sqlite_url: str, clock: Clock) -> AsyncIterator[InProcess]:
+    """The service with 6 requests and 2 rebuilds a minute for each client."""
+    async with InProcess.over(sqlite_url) as service:
+        service.app._limits = Limits(Settings(rate_limit=6, rebuild_limit=2), clock)
+        yield service
+
+
+async def ask(service: InProcess, address: str = A, method: str = "GET", target: str = "/items") -> httpx.Response:
+    """Make a request from `address`, and hold the answer against the document."""
+    body = part(PEN if (method, target) == ("POST", "/items") else b"")
+    answer = await call(service.app, method, target, body, headers=list(JSON.items()), client=(address, 4711))
+    assert answer is not None
+    contract_of(service).check(answer)
+    return answer
+
+
+async def test_each_answer_says_what_is_left_and_the_seventh_request_is_refused(
+    limited: InProcess, clock: Clock
+) -> None:
+    for remaining in (5, 4, 3, 2, 1, 0):
+        answer = await ask(limited)
+        assert answer.headers["ratelimit-policy"] == '"requests";q=6;w=60'
+        assert answer.headers["ratelimit"] == f'"requests";r={remaining};t={(6 - remaining) * 10}'
+    async with unchanged_log(limited.services.database):
+        refused = await ask(limited, method="POST")
+    problem = check_problem(refused, 429, "quota-exceeded")
+    assert problem["violated-policies"] == ["requests"]
+    assert refused.headers["retry-after"] == "10"
+    assert refused.headers["ratelimit"] == '"requests";r=0;t=10'
+    clock.now += 9.9
+    assert (await ask(limited)).status_code == 429
+    clock.now += 0.1
+    assert (await ask(limited)).status_code == 200
+    clock.now += 3600
+    assert (await ask(limited)).headers["ratelimit"] == '"requests";r=5;t=10'
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("GET", "/nowhere"), ("PUT", "/items"), ("OPTIONS", "/items"), ("GET", "/items?x=1"), ("GET", "/livez")],
+)
+async def test_whatever_is_asked_counts(limited: InProcess, method: str, target: str) -> None:
+    answers = [await ask(limited, method=method, target=target) for _ in range(7)]
+    assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (A, B, False),
+        (A, f"::ffff:{A}", True),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("what is no address", "nor is this", True),
+    ],
+)
+async def test_a_client_is_an_address_or_what_one_customer_has_of_ipv6(
+    limited: InProcess, one: str, other: str, same: bool
+) -> None:
+    for _ in range(6):
+        await ask(limited, one)
+    assert (await ask(limited, one)).status_code == 429
+    assert ((await ask(limited, other)).status_code == 429) is same
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
+async def test_this_machine_is_not_counted(limited: InProcess, address: str) -> None:
+    for _ in range(10):
+        answer = await ask(limited, address)
+        assert answer.status_code == 200
+        assert "ratelimit" not in answer.headers
+
+
+async def test_what_costs_more_has_a_budget_of_its_own(limited: InProcess) -> None:
+    target = "/projections/nothing/rebuild"
+    answers = [await ask(limited, method="POST", target=target) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [404, 404, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"requests";q=6;w=60, "rebuild";q=2;w=60'
+    assert answers[0].headers["ratelimit"] == '"requests";r=5;t=10, "rebuild";r=1;t=30'
+    assert check_problem(answers[2], 429, "quota-exceeded")["violated-policies"] == ["rebuild"]
+    assert answers[2].headers["ratelimit"] == '"requests";r=3;t=30, "rebuild";r=0;t=30'
+    assert answers[2].headers["retry-after"] == "30"
+    assert (await ask(limited)).status_code == 200
+    assert (await ask(limited, B, "POST", target)).status_code == 404
+
+
+def test_a_credential_that_is_good_is_counted_and_its_address_is_not(clock: Clock) -> None:
+    limits = Limits(Settings(rate_limit=2, export_limit=1), clock)
+    verdicts = []
+    for _ in range(10):  # more than the address has
+        arrived = limits.arrive(A)
+        assert arrived[0].admitted
+        verdicts += limits.admit(A, "key-1", arrived, None)
+    assert [verdict.admitted for verdict in verdicts] == [True] * 2 + [False] * 8
+    assert limits.admit(B, "key-1", limits.arrive(B), None)[-1].admitted is False, "it goes by the key, from anywhere"
+    assert limits.admit(A, "key-2", limits.arrive(A), None)[-1].remaining == 1
+    assert limits.arrive(A)[0].remaining == 1
+
+
+def test_a_credential_counts_on_this_machine_too(clock: Clock) -> None:
+    limits = Limits(Settings(rate_limit=1), clock)
+    admitted = [limits.admit("127.0.0.1", "key", limits.arrive("127.0.0.1"), None)[-1].admitted for _ in range(2)]
+    assert admitted == [True, False]
+
+
+def test_each_limit_can_be_turned_off(clock: Clock) -> None:
+    limits = Limits(Settings(rate_limit="off", export_limit="off", rebuild_limit="off"), clock)
+    assert limits.arrive(A) == []
+    assert limits.admit(A, "key", [], "export") == limits.admit(A, None, [], "rebuild") == []
+    limits = Limits(Settings(rate_limit="off", export_limit=1), clock)
+    assert [v.budget.name for v in limits.admit(A, "key", limits.arrive(A), "export")] == ["export"]
+
+
+async def test_who_was_refused_is_logged_at_any_level(limited: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    always = CapturingLogger()
+    monkeypatch.setattr(exchange, "audit", always)
+    for _ in range(7):
+        await ask(limited)
+    (line,) = always.calls
+    assert line.method_name == "warning"
+    assert (line.kwargs["status"], line.kwargs["address"], line.kwargs["code"]) == (429, A, "quota-exceeded")
+
+
+@pytest.mark.parametrize("target", ["/items", "/items/1"])
+async def test_a_process_serves_as_many_requests_at_once_as_it_may(sqlite_url: str, target: str) -> None:
+    async with InProcess.over(sqlite_url, max_requests=2) as service:
+        # Two whose bodies don't come hold their places until they leave.
+        waiting = [asyncio.create_task(call(service.app, "POST", "/items", headers=list(JSON.items()))) for _ in "ab"]
+        await asyncio.sleep(0)
+        async with unchanged_log(service.services.database):
+            refused = await ask(service, target=target)
+        check_problem(refused, 503, "busy")
+        assert refused.headers["retry-after"] == "1"
+        assert (await ask(service, target="/livez")).status_code == 200, "it is alive, and says so"
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert (await ask(service)).status_code == 200
+
+
+async def test_bodies_have_so_much_room_and_give_it_back(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, max_bodies=100_000, body_timeout=3600) as service:
+        headers = list(JSON.items())
+
+        async def hold() -> None:
+            await call(service.app, "POST", "/items", part(b" " * 60_000, more=True), headers=headers)
+
+        holding = asyncio.create_task(hold())
+        await asyncio.sleep(0)
+        long = part(PEN + b" " * 50_000)
+        refused = await call(service.app, "POST", "/items", long, headers=headers)
+        assert refused is not None
+        check_problem(refused, 503, "busy")
+        assert (await ask(service, method="POST")).status_code == 201
+        holding.cancel()
+        await asyncio.gather(holding, return_exceptions=True)
+        for _ in range(5):
+            taken = await call(service.app, "POST", "/items", long, headers=headers)
+            assert taken is not None
+            assert taken.status_code == 201
+
+
+def test_the_headers_are_structured_fields() -> None:
+    limits = Limits(Settings())
+    verdicts = limits.admit(A, None, limits.arrive(A), "export")
+    written = dict(budget_headers(verdicts))
+    item = r'"[a-z]+"(;[a-z]+=\d+)+'
+    for value in written.values():
+        assert re.fullmatch(rf"{item}, {item}", value.decode())
