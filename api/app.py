@@ -9,7 +9,7 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import activity, description, items, observe, openapi, operations, projections
+from api import activity, description, events, items, observe, openapi, operations, projections
 from api.boundary import Boundary, reraise
 from api.checking import checking
 from api.context import Services
@@ -21,6 +21,7 @@ from commands.writer import Writer
 from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.evolution import check_types
+from eventstore.history_reader import HistoryReader
 from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
@@ -29,7 +30,7 @@ from projections.live import LiveProjections
 from projections.rebuild import Options
 from projections.standing import standings
 
-ROUTES = [*items.ROUTES, *activity.ROUTES, *projections.ROUTES, *operations.ROUTES, *description.ROUTES]
+ROUTES = [*items.ROUTES, *activity.ROUTES, *events.ROUTES, *projections.ROUTES, *operations.ROUTES, *description.ROUTES]
 
 
 #: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
@@ -85,6 +86,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     writer=writer,
                     items=ItemReader(database),
                     activity=ActivityReader(database),
+                    history=HistoryReader(database),
                     rebuilding=rebuilding,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),

@@ -1,4 +1,4 @@
-"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13).
+"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13), and what may be kept for how long (RFC 9111).
 
 An item's tag is strong: it names the projection's version and the item's, so that it changes when the item does and
 when a new projection would show it otherwise.
@@ -10,6 +10,12 @@ from projections.items import ITEMS
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _OURS = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
+
+
+#: Of what never changes, and is for whoever asked alone. Who has it needn't ask again (RFC 8246).
+IMMUTABLE = (b"cache-control", b"private, max-age=31536000, immutable")
+#: Of what may have changed by the next time: it is asked for again, with its entity tag.
+REVALIDATE = (b"cache-control", b"private, no-cache")
 
 
 def etag(version: int) -> bytes:

@@ -22,6 +22,7 @@ from commands.errors import CommandRejectedError
 from commands.item import Command
 from eventstore.database import Database
 from eventstore.events import Metadata
+from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.item_reader import ItemReader
 
@@ -63,6 +64,7 @@ class Services(Struct):
     writer: Commands
     items: ItemReader
     activity: ActivityReader
+    history: HistoryReader
     rebuilding: Rebuilding
     #: The OpenAPI document, encoded.
     openapi: bytes

@@ -1,5 +1,6 @@
 """Events as they travel: the one document of an event that is queried, followed and exported."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated
@@ -8,6 +9,10 @@ from msgspec import Meta, Raw, Struct
 
 from eventstore.history import StoredEvent
 
+#: A time of RFC 3339, section 5.6: all before its seconds, these, and all behind them.
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))"
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -92,9 +97,11 @@ def _format_second(seconds: int) -> str:
 def parse_time(text: str) -> int:
     """Read an RFC 3339 time with any offset as microseconds since the epoch; finer parts are cut.
 
-    Raises ValueError.
+    A leap second is the first second of the next minute. Raises ValueError.
     """
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("a time needs an offset from UTC, or Z")
-    return (time - _EPOCH) // _MICROSECOND
+    if not (match := _TIME.fullmatch(text)):
+        raise ValueError("Expected a time as RFC 3339 has it, with Z or an offset")
+    minute, second, rest = match.groups()
+    leap = int(second) == 60
+    time = datetime.fromisoformat(f"{minute}{'59' if leap else second}{rest}".upper())
+    return (time - _EPOCH) // _MICROSECOND + leap * 1_000_000

@@ -8,7 +8,7 @@ from api.protection import CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY
 #: Request headers that routes name where they heed them.
 REQUEST_HEADERS: dict[str, dict[str, Any]] = {
     "If-None-Match": {
-        "description": "Entity tags the client has: the answer is 304 where one is the item's. `*` is any",
+        "description": "Entity tags the client has: the answer is 304 where one is what it would be shown. `*` is any",
         "schema": {"type": "string"},
         "example": '"2.1"',
     },
@@ -50,7 +50,7 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "example": "/items/1",
     },
     "ETag": {
-        "description": "Changes when the item does; for `If-None-Match` and `If-Match`",
+        "description": "Changes when what is shown does; for `If-None-Match`, and an item's for `If-Match`",
         "required": True,
         "schema": {"type": "string"},
         "example": '"2.1"',

@@ -1,12 +1,11 @@
 """The routes of items: parse, then a command or a query, then the answer."""
 
-import re
-
 from api.body import decoded
 from api.conditional import etag, expected_versions, matches_none
 from api.context import RequestContext, current
 from api.item_body import Countable, Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
 from api.listing import ListQuery
+from api.path import ITEM_ID, parse_item_id
 from api.problems import (
     INVALID_BODY,
     INVALID_HEADER,
@@ -28,9 +27,6 @@ from api.scopes import Scope
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeleteItem, RestoreItem
-
-_MAX_ID = 2**63 - 1
-_ITEM_ID = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 async def create_item(body: NewItem) -> Reply:
@@ -63,7 +59,7 @@ async def get_item(item_id: str) -> Reply:
     """Get one item."""
     request = current.get()
     await request.wait_for(request.query.min_position)
-    position, view = await request.services.items.get(_parse_id(item_id))
+    position, view = await request.services.items.get(parse_item_id(item_id))
     request.reflect(position)
     if view is None:
         raise ItemNotFoundError
@@ -76,20 +72,20 @@ async def get_item(item_id: str) -> Reply:
 async def change_item(item_id: str, body: ItemPatch) -> Reply:
     """Change fields of an item."""
     request = current.get()
-    return _state(200, await request.submit(change(_parse_id(item_id), body, _versions(request))))
+    return _state(200, await request.submit(change(parse_item_id(item_id), body, _versions(request))))
 
 
 async def delete_item(item_id: str) -> Reply:
     """Delete an item."""
     request = current.get()
-    await request.submit(DeleteItem(_parse_id(item_id), _versions(request)))
+    await request.submit(DeleteItem(parse_item_id(item_id), _versions(request)))
     return Reply(204)
 
 
 async def restore_item(item_id: str) -> Reply:
     """Bring a deleted item back."""
     request = current.get()
-    return _state(200, await request.submit(RestoreItem(_parse_id(item_id), _versions(request))))
+    return _state(200, await request.submit(RestoreItem(parse_item_id(item_id), _versions(request))))
 
 
 def _state(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> Reply:
@@ -101,23 +97,6 @@ def _versions(request: RequestContext) -> frozenset[int] | None:
     return expected_versions(request.headers.get(b"if-match"))
 
 
-def _parse_id(text: str) -> int:
-    """Read an id from a path. What can't be the id of an item is not found, like an id that no item has."""
-    if not _ITEM_ID.fullmatch(text) or int(text) > _MAX_ID:
-        raise ItemNotFoundError
-    return int(text)
-
-
-_ID_SCHEMA = {
-    "item_id": {
-        "type": "integer",
-        "format": "int64",
-        "minimum": 1,
-        "maximum": _MAX_ID,
-        "description": "The item's id, from the answer that created it",
-        "examples": [1],
-    }
-}
 _EXAMPLE = {"id": 1, "name": "Fountain pen", "price": 24.5, "in_stock": True}
 _CHANGED = {"id": 1, "name": "Fountain pen", "price": 19.95, "in_stock": True}
 _NEW = {"name": "Fountain pen", "price": 24.5}
@@ -207,7 +186,7 @@ ROUTES = [
         "names it. To read what you have just written, give the `Log-Position` of that answer as `min_position`.",
         tag="items",
         scope=Scope.ITEMS_READ,
-        path_schemas=_ID_SCHEMA,
+        path_schemas=ITEM_ID,
         query=StateQuery,
         headers=("If-None-Match",),
         answers=(
@@ -226,7 +205,7 @@ ROUTES = [
         f"{_PRECONDITION} {_DURABLE}",
         tag="items",
         scope=Scope.ITEMS_WRITE,
-        path_schemas=_ID_SCHEMA,
+        path_schemas=ITEM_ID,
         headers=("If-Match", _KEY),
         body=ItemPatch,
         media_types=("application/merge-patch+json", "application/json"),
@@ -243,7 +222,7 @@ ROUTES = [
         f"already is not found. {_PRECONDITION} {_DURABLE}",
         tag="items",
         scope=Scope.ITEMS_WRITE,
-        path_schemas=_ID_SCHEMA,
+        path_schemas=ITEM_ID,
         headers=("If-Match", _KEY),
         answers=(Answer(204, "Deleted", None, _WRITTEN, leads_to=_THE_SAME),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_WRITING),
@@ -257,7 +236,7 @@ ROUTES = [
         f"`ETag` that the item had when it was deleted. {_DURABLE}",
         tag="items",
         scope=Scope.ITEMS_WRITE,
-        path_schemas=_ID_SCHEMA,
+        path_schemas=ITEM_ID,
         headers=("If-Match", _KEY),
         answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),
         problems=(ITEM_NOT_FOUND, ITEM_NOT_DELETED, PRECONDITION_FAILED, *_WRITING),

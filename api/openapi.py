@@ -41,6 +41,7 @@ problems. Clients go on where they meet what they don't know.
 _TAGS = {
     "items": "What clients create, read, change and delete.",
     "activity": "What happened to the items, day by day.",
+    "history": "What auditors ask: every event as it was recorded, and what items were.",
     "operations": "What those who run the service need.",
     "description": "The service about itself.",
 }

@@ -55,6 +55,7 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
 
 NOT_FOUND = Kind("not-found", 404, "Not Found", "No resource has this path.")
 ITEM_NOT_FOUND = Kind("item-not-found", 404, "Item Not Found", "No item has this id, or it was deleted.")
+EVENT_NOT_FOUND = Kind("event-not-found", 404, "Event Not Found", "No event has this position, or not yet.")
 PROJECTION_NOT_FOUND = Kind("projection-not-found", 404, "Projection Not Found", "No projection has this name.")
 METHOD_NOT_ALLOWED = Kind(
     "method-not-allowed", 405, "Method Not Allowed", "The resource has other methods; `Allow` lists them."

@@ -17,6 +17,7 @@ from commands.batch import Recorded
 from commands.item import Command, CreateItem, Item, LiveItem, NoItem
 from eventstore.engine import open_database
 from eventstore.events import Metadata
+from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.item_reader import ItemReader
 
@@ -47,6 +48,7 @@ async def _services() -> AsyncIterator[Services]:
         writer=_AnswersAtOnce(),
         items=ItemReader(database),
         activity=ActivityReader(database),
+        history=HistoryReader(database),
         rebuilding=Rebuilding(database, _settings.database_url),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )

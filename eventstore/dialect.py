@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Table,
+    Text,
     any_,
     bindparam,
     column,
@@ -30,6 +31,7 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 from sqlalchemy.util import await_only
 
 Rows = Sequence[Mapping[str, object]]
+T = TypeVar("T")
 
 #: The most rows in one statement on SQLite; a power of two.
 _MOST_ROWS = 64
@@ -73,12 +75,13 @@ def each_found(
     return table, condition
 
 
-def unindexed(column: ColumnElement[int]) -> ColumnElement[int]:
+def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
     """Give the value of `column` as no index has it, for a condition that rows are to be held against one by one.
 
     Else a planner may take the index of that column for the one that leads to fewer rows, and be wrong.
     """
-    return column + literal_column("0", column.type)
+    nothing = "''" if isinstance(column.type, Text) else "0"
+    return column + literal_column(nothing, column.type)
 
 
 class contains(FunctionElement[bool]):  # noqa: N801  (a function of SQL)
@@ -102,6 +105,41 @@ def _contains_on_sqlite(element: contains, compiler: SQLCompiler, **options: Any
 def _contains_on_postgresql(element: contains, compiler: SQLCompiler, **options: Any) -> str:
     whole, part = (compiler.process(clause, **options) for clause in element.clauses)
     return f"position(convert_to({part}, 'UTF8') IN convert_to({whole}, 'UTF8')) > 0"
+
+
+class between(FunctionElement[bool]):  # noqa: N801  (a function of SQL)
+    """Whether a row is of the part of an index that lies between two of its places, neither included.
+
+    `between(*columns, *values, after, before)`: all columns but the last have those values, and the last is behind
+    `after` and before `before`. Rows are to be sorted by all columns.
+
+    PostgreSQL is asked with all columns at once: to columns that can have one value only it would prefer any index that
+    has the last one. SQLite enters an index that ends in the row's own number by that number only where the columns
+    before it are asked for one by one.
+    """
+
+    inherit_cache = True
+    # Not Boolean: SQLAlchemy would compare it with 1 where a database has no booleans, and no index knows that.
+
+
+def _parts_of_between(element: between, compiler: SQLCompiler, options: Any) -> tuple[list[str], list[str], str, str]:
+    *clauses, after, before = (compiler.process(clause, **options) for clause in element.clauses)
+    count = len(clauses) // 2 + 1
+    return clauses[:count], clauses[count:], after, before
+
+
+@compiles(between, "sqlite")
+def _between_on_sqlite(element: between, compiler: SQLCompiler, **options: Any) -> str:
+    columns, values, after, before = _parts_of_between(element, compiler, options)
+    equal = (f"{column} = {value}" for column, value in zip(columns, values, strict=False))
+    return " AND ".join([*equal, f"{columns[-1]} > {after}", f"{columns[-1]} < {before}"])
+
+
+@compiles(between, "postgresql")
+def _between_on_postgresql(element: between, compiler: SQLCompiler, **options: Any) -> str:
+    columns, values, after, before = _parts_of_between(element, compiler, options)
+    place = f"({', '.join(columns)})"
+    return f"{place} > ({', '.join([*values, after])}) AND {place} < ({', '.join([*values, before])})"
 
 
 def unhurried(connection: Connection) -> None:

@@ -48,6 +48,8 @@ class PostgresDatabase(Database):
             # table that was just filled has none of, must not make the planner read all of a table and sort that.
             "enable_seqscan": "off",
             "enable_bitmapscan": "off",
+            "enable_sort": "off",
+            "enable_incremental_sort": "off",
             "max_parallel_workers_per_gather": "0",
         }
         # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.

@@ -19,5 +19,27 @@ def test_an_event_comes_back_from_its_document_to_the_last_byte(event: StoredEve
 def test_times_are_written_to_the_microsecond_and_read_with_any_offset() -> None:
     assert format_time(1_795_507_200_000_001) == "2026-11-24T08:00:00.000001Z"
     assert parse_time("2026-11-24T09:00:00.0000019+01:00") == 1_795_507_200_000_001
-    with pytest.raises(ValueError, match="offset"):
-        parse_time("2026-11-24T09:00:00")
+    assert parse_time("2026-11-24t08:00:00z") == 1_795_507_200_000_000
+    assert parse_time("2016-12-31T23:59:60.5Z") == parse_time("2017-01-01T00:00:00.5Z")
+    assert parse_time("1969-12-31T23:59:59.999999Z") == -1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-11-24T09:00:00", "2026-11-24", "2026-W48-2T09:00:00Z", "20261124T090000Z", "1795507200", "now", ""),
+        *("2026-11-24T09:00Z", "2026-11-24T09:00:00.Z", "2026-11-24T09:00:00+0100", " 2026-11-24T09:00:00Z"),
+        *(
+            "2026-02-30T09:00:00Z",
+            "2026-11-24T25:00:00Z",
+            "2026-11-24T09:00:61Z",
+            "0000-01-01T00:00:00Z",
+            "2026-11-24T09:00:00+24:00",
+            "2026-11-24T09:00:00Z\n",
+        ),
+        "\u0662026-11-24T09:00:00Z",
+    ],
+)
+def test_what_is_no_time_of_rfc_3339_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time|month|hour|second|offset|24|year"):
+        parse_time(text)

@@ -9,7 +9,7 @@ from tests.support.service import InProcess
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 #: One path for each template.
-EXAMPLES = {"{item_id}": "1", "{asset}": "start.js", "{code}": "not-found", "{name}": "items"}
+EXAMPLES = {"{item_id}": "1", "{asset}": "start.js", "{code}": "not-found", "{name}": "items", "{position}": "1"}
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "get", "")
 
 

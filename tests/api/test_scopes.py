@@ -15,6 +15,8 @@ SCOPES: dict[str, str] = {
     "DELETE /items/{item_id}": "items:write",
     "POST /items/{item_id}/restore": "items:write",
     "GET /activity": "items:read",
+    "GET /events": "events:read",
+    "GET /events/{position}": "events:read",
     "GET /projections": "projections:rebuild",
     "GET /projections/{name}": "projections:rebuild",
     "POST /projections/{name}/rebuild": "projections:rebuild",

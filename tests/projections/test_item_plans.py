@@ -1,23 +1,18 @@
 """What lists cost at a million items: the plan of every query is shown, and the work that it does is counted."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from itertools import product
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from msgspec import Struct
-from sqlalchemy import Connection, event, text
 
-import migrations
 from eventstore.database import Database
-from eventstore.engine import open_database
 from projections.item_reader import SCAN, Filter, ItemReader, Order, Page, Place
 from tests.eventstore.recording import opened
+from tests.support import plans
 from tests.support.postgres import PostgresServer
 
 ITEMS = 1_000_000
@@ -67,6 +62,10 @@ class Query(Struct, frozen=True):
     statement: str
     parameters: Any
 
+    @property
+    def sent(self) -> plans.Sent:
+        return self.statement, self.parameters
+
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def million_url(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -74,28 +73,14 @@ def million_url(request: pytest.FixtureRequest) -> Iterator[str]:
     with TemporaryDirectory() as directory:  # a file of this size is not left to pytest, which would keep it
         if request.param == "sqlite":
             url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
-            asyncio.run(_fill(url))
+            asyncio.run(plans.fill(url, _FILL))
             yield url
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database()
-            asyncio.run(_fill(url))
+            asyncio.run(plans.fill(url, _FILL))
             yield url
             server.drop_database(url)
-
-
-async def _fill(url: str) -> None:
-    def fill(connection: Connection) -> None:
-        with connection.begin():
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SET LOCAL statement_timeout = 0"))
-                connection.execute(text("SET LOCAL synchronous_commit = off"))
-            connection.exec_driver_sql(_FILL[connection.dialect.name])
-
-    database = open_database(url, patient=True)
-    await database.write(migrations.upgrade)
-    await database.write(fill)
-    await database.dispose()
 
 
 @pytest.fixture
@@ -109,56 +94,26 @@ async def ask(
 ) -> list[tuple[Page, list[Query]]]:
     """Ask for a page in every order with each filter; give each with the statements that it took."""
     reader = ItemReader(database)
-    ran: list[tuple[str, Any]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        ran.append((statement, parameters))
-
-    event.listen(database.reader.sync_engine, "before_cursor_execute", note)
     asked = []
-    for order, wanted in product(ORDERS, filters):
-        ran.clear()
-        page = await reader.page(wanted, order, after := places.get(order), LIMIT)
-        asked.append((page, [Query(order, wanted, after, *one) for one in ran]))
-    event.remove(database.reader.sync_engine, "before_cursor_execute", note)
+    with plans.statements(database) as ran:
+        for order, wanted in product(ORDERS, filters):
+            ran.clear()
+            page = await reader.page(wanted, order, after := places.get(order), LIMIT)
+            asked.append((page, [Query(order, wanted, after, *sent) for sent in ran]))
     return asked
-
-
-async def explain(database: Database, query: Query, options: str = "") -> Any:
-    """Give the plan as the database tells it: rows on SQLite, a tree on PostgreSQL."""
-    explaining = f"EXPLAIN ({options}FORMAT JSON)" if _is_postgres(database) else "EXPLAIN QUERY PLAN"
-    async with database.reader.connect() as connection:
-        rows = (await connection.exec_driver_sql(f"{explaining} {query.statement}", query.parameters)).all()
-    return rows[0][0][0] if _is_postgres(database) else rows
-
-
-def _is_postgres(database: Database) -> bool:
-    return database.url.get_backend_name() == "postgresql"
 
 
 async def assert_followed(database: Database, query: Query) -> None:
     """Fail where a query does anything but follow its order's index, from its start and only as far as it needs."""
-    if _is_postgres(database):
-        for plan in (await explain(database, query), await _explain_for_any_parameters(database, query)):
-            _check_tree(query, plan["Plan"])
+    if plans.is_postgres(database):
+        for plan in await plans.trees(database, query.sent):
+            _check_tree(query, plan)
     else:
-        _check_rows(query, await explain(database, query))
-
-
-async def _explain_for_any_parameters(database: Database, query: Query) -> Any:
-    """Give the plan that PostgreSQL may settle for once it has seen a statement a few times."""
-    values = ", ".join(map(repr, query.parameters))
-    async with database.reader.connect() as connection:
-        for statement in ("SET plan_cache_mode = force_generic_plan", f"PREPARE asked AS {query.statement}"):
-            await connection.exec_driver_sql(statement)
-        rows = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) EXECUTE asked({values})")).all()
-        for statement in ("DEALLOCATE asked", "RESET plan_cache_mode"):
-            await connection.exec_driver_sql(statement)
-    return rows[0][0][0]
+        _check_rows(query, await plans.rows(database, query.sent))
 
 
 def _check_tree(query: Query, plan: dict[str, Any]) -> None:
-    nodes = list(_nodes(plan))
+    nodes = list(plans.nodes(plan))
     (scan,) = (node for node in nodes if node.get("Relation Name") == "items")
     assert scan["Node Type"] in ("Index Scan", "Index Only Scan"), (query, plan)
     assert scan["Index Name"] == INDEXES[query.order.by], (query, plan)
@@ -169,12 +124,6 @@ def _check_tree(query: Query, plan: dict[str, Any]) -> None:
     assert "id" not in sieve, (query, plan)
     # Only the page itself is sorted, once it is there.
     assert [node for node in nodes if "Sort" in node["Node Type"]] == [plan] * ("projections" in query.statement)
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from _nodes(below)
 
 
 def _check_rows(query: Query, plan: Sequence[Any]) -> None:
@@ -208,46 +157,11 @@ async def test_every_list_follows_the_index_of_its_order_whatever_the_planner_kn
     assert len(queries) > 2 * len(ORDERS) * len(FILTERS)
     for query in queries:
         await assert_followed(million, query)
-    if _is_postgres(million):
+    if plans.is_postgres(million):
         # Until now it may have had no statistics.
-        await _analyze(million)
+        await plans.analyze(million, "items")
         for query in queries:
             await assert_followed(million, query)
-
-
-async def _analyze(database: Database) -> None:
-    def analyze(connection: Connection) -> None:
-        with connection.begin():
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-            connection.execute(text("ANALYZE items"))
-
-    await database.write(analyze)
-
-
-async def work(database: Database, query: Query) -> dict[str, int]:
-    """Count what a query does: rows looked at and blocks on PostgreSQL, steps of the virtual machine on SQLite."""
-    if _is_postgres(database):
-        plan = (await explain(database, query, "ANALYZE, BUFFERS, "))["Plan"]
-        (scan,) = (node for node in _nodes(plan) if node.get("Relation Name") == "items")
-        removed = sum(count for name, count in scan.items() if name.startswith("Rows Removed"))
-        return {
-            "rows": int(scan["Actual Rows"] + removed) * scan["Actual Loops"],
-            "blocks": plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
-        }
-    return {"steps": _steps(Path(database.url.database or ""), query)}
-
-
-def _steps(path: Path, query: Query) -> int:
-    counted = 0
-
-    def count() -> None:
-        nonlocal counted
-        counted += 1
-
-    with closing(sqlite3.connect(path)) as connection:
-        connection.set_progress_handler(count, 1)
-        connection.execute(query.statement, query.parameters).fetchall()
-    return counted
 
 
 #: A row that is looked at costs at most so much of each.
@@ -262,7 +176,7 @@ async def test_a_page_costs_the_same_wherever_it_begins(million: Database) -> No
     for queried in zip(*pages, strict=True):
         assert [len(page.items) for page, _ in queried] == [LIMIT] * 3, queried
         for query in zip(*(ran for _, ran in queried), strict=True):
-            first, second, deep = [await work(million, one) for one in query]
+            first, second, deep = [await plans.work(million, one.sent, "items") for one in query]
             for measure, count in deep.items():
                 assert count <= 1.5 * second[measure] + 16, (measure, query, second, deep)
                 assert count <= PER_FIRST[measure] * first[measure] + 16, (measure, query, first, deep)
@@ -279,5 +193,5 @@ async def test_a_page_that_finds_nothing_looks_at_a_bounded_number_of_items(
         over = ran[0].order.by == "price" and ran[0].wanted.min_price is not None
         assert (page.next is None) == over, ran
         for query in ran:
-            for measure, count in (await work(million, query)).items():
+            for measure, count in (await plans.work(million, query.sent, "items")).items():
                 assert count <= PER_ROW[measure] * (0 if over else SCAN) + 500, (measure, query, count)

@@ -1,0 +1,99 @@
+"""The query of `GET /events`: which events, in which order, and which page of them."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from api.event_body import parse_time
+from api.listing import link
+from api.query import MinPosition, wrong
+from commands.item import TEXT_PATTERN
+from eventstore.codec import CODEC
+from eventstore.history import Filter
+from eventstore.log import END
+
+_INT64 = {"format": "int64"}
+_Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=TEXT_PATTERN)]
+_Time = Annotated[str, Meta(max_length=255, extra_json_schema={"format": "date-time"})]
+
+#: Every type of event that can be in the log: those that are written, and those that were.
+TYPES = sorted(CODEC.readers)
+
+
+class EventQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which events, in which order, and which page of them."""
+
+    item_id: Annotated[
+        Annotated[int, Meta(ge=1, le=END, extra_json_schema=_INT64)] | UnsetType,
+        Meta(description="Only events of this item", examples=[1]),
+    ] = UNSET
+    type: Annotated[
+        Annotated[str, Meta(extra_json_schema={"enum": TYPES})] | UnsetType,
+        Meta(description="Only events of this type", examples=["item.created.v1"]),
+    ] = UNSET
+    actor: Annotated[_Text | UnsetType, Meta(description="Only what this credential did", examples=["anonymous"])] = (
+        UNSET
+    )
+    correlation_id: Annotated[
+        _Text | UnsetType, Meta(description="Only events of this trace, or request", examples=["a1"])
+    ] = UNSET
+    command_id: Annotated[
+        _Text | UnsetType,
+        Meta(description="Only events of this command", examples=["1a20a323001d0060f3b4400000003"]),
+    ] = UNSET
+    from_: Annotated[
+        _Time | UnsetType,
+        Meta(description="Only events recorded at this time or later (RFC 3339)", examples=["2026-11-23T00:00:00Z"]),
+    ] = field(default=UNSET, name="from")
+    to: Annotated[
+        _Time | UnsetType,
+        Meta(description="Only events recorded at this time or before", examples=["2026-11-24T08:00:00.5+01:00"]),
+    ] = UNSET
+    after: Annotated[
+        int, Meta(ge=0, le=END, description="Only events behind this position", examples=[0], extra_json_schema=_INT64)
+    ] = 0
+    before: Annotated[
+        Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
+        Meta(description="Only events before this position", examples=[1000]),
+    ] = UNSET
+    sort: Annotated[
+        Literal["position", "-position"],
+        Meta(description="The order: as it happened, or with `-` the newest first", examples=["-position"]),
+    ] = "position"
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many events at most", examples=[20])] = 100
+    min_position: MinPosition = 0
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether the newest events come first."""
+        return self.sort.startswith("-")
+
+    def filter(self) -> Filter:
+        """Give what is asked for but times. Raises Problem (400)."""
+        if self.type is not UNSET and self.type not in TYPES:
+            raise wrong("type", f"There are {', '.join(TYPES)}")
+        given = {name: value for name in Filter.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
+        return Filter(**given)
+
+    def times(self) -> dict[str, int]:
+        """Give the times asked for, as HistoryReader.page takes them. Raises Problem (400)."""
+        asked = (("since", "from", self.from_), ("until", "to", self.to))
+        return {name: _time(parameter, text) for name, parameter, text in asked if text is not UNSET}
+
+    def links(self, path: str, following: int | None) -> bytes:
+        """Write the `Link` header (RFC 8288): to the first page, and to the one that goes on at `following`."""
+        parameters = msgspec.to_builtins(self)
+        edge = "before" if self.newest_first else "after"
+        first = {name: value for name, value in parameters.items() if name != edge}
+        links = [link(path, first, "first")]
+        if following is not None:
+            links.append(link(path, {**parameters, edge: following}, "next"))
+        return ", ".join(links).encode()
+
+
+def _time(parameter: str, text: str) -> int:
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise wrong(parameter, str(error)) from None
