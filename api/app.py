@@ -9,9 +9,10 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import activity, description, events, items, observe, openapi, operations, projections
+from api import activity, description, events, items, observe, openapi, operations, projections, proofs
 from api.boundary import Boundary, reraise
 from api.checking import checking
+from api.checkpoints import Checkpoints
 from api.context import Services
 from api.lint import lint
 from api.rebuilding import Rebuilding
@@ -30,7 +31,15 @@ from projections.live import LiveProjections
 from projections.rebuild import Options
 from projections.standing import standings
 
-ROUTES = [*items.ROUTES, *activity.ROUTES, *events.ROUTES, *projections.ROUTES, *operations.ROUTES, *description.ROUTES]
+ROUTES = [
+    *items.ROUTES,
+    *activity.ROUTES,
+    *events.ROUTES,
+    *proofs.ROUTES,
+    *projections.ROUTES,
+    *operations.ROUTES,
+    *description.ROUTES,
+]
 
 
 #: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
@@ -87,6 +96,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     items=ItemReader(database),
                     activity=ActivityReader(database),
                     history=HistoryReader(database),
+                    checkpoints=Checkpoints(database, settings.log_key, settings.log_origin),
                     rebuilding=rebuilding,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),

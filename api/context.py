@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from api import idempotency
+from api.checkpoints import Checkpoints
 from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
 from api.rebuilding import Rebuilding
 from commands.batch import Recorded
@@ -65,6 +66,7 @@ class Services(Struct):
     items: ItemReader
     activity: ActivityReader
     history: HistoryReader
+    checkpoints: Checkpoints
     rebuilding: Rebuilding
     #: The OpenAPI document, encoded.
     openapi: bytes

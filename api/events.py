@@ -4,14 +4,13 @@ from api.conditional import IMMUTABLE, REVALIDATE, matches_none
 from api.context import current
 from api.event_body import EventDocument, document
 from api.event_query import EventQuery
-from api.path import read_number
+from api.path import POSITION, read_number
 from api.problems import EVENT_NOT_FOUND, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.query import StateQuery
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from api.scopes import Scope
 from eventstore.history_reader import HistoryPage
-from eventstore.log import END
 
 #: Changes when the same page of the same events would be shown otherwise.
 _FORM = 1
@@ -52,16 +51,6 @@ def _etag(page: HistoryPage) -> bytes:
     return b'"%d.%d.%d"' % (_FORM, first, last)
 
 
-_POSITION = {
-    "position": {
-        "type": "integer",
-        "format": "int64",
-        "minimum": 1,
-        "maximum": END,
-        "description": "The event's position in the log",
-        "examples": [1],
-    }
-}
 _EXAMPLE = {
     "position": 1,
     "item_id": 1,
@@ -109,7 +98,7 @@ ROUTES = [
         "for its position.",
         tag="history",
         scope=Scope.EVENTS_READ,
-        path_schemas=_POSITION,
+        path_schemas=POSITION,
         query=StateQuery,
         answers=(
             Answer(

@@ -130,8 +130,9 @@ COMMON_RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "example": STRICT_TRANSPORT_SECURITY,
     },
     "Vary": {
-        "description": "Where pages of other origins may call: the answer depends on `Origin`",
-        "schema": {"type": "string", "const": "origin"},
+        "description": "What the answer depends on: `Accept` where there are several media types, and `Origin` where "
+        "pages of other origins may call",
+        "schema": {"type": "string", "enum": ["origin", "accept", "accept, origin"]},
         "example": "origin",
     },
     "Access-Control-Allow-Origin": {

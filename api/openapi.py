@@ -42,6 +42,7 @@ _TAGS = {
     "items": "What clients create, read, change and delete.",
     "activity": "What happened to the items, day by day.",
     "history": "What auditors ask: every event as it was recorded, and what items were.",
+    "proofs": "That the log is what it was: checkpoints, and proofs that lead to them.",
     "operations": "What those who run the service need.",
     "description": "The service about itself.",
 }
@@ -91,7 +92,7 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [_parameter(name, "path", route.path_schemas[name]) for name in _path_names(route)]
+    return [_parameter(name, "path", route.path_schemas[name], required=True) for name in _path_names(route)]
 
 
 def _path_names(route: Route) -> list[str]:
@@ -99,15 +100,19 @@ def _path_names(route: Route) -> list[str]:
 
 
 def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
-    properties = msgspec.json.schema(query)["$defs"][query.__name__]["properties"]
-    return [_parameter(name, "query", schema) for name, schema in properties.items()]
+    schema = msgspec.json.schema(query)["$defs"][query.__name__]
+    required = schema.get("required", ())
+    return [
+        _parameter(name, "query", described, required=name in required)
+        for name, described in schema["properties"].items()
+    ]
 
 
-def _parameter(name: str, where: str, described: Mapping[str, Any]) -> dict[str, Any]:
+def _parameter(name: str, where: str, described: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
     schema = dict(described)
     description, (example,) = schema.pop("description"), schema.pop("examples")
-    required = {"required": True} if where == "path" else {}
-    return {"name": name, "in": where, **required, "description": description, "schema": schema, "example": example}
+    must = {"required": True} if required else {}
+    return {"name": name, "in": where, **must, "description": description, "schema": schema, "example": example}
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:

@@ -34,3 +34,13 @@ ITEM_ID = {
         "examples": [1],
     }
 }
+POSITION = {
+    "position": {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": END,
+        "description": "The event's position in the log",
+        "examples": [1],
+    }
+}

@@ -75,7 +75,10 @@ MALFORMED_BODY = Kind(
     "malformed-body", 400, "Bad Request", "The body is not UTF-8, or is JSON nested deeper than 32 levels."
 )
 INVALID_QUERY = Kind(
-    "invalid-query", 400, "Bad Request", "A query parameter is unknown, given twice, or has a value it can't have."
+    "invalid-query",
+    400,
+    "Bad Request",
+    "A query parameter is unknown, missing, given twice, or has a value it can't have.",
 )
 INVALID_HEADER = Kind("invalid-header", 400, "Bad Request", "A request header has a value that it can't have.")
 KEY_REUSED = Kind(
@@ -94,6 +97,9 @@ PROJECTION_NOT_READY = Kind(
     "projection-not-ready", 503, "Service Unavailable", "The answer is still being worked out from the log.", 5
 )
 INTERNAL = Kind("internal-error", 500, "Internal Server Error", "A fault of the service; its log has the request_id.")
+LOG_CHANGED = Kind(
+    "log-changed", 500, "Internal Server Error", "The log was changed from outside: nothing can be proven of it."
+)
 OVERLOADED = Kind(
     "overloaded", 503, "Service Unavailable", "Too many writes are waiting. Nothing was done; try again.", 1
 )
@@ -130,6 +136,7 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     eventstore.UnavailableError: UNAVAILABLE,
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
+    eventstore.InconsistentLogError: LOG_CHANGED,
     NewerTableError: NOT_READY,
     HTTPException: INTERNAL,
     Exception: INTERNAL,

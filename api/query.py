@@ -30,11 +30,30 @@ class StateQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 def parse(query_string: bytes, struct: type[Struct]) -> Struct:
-    """Read a query string as `struct`. Raises Problem (400) for an unknown, repeated, malformed or wrong parameter."""
-    if not query_string:
-        return msgspec.convert({}, struct)
+    """Read a query string as `struct`.
+
+    Raises Problem (400) for a parameter that is unknown, repeated, malformed, wrong or missing.
+    """
+    pairs = _pairs(query_string) if query_string else []
+    values = dict(pairs)
+    for name in values:
+        if name not in struct.__struct_encode_fields__:
+            raise wrong(name, f"There is no parameter {name!r} here")
+    if len(values) < len(pairs):
+        raise Problem(INVALID_QUERY, "A parameter is given twice")
     try:
-        pairs = parse_qsl(
+        return msgspec.convert(values, struct, strict=False)
+    except msgspec.ValidationError as error:
+        detail, _, path = str(error).partition(" - at `$.")
+        if path:
+            raise wrong(path.rstrip("`"), plain(detail)) from None
+        name = detail.split("`")[1]
+        raise wrong(name, f"The parameter {name!r} is missing") from None
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
             query_string.decode("ascii"),
             keep_blank_values=True,
             strict_parsing=True,
@@ -43,18 +62,6 @@ def parse(query_string: bytes, struct: type[Struct]) -> Struct:
         )
     except ValueError:
         raise Problem(INVALID_QUERY, "The query is not a list of name=value in UTF-8") from None
-    values = dict(pairs)
-    for name in values:
-        if name not in struct.__struct_encode_fields__:
-            raise wrong(name, f"There is no parameter {name!r} here")
-    if len(values) < len(pairs):
-        raise Problem(INVALID_QUERY, "A parameter is given twice")
-    for name, value in values.items():
-        try:
-            msgspec.convert({name: value}, struct, strict=False)
-        except msgspec.ValidationError as error:
-            raise wrong(name, plain(str(error).partition(" - at `")[0])) from None
-    return msgspec.convert(values, struct, strict=False)
 
 
 def wrong(name: str, detail: str) -> Problem:

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from api.cors import Origin
 from api.peer import Network
 from api.secret import Secret, SecretUrl
+from api.tlog.identity import LogKeys, LogOrigin
 
 PREFIX = "ITEMLEDGER_"
 
@@ -55,6 +56,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rebuild_limit: Quota = 10
     #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
     check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    #: The private keys that sign the log's checkpoints, one a line; none: they are not signed.
+    log_key: LogKeys | None = None
+    #: The log's name in its checkpoints; by default its key's, or `localhost/log` where there is no key.
+    log_origin: LogOrigin | None = None
     #: Addresses or networks of proxies that may say, by `X-Forwarded-For` and `-Proto`, whose requests they pass on.
     trusted_proxies: tuple[Network, ...] = ()
     #: Origins of pages elsewhere that may call the service from a browser.
@@ -122,11 +127,14 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     texts = given(environment)
     values = {field: _parts(text) if field in _LISTS else text for field, (text, _) in texts.items()}
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").partition("[")[0]
         raise SettingsError(f"{texts[field].variable}: {expected}") from None
+    if settings.log_key and settings.log_origin not in (None, settings.log_key.origin):
+        raise SettingsError(f"{variable('log_origin')}: the log's key is of another name, {settings.log_key.origin}")
+    return settings
 
 
 def _parts(text: str) -> list[str]:

@@ -9,6 +9,7 @@ import msgspec
 import migrations
 from api import openapi
 from api.app import ROUTES, create_app
+from api.checkpoints import Checkpoints
 from api.cli.database import settle
 from api.context import Services
 from api.rebuilding import Rebuilding
@@ -49,6 +50,7 @@ async def _services() -> AsyncIterator[Services]:
         items=ItemReader(database),
         activity=ActivityReader(database),
         history=HistoryReader(database),
+        checkpoints=Checkpoints(database, None, None),
         rebuilding=Rebuilding(database, _settings.database_url),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )

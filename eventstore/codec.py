@@ -121,14 +121,30 @@ def decode(position: int, type: str, data: str) -> Event:
         raise CorruptEventError(position, type, str(error)) from error
 
 
-def leaf(position: int, recorded_at: int, proposed: ProposedEvent, data: str) -> bytes:
-    """Give the bytes that the tree's leaf commits to: a JSON array that any language can write again.
+#: What the tree's leaf commits to, in this order, by the names of the table's columns.
+LEAF = (
+    "position",
+    "item_id",
+    "version",
+    "type",
+    "recorded_at",
+    "actor",
+    "command_id",
+    "ordinal",
+    "correlation_id",
+    "causation_id",
+    "data",
+)
 
-    `[position, item_id, version, type, recorded_at, actor, command_id, ordinal, correlation_id, causation_id, data]`
-    in UTF-8 as JavaScript's JSON.stringify writes it, `data` as the string it is stored as.
-    """
+#: Give the bytes of a leaf from a tuple of what LEAF names: a JSON array that any language can write again, in UTF-8
+#: as JavaScript's JSON.stringify writes it, with `data` as the string it is stored as. Raises UnicodeEncodeError.
+encode_leaf: Callable[[tuple[Any, ...]], bytes] = _encoder.encode
+
+
+def leaf(position: int, recorded_at: int, proposed: ProposedEvent, data: str) -> bytes:
+    """Give the bytes of the leaf of an event that is about to be stored as `data`; see `encode_leaf`."""
     metadata = proposed.metadata
-    return _encoder.encode(
+    return encode_leaf(
         (
             position,
             proposed.item_id,

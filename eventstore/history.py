@@ -6,11 +6,13 @@ Whatever is asked for, an index leads to it and is followed in the order of posi
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal, select
 
+from eventstore import codec
 from eventstore.bisection import last_of
 from eventstore.dialect import between, unindexed
 from eventstore.log import END
@@ -38,8 +40,16 @@ class StoredEvent(Struct, frozen=True):
     fingerprint: bytes
     correlation_id: str | None
     causation_id: str | None
-    #: SHA-256 of 0x00 and the leaf, 32 bytes; see `codec.leaf`.
+    #: SHA-256 of 0x00 and the leaf, 32 bytes; see `leaf`.
     leaf_hash: bytes
+
+
+_leaf = attrgetter(*codec.LEAF)
+
+
+def leaf(event: StoredEvent) -> bytes:
+    """Give the bytes that the tree's leaf of `event` commits to: all columns but the fingerprint and the hash."""
+    return codec.encode_leaf(_leaf(event))
 
 
 class Filter(Struct, frozen=True):

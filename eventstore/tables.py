@@ -79,6 +79,16 @@ log_tiles = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+#: One row: the last head that was signed as a checkpoint, so that none is signed that contradicts it.
+log_checkpoint = Table(
+    "log_checkpoint",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("size", BigInt, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
 #: An item as it was at a version, as the event that all until then amount to; see `snapshots.py`.
 snapshots = Table(
     "snapshots",

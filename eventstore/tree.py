@@ -9,13 +9,11 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
-from eventstore import merkle
+from eventstore import log, merkle
 from eventstore.dialect import among, numbers
 from eventstore.errors import InconsistentLogError
 from eventstore.proof import Span, Subtree, consistency_spans, inclusion_spans, subtrees
-from eventstore.tables import events, log_head, log_tiles
-
-_HEAD = select(log_head.c.position, log_head.c.frontier).where(log_head.c.id == 1)
+from eventstore.tables import events, log_tiles
 
 
 class Tree:
@@ -24,12 +22,11 @@ class Tree:
     def __init__(self, connection: Connection) -> None:
         """Read the head. Raises InconsistentLogError where its frontier can't be that of a tree of its size."""
         self._connection = connection
-        head = connection.execute(_HEAD).one()
-        self.size: int = head.position
-        frontier = merkle.unpack(head.frontier)
-        if len(head.frontier) != self.size.bit_count() * merkle.HASH_SIZE:
+        head = log.read_head(connection)
+        self.size = head.position
+        if len(head.frontier) != self.size.bit_count():
             raise InconsistentLogError(f"the head's frontier is not that of a tree of {self.size} leaves")
-        self._known: dict[Subtree, bytes] = dict(zip(subtrees((0, self.size)), frontier, strict=True))
+        self._known: dict[Subtree, bytes] = dict(zip(subtrees((0, self.size)), head.frontier, strict=True))
 
     def root(self, size: int) -> bytes:
         """Give the root that the tree had when it had `size` leaves; it has at least as many now."""

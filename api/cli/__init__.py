@@ -5,6 +5,7 @@ import click
 from api.cli.config import config
 from api.cli.events import events
 from api.cli.keys import keys
+from api.cli.log import log
 from api.cli.migrate import migrate
 from api.cli.openapi import describe
 from api.cli.rebuild import rebuild
@@ -24,6 +25,7 @@ for _command in (
     events,
     rebuild,
     verify,
+    log,
     config,
     keys,
     describe,

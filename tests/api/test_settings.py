@@ -11,8 +11,11 @@ from api.observe import encoded
 from api.peer import Network
 from api.secret import Secret, SecretUrl
 from api.settings import Settings, SettingsError, from_environment, shown, without_settings
+from api.tlog.identity import LogKeys, LogOrigin
 
 URL = "postgresql+asyncpg://me:swordfish@db.example/items?host=a:1&host=b:2&password=swordfish"
+KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+#: Those that can be any text.
 SECRETS = {field for field, kind in Settings.__annotations__.items() if "Secret" in str(kind)}
 
 VARIABLES: dict[str, tuple[str, str, object]] = {
@@ -31,6 +34,8 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "rebuild_limit": ("ITEMLEDGER_REBUILD_LIMIT", "off", "off"),
     "trusted_proxies": ("ITEMLEDGER_TRUSTED_PROXIES", "10.0.0.0/8, ::1", (Network("10.0.0.0/8"), Network("::1"))),
     "cors_origins": ("ITEMLEDGER_CORS_ORIGINS", "https://app.example", (Origin("https://app.example"),)),
+    "log_key": ("ITEMLEDGER_LOG_KEY", KEY, LogKeys(KEY)),
+    "log_origin": ("ITEMLEDGER_LOG_ORIGIN", "PeterNeumann", LogOrigin("PeterNeumann")),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 WRONG = {
@@ -56,6 +61,8 @@ WRONG = {
             "https://a.example;https://b.example",
         ),
     ],
+    "ITEMLEDGER_LOG_KEY": ["", "swordfish", KEY[:-1], f"{KEY}\n{KEY.replace('Peter', 'Paul')}"],
+    "ITEMLEDGER_LOG_ORIGIN": ["", "example.com/my log", "a+b"],
     "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
 }
 
@@ -95,6 +102,12 @@ def test_an_unknown_variable_of_ours_is_refused_by_name(variable: str) -> None:
 def test_a_wrong_value_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{variable}: "):
         from_environment({variable: text})
+
+
+def test_the_log_is_called_what_its_key_is_called() -> None:
+    with pytest.raises(SettingsError, match=r"^ITEMLEDGER_LOG_ORIGIN: .* of another name, PeterNeumann$"):
+        from_environment({"ITEMLEDGER_LOG_KEY": KEY, "ITEMLEDGER_LOG_ORIGIN": "example.com/log"})
+    assert from_environment({"ITEMLEDGER_LOG_KEY": KEY, "ITEMLEDGER_LOG_ORIGIN": "PeterNeumann"}).log_key
 
 
 @pytest.mark.parametrize("field", sorted(SECRETS))
@@ -157,7 +170,7 @@ def test_a_secret_is_equal_to_what_has_its_text() -> None:
 def test_what_is_shown_gives_the_same_settings_again() -> None:
     settings = from_environment({variable: text for variable, text, _ in VARIABLES.values()})
     again = {name: text for name, text in shown(settings).items() if text and "***" not in text}
-    assert shown(from_environment({"DATABASE_URL": URL, **again})) == shown(settings)
+    assert shown(from_environment({"DATABASE_URL": URL, "ITEMLEDGER_LOG_KEY": KEY, **again})) == shown(settings)
 
 
 def test_another_process_can_be_given_the_environment_without_settings() -> None:

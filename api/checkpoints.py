@@ -1,0 +1,53 @@
+"""Checkpoints of the log, signed where there is a key: one at a time, and none that contradicts an earlier one."""
+
+import asyncio
+from functools import partial
+from time import monotonic
+
+from api.tlog.checkpoint import Checkpoint
+from api.tlog.identity import LogKeys
+from eventstore import checkpoint
+from eventstore.checkpoint import TreeHead
+from eventstore.database import Database
+
+#: The origin of a log that was given none.
+_NAMELESS = "localhost/log"
+#: Seconds that a checkpoint is given out, unless a newer one is asked for. Other processes' writes may lie behind it.
+_FRESH = 1.0
+
+
+class Checkpoints:
+    """Gives checkpoints of the log: the newest, or one of an earlier size."""
+
+    def __init__(self, database: Database, keys: LogKeys | None, origin: str | None) -> None:
+        """Sign with `keys`, whose name is then the log's; without any it is `origin`, or else one that says little."""
+        self._database = database
+        self._keys = () if keys is None else keys.signers
+        self.origin = keys.origin if keys else origin or _NAMELESS
+        self._alone = asyncio.Lock()
+        self._latest: tuple[float, TreeHead] | None = None
+
+    async def latest(self, at_least: int) -> TreeHead:
+        """Give a head that may be signed: the log's, as of now or a second ago, of `at_least` events if it has them.
+
+        Raises InconsistentLogError where the log is not the one that was signed before, and UnavailableError.
+        """
+        async with self._alone:  # who waited is given what was found meanwhile
+            if self._latest and self._latest[1].size >= at_least and monotonic() - self._latest[0] < _FRESH:
+                return self._latest[1]
+            if self._keys:
+                head = await self._database.write(checkpoint.advance)
+            else:
+                head = await self._database.view(checkpoint.head)
+            self._latest = monotonic(), head
+            return head
+
+    async def earlier(self, size: int, latest: TreeHead) -> TreeHead:
+        """Give the head of `size` events, at most those of `latest`, which was given by this. Raises as that does."""
+        if size == latest.size:
+            return latest
+        return await self._database.view(partial(checkpoint.earlier, size=size, signed=latest))
+
+    def write(self, head: TreeHead) -> str:
+        """Give the checkpoint of a head that was given by this, signed where there is a key."""
+        return Checkpoint(self.origin, head.size, head.root).write(self._keys)

@@ -1,0 +1,84 @@
+"""What was signed binds what is signed later: whatever happens to the log, no checkpoint contradicts another."""
+
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from eventstore import checkpoint
+from eventstore.checkpoint import TreeHead
+from eventstore.database import Database
+from eventstore.errors import InconsistentLogError
+from tests.eventstore.recording import created, execute, opened, record
+from tests.eventstore.test_tree import fill
+from tests.support.tampering import tamper
+
+SIGNED = 300
+
+
+async def fill_and_sign(database: Database) -> list[bytes]:
+    roots = await fill(database, SIGNED)
+    assert await database.write(checkpoint.advance) == TreeHead(SIGNED, roots[SIGNED])
+    return roots
+
+
+async def kept(database: Database) -> tuple[int, bytes]:
+    [row] = await database.read(text("SELECT size, root FROM log_checkpoint"))
+    return row.size, row.root
+
+
+async def test_the_head_of_an_empty_log_is_that_of_the_empty_tree(database: Database) -> None:
+    assert await database.write(checkpoint.advance) == await database.view(checkpoint.head)
+    assert (await kept(database))[0] == 0
+
+
+async def test_what_is_to_be_signed_is_kept_before(database: Database) -> None:
+    roots = await fill_and_sign(database)
+    assert await kept(database) == (SIGNED, roots[SIGNED])
+    assert await database.write(checkpoint.advance) == TreeHead(SIGNED, roots[SIGNED])
+    await record(database, [created(SIGNED + 1)], projectors=())
+    head = await database.write(checkpoint.advance)
+    assert (head.size, (head.size, head.root)) == (SIGNED + 1, await kept(database))
+
+
+async def test_another_process_is_bound_as_well(database_url: str, database: Database) -> None:
+    await fill_and_sign(database)
+    async with opened(database_url) as other:
+        await record(other, [created(SIGNED + 1)], projectors=())
+        newer = await other.write(checkpoint.advance)
+    await tamper(database, f"DELETE FROM events WHERE position = {newer.size}", covered_up=True)
+    assert (await database.view(checkpoint.head)).size == SIGNED
+    with pytest.raises(InconsistentLogError, match="a checkpoint of 301 events was signed, and there are 300"):
+        await database.write(checkpoint.advance)
+    assert await kept(database) == (newer.size, newer.root)
+
+
+@pytest.mark.parametrize("position", [1, 256, SIGNED])
+async def test_a_log_that_was_changed_is_not_signed_whatever_was_done_to_hide_it(
+    database: Database, position: int
+) -> None:
+    await fill_and_sign(database)
+    await tamper(database, f"UPDATE events SET actor = 'eve' WHERE position = {position}", covered_up=True)
+    with pytest.raises(InconsistentLogError, match="whose first 300 events had a checkpoint"):
+        await database.write(checkpoint.advance)
+    await record(database, [created(SIGNED + 1)], projectors=())
+    with pytest.raises(InconsistentLogError, match="whose first 300 events had a checkpoint"):
+        await database.write(checkpoint.advance)
+
+
+async def test_where_it_is_not_known_what_was_signed_nothing_is(database: Database) -> None:
+    await fill_and_sign(database)
+    await execute(database, "DELETE FROM log_checkpoint")
+    with pytest.raises(InconsistentLogError, match="record of what was signed is gone"):
+        await database.write(checkpoint.advance)
+
+
+async def test_an_earlier_head_is_given_where_the_log_still_leads_to_the_signed_one(database: Database) -> None:
+    roots = await fill_and_sign(database)
+    signed = TreeHead(SIGNED, roots[SIGNED])
+    for size in (0, 1, 255, 256, 257, SIGNED):
+        assert await database.view(partial(checkpoint.earlier, size=size, signed=signed)) == TreeHead(size, roots[size])
+    await tamper(database, "UPDATE events SET actor = 'eve' WHERE position = 299", covered_up=True)
+    for size in (1, 299):
+        with pytest.raises(InconsistentLogError):
+            await database.view(partial(checkpoint.earlier, size=size, signed=signed))

@@ -1,0 +1,42 @@
+"""Who changes history: with all rights on the database, and all that this code knows of how the log is kept."""
+
+from sqlalchemy import Connection, text
+
+from eventstore import history, merkle
+from eventstore.database import Database
+from eventstore.history import Filter
+
+_UNGUARD = {
+    "sqlite": ["DROP TRIGGER IF EXISTS events_no_update", "DROP TRIGGER IF EXISTS events_no_delete"],
+    "postgresql": ["ALTER TABLE events DISABLE TRIGGER ALL"],
+}
+_REHASH = text("UPDATE events SET leaf_hash = :hashed WHERE position = :at")
+_TILE = text('INSERT INTO log_tiles (level, "index", hash) VALUES (:level, :index, :hashed)')
+_HEAD = text("UPDATE log_head SET position = :size, recorded_at = :time, frontier = :frontier")
+
+
+async def tamper(database: Database, *statements: str, covered_up: bool = False) -> None:
+    """Run SQL with nothing in its way; then, if asked for, make all hashes, the tree and the head fit what is there."""
+
+    def work(connection: Connection) -> None:
+        with connection.begin():
+            for statement in (*_UNGUARD[connection.dialect.name], *statements):
+                connection.execute(text(statement.replace(":", "\\:")))
+            if covered_up:
+                _cover_up(connection)
+
+    await database.write(work)
+
+
+def _cover_up(connection: Connection) -> None:
+    events = list(history.read(connection, Filter(), 1_000_000))
+    hashes = [merkle.leaf_hash(history.leaf(event)) for event in events]
+    connection.execute(
+        _REHASH, [{"at": event.position, "hashed": hashed} for event, hashed in zip(events, hashes, strict=True)]
+    )
+    frontier, tiles = merkle.append(0, (), hashes)
+    connection.execute(text("DELETE FROM log_tiles"))
+    if tiles:
+        connection.execute(_TILE, [{"level": level, "index": at, "hashed": hashed} for level, at, hashed in tiles])
+    last = events[-1]
+    connection.execute(_HEAD, {"size": last.position, "time": last.recorded_at, "frontier": merkle.pack(frontier)})
