@@ -92,3 +92,18 @@ class InconsistentLogError(EventStoreError):
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
+
+
+class RefusedEventError(EventStoreError):
+    """Event {position} is refused: {reason}."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        self.reason = reason
+
+
+class NotEmptyError(EventStoreError):
+    """The log is not empty: it has {events} events, and takes over none of another log."""
+
+    def __init__(self, events: int) -> None:
+        self.events = events

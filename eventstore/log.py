@@ -1,6 +1,6 @@
 """Reading and appending events. The only INSERT INTO events of the project is here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -96,27 +96,33 @@ def append(
     command's ordinal is already taken.
     """
     recorded_at = max(now, head.recorded_at)
-    recorded, rows, hashes = [], [], []
+    recorded, rows = [], []
     for position, event in enumerate(proposed, head.position + 1):
-        data = codec.encode(event.event)
-        hashed = merkle.leaf_hash(codec.leaf(position, recorded_at, event, data))
-        hashes.append(hashed)
-        rows.append(_row(position, recorded_at, event, data, hashed))
+        rows.append(_row(position, recorded_at, event))
         recorded.append(
             RecordedEvent(
                 position, event.item_id, event.version, recorded_at, event.event, event.metadata, event.ordinal
             )
         )
-    frontier, tiles = merkle.append(head.position, head.frontier, hashes)
-    moved = Head(head.position + len(recorded), recorded_at, frontier)
+    return extend(connection, head, rows), recorded
+
+
+def extend(connection: Connection, head: Head, rows: Sequence[Mapping[str, Any]]) -> Head:
+    """Write `rows` of `events`, hashed as they are, behind `head`, which the caller holds; move the head and give it.
+
+    Their positions go on where the head's ends, and their times don't go back: what writes them sees to that. Raises
+    sqlalchemy.exc.IntegrityError where a version or a command's ordinal is already taken.
+    """
+    frontier, tiles = merkle.append(head.position, head.frontier, [row["leaf_hash"] for row in rows])
+    moved = Head(head.position + len(rows), rows[-1]["recorded_at"], frontier)
     insert(connection, events, rows)
     if tiles:
         insert(connection, log_tiles, [{"level": lv, "index": ix, "hash": hashed} for lv, ix, hashed in tiles])
     connection.execute(
         _MOVE_HEAD,
-        {"new_position": moved.position, "new_recorded_at": recorded_at, "new_frontier": merkle.pack(frontier)},
+        {"new_position": moved.position, "new_recorded_at": moved.recorded_at, "new_frontier": merkle.pack(frontier)},
     )
-    return moved, recorded
+    return moved
 
 
 def read_streams(
@@ -225,8 +231,8 @@ def head_position(connection: Connection) -> int:
     return int(connection.execute(_POSITION).scalar_one())
 
 
-def _row(position: int, recorded_at: int, event: ProposedEvent, data: str, hashed: bytes) -> dict[str, object]:
-    metadata = event.metadata
+def _row(position: int, recorded_at: int, event: ProposedEvent) -> dict[str, Any]:
+    metadata, data = event.metadata, codec.encode(event.event)
     return {
         "position": position,
         "item_id": event.item_id,
@@ -240,7 +246,7 @@ def _row(position: int, recorded_at: int, event: ProposedEvent, data: str, hashe
         "fingerprint": metadata.fingerprint,
         "correlation_id": metadata.correlation_id,
         "causation_id": metadata.causation_id,
-        "leaf_hash": hashed,
+        "leaf_hash": merkle.leaf_hash(codec.leaf(position, recorded_at, event, data)),
     }
 
 

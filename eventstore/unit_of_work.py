@@ -6,9 +6,10 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from eventstore import log, snapshots
+from eventstore import importing, log, snapshots
 from eventstore.events import ProposedEvent, RecordedEvent
 from eventstore.failures import commit
+from eventstore.history import StoredEvent
 from eventstore.snapshots import Snapshot
 
 
@@ -41,9 +42,17 @@ class UnitOfWork:
         if not proposed:
             return []
         self.head, recorded = log.append(self._connection, self.head, proposed, now)
+        self._project(recorded)
+        return recorded
+
+    def take_over(self, events: Sequence[StoredEvent]) -> None:
+        """Append `events` of another log as they are, and project them. Raises RefusedEventError."""
+        self.head, recorded = importing.take_over(self._connection, self.head, events)
+        self._project(recorded)
+
+    def _project(self, recorded: Sequence[RecordedEvent]) -> None:
         for projector in self._projectors:
             projector.project(self._connection, recorded)
-        return recorded
 
     def keep(self, taken: Sequence[Snapshot]) -> None:
         """Store snapshots."""

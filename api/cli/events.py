@@ -3,6 +3,7 @@
 import click
 
 from api.cli.export import export
+from api.cli.import_ import import_
 
 
 @click.group()
@@ -11,3 +12,4 @@ def events() -> None:
 
 
 events.add_command(export)
+events.add_command(import_)

@@ -1,4 +1,4 @@
-"""`itemledger events export`: what it writes where, what it says, and what it refuses."""
+"""`itemledger events export` and `import`: what they write where, what they say, and what they refuse."""
 
 import csv
 import json
@@ -7,11 +7,12 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.eventstore.recording import opened
 from tests.support.rebuilding import EVENTS, fill
-from tests.support.service import ITEMLEDGER, outer_environment
+from tests.support.service import ITEMLEDGER, migrate, outer_environment, serving
 
 
 @pytest.fixture
@@ -22,14 +23,28 @@ async def filled_url(ready_url: str) -> str:
     return ready_url
 
 
-def export(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+@pytest.fixture
+async def filled_file(sqlite_url: str) -> str:
+    """The same on SQLite alone, for what no database has a part in."""
+    await migrate(sqlite_url)
+    async with opened(sqlite_url) as database:
+        await fill(database)
+    return sqlite_url
+
+
+def events(url: str, *arguments: str | Path, folder: Path | None = None) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
-        [ITEMLEDGER, "events", "export", *arguments],
+        [ITEMLEDGER, "events", *arguments],
         env={**outer_environment(), "DATABASE_URL": url},
         capture_output=True,
         check=False,
+        cwd=folder,
         timeout=60,
     )
+
+
+def export(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+    return events(url, "export", *arguments)
 
 
 def test_the_log_goes_to_a_file_with_a_manifest_and_to_standard_output_alike(filled_url: str, tmp_path: Path) -> None:
@@ -62,22 +77,22 @@ def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path
     assert (made["format"], made["count"]) == ("csv", 1)
 
 
-def test_what_is_no_file_is_written_to_as_a_stream(filled_url: str, tmp_path: Path) -> None:
-    assert export(filled_url, "--output", "/dev/null").returncode == 0
-    assert export(filled_url, "--output", "/dev/full").stderr.splitlines()[-1].startswith(b"Error: ")
+def test_what_is_no_file_is_written_to_as_a_stream(filled_file: str, tmp_path: Path) -> None:
+    assert export(filled_file, "--output", "/dev/null").returncode == 0
+    assert export(filled_file, "--output", "/dev/full").stderr.splitlines()[-1].startswith(b"Error: ")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["/bin/sh", "-c", f"wc -l < {pipe}"], stdout=subprocess.PIPE) as counting:
-        assert export(filled_url, "--output", pipe).returncode == 0
+        assert export(filled_file, "--output", pipe).returncode == 0
         assert counting.communicate()[0].strip() == b"%d" % EVENTS
     assert sorted(path.name for path in tmp_path.iterdir() if "pipe" in path.name) == ["pipe"]
 
 
-def test_who_reads_standard_output_may_stop(filled_url: str) -> None:
+def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
     shell = f"{ITEMLEDGER} events export --output - | head -n 1"
     done = subprocess.run(
         ["/bin/sh", "-c", shell],
-        env={**outer_environment(), "DATABASE_URL": filled_url},
+        env={**outer_environment(), "DATABASE_URL": filled_file},
         capture_output=True,
         text=True,
         check=False,
@@ -95,10 +110,10 @@ def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: 
     assert done.stderr.startswith(b"Usage: itemledger events export")
 
 
-def test_what_can_not_be_done_is_said_in_one_line(filled_url: str, sqlite_url: str, tmp_path: Path) -> None:
+def test_what_can_not_be_done_is_said_in_one_line(filled_file: str, sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
     for output, words in (("there", "is there already"), ("no/where", "No such file")):
-        done = export(filled_url, "--output", tmp_path / output)
+        done = export(filled_file, "--output", tmp_path / output)
         assert done.returncode == 1
         (line,) = done.stderr.decode().splitlines()
         assert line.startswith("Error: ")
@@ -106,3 +121,31 @@ def test_what_can_not_be_done_is_said_in_one_line(filled_url: str, sqlite_url: s
     nowhere = export(f"{sqlite_url}.other", "--output", tmp_path / "x")
     assert nowhere.returncode == 1
     assert not Path(f"{sqlite_url}.other".partition("///")[2]).exists()
+
+
+def test_an_export_is_brought_into_an_empty_log_and_served_from_there(filled_url: str, tmp_path: Path) -> None:
+    path, url = tmp_path / "log.jsonl", f"sqlite+aiosqlite:///{tmp_path}/new/itemledger.db"
+    assert export(filled_url, "--output", path).returncode == 0
+    root = json.loads((tmp_path / "log.jsonl.manifest.json").read_text())["log"]["root"]
+    done = events(url, "import", path)
+    told = f"{EVENTS:,} events; the root is {root}, as log.jsonl.manifest.json says\n".encode()
+    assert (done.returncode, done.stdout) == (0, told), done
+    with serving(url) as server:
+        assert httpx.get(f"{server.url}/items/7").json()["price"] == 2
+    again = events(url, "import", path)
+    assert (again.returncode, again.stdout) == (1, b"")
+    assert again.stderr == b"Error: The log is not empty: it has 1000 events, and takes over none of another log.\n"
+
+
+def test_what_does_not_match_is_not_brought(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    (tmp_path / "manifest").write_text("{}")
+    for arguments, words in (
+        (["log.jsonl"], "line 1 is no event"),
+        (["log.jsonl", "--manifest", "manifest"], "manifest"),
+    ):
+        done = events(sqlite_url, "import", *arguments, folder=tmp_path)
+        (line,) = done.stderr.decode().splitlines()
+        assert (done.returncode, done.stdout) == (1, b"")
+        assert line.startswith("Error: ")
+        assert words in line
