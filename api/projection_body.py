@@ -26,7 +26,7 @@ class RebuildState(Struct, frozen=True):
 
     state: State
     phase: Phase
-    position: Annotated[int, Meta(description="The rebuilt table is the fold of the events up to here")]
+    position: Annotated[int, Meta(description="How many of the log's events are folded into the rebuilt table")]
     target: Annotated[int, Meta(description="Where the log was then")]
     progress: Annotated[float, Meta(ge=0, le=1, description="How much of the log is replayed")]
     rate: Annotated[float, Meta(ge=0, description="Events a second, lately")]
@@ -95,14 +95,14 @@ def _state(standing: Standing) -> Literal["live", "outdated", "not-built", "newe
 
 
 def _shown(rebuild: Rebuild) -> RebuildState:
-    left = max(rebuild.target - rebuild.position, 0)
+    left = max(rebuild.target - rebuild.cursor.position, 0)
     replaying = rebuild.state == "running" and rebuild.rate > 0
     return RebuildState(
         state=rebuild.state,
         phase=rebuild.phase,
-        position=rebuild.position,
+        position=rebuild.cursor.position,
         target=rebuild.target,
-        progress=round(rebuild.position / rebuild.target, 4) if left else 1.0,
+        progress=round(rebuild.cursor.position / rebuild.target, 4) if left else 1.0,
         rate=round(rebuild.rate, 1),
         eta_seconds=round(left / rebuild.rate, 1) if replaying else None,
         started_at=_time(rebuild.started_at),

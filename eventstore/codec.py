@@ -6,13 +6,13 @@ is stored never changes: an event of an old type is lifted to its newest form by
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, Union
 
 import msgspec
 from msgspec import Struct
 
 from eventstore.errors import CorruptEventError, EventTypesError, OldEventTypeError, UnknownEventTypeError
-from eventstore.events import EVENT_TYPES, Event, ProposedEvent
+from eventstore.events import EVENT_TYPES, Event, Fact, ProposedEvent
 
 Old = TypeVar("Old")
 New = TypeVar("New")
@@ -43,10 +43,27 @@ class Codec:
         steps = {upcaster.old: upcaster for upcaster in upcasters}
         known = [*newest, *(upcaster.old for upcaster in upcasters)]
         _check_names(known, self.newest)
+        self._lifts = {one: _lifts(one, steps, self.newest) for one in known}
         #: By the stored name of a type: what makes its newest form of the text of an event.
         self.readers: Mapping[str, Callable[[str], Event]] = {
-            one.type: _reader(one, _lifts(one, steps, self.newest)) for one in known
+            one.type: _reader(one, lifts) for one, lifts in self._lifts.items()
         }
+        self._facts = msgspec.json.Decoder(list[Union[tuple(map(_fact, known))]])  # type: ignore[misc]  # noqa: UP007
+        self._only_newest = not upcasters
+
+    def facts(self, text: str) -> list[Fact]:
+        """Read a JSON array of facts, each `[type, position, item_id, version, recorded_at, data]`.
+
+        Raises msgspec.DecodeError, and what an upcaster raises: where, `readers` tell.
+        """
+        found = self._facts.decode(text)
+        return found if self._only_newest else list(map(self._lifted, found))
+
+    def _lifted(self, fact: Fact) -> Fact:
+        event: Any = fact.event
+        for lift in self._lifts[event.__class__]:
+            event = lift(event)
+        return Fact(fact.position, fact.item_id, fact.version, fact.recorded_at, event)
 
 
 def _check_names(known: Sequence[type[Any]], newest: frozenset[type[Any]]) -> None:
@@ -93,6 +110,13 @@ def _reader(one: type[Any], lifts: Sequence[Callable[[Any], Any]]) -> Callable[[
     return read
 
 
+def _fact(one: type[Any]) -> type[Fact]:
+    """Make the form in which facts of one type are read: an array, which begins with the type."""
+    options: dict[str, Any] = {"array_like": True, "tag_field": "type", "tag": one.type, "forbid_unknown_fields": True}
+    made: Any = msgspec.defstruct(f"{one.__name__}Fact", [("event", one)], bases=(Fact,), frozen=True, **options)
+    return made  # type: ignore[no-any-return]
+
+
 #: One for each type that is read but no more written.
 UPCASTERS: tuple[Upcaster[Any, Any], ...] = ()
 
@@ -119,6 +143,11 @@ def decode(position: int, type: str, data: str) -> Event:
         return reader(data)
     except Exception as error:  # an upcaster may fail in any way
         raise CorruptEventError(position, type, str(error)) from error
+
+
+def decode_facts(text: str) -> list[Fact]:
+    """Read a JSON array of facts in their newest form; see Codec.facts."""
+    return CODEC.facts(text)
 
 
 #: What the tree's leaf commits to, in this order, by the names of the table's columns.

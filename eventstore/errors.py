@@ -26,6 +26,15 @@ class CorruptEventError(EventStoreError):
         self.reason = reason
 
 
+class MissingEventsError(EventStoreError):
+    """The log is not whole: {missing} of the events behind position {after} up to position {through} are missing."""
+
+    def __init__(self, missing: int, after: int, through: int) -> None:
+        self.missing = missing
+        self.after = after
+        self.through = through
+
+
 class OldEventTypeError(EventStoreError):
     """Events of type {type!r} are read for ever, but not written: they are not of the newest types."""
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, sel
 
 from eventstore import codec, merkle
 from eventstore.dialect import each_found, each_number, insert, numbers, unindexed
-from eventstore.events import Fact, Metadata, ProposedEvent, RecordedEvent
+from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.tables import events, log_head, log_tiles, snapshots
 
 #: Behind every event there will ever be.
@@ -48,23 +48,7 @@ _COLUMNS = (
     events.c.causation_id,
 )
 _RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
-_FACTS: Select[*tuple[Any, ...]] = select(
-    events.c.position, events.c.item_id, events.c.version, events.c.recorded_at, events.c.type, events.c.data
-)
-_BEHIND, _FACTS_BEHIND = (
-    chosen.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
-    for chosen in (_RECORDED, _FACTS)
-)
-#: An item's id is the position of the event that began it.
-_BEGUN = (
-    select(events.c.position)
-    .where(
-        events.c.position > bindparam("after"),
-        events.c.position <= bindparam("through"),
-        events.c.position == unindexed(events.c.item_id),
-    )
-    .order_by(events.c.position)
-)
+_BEHIND = _RECORDED.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
 _POSITION = select(log_head.c.position).where(log_head.c.id == 1)
 
 
@@ -196,20 +180,6 @@ def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterato
 def read_all(connection: Connection, after: int = 0, limit: int = 1000) -> list[RecordedEvent]:
     """Read at most `limit` events behind position `after`, in position order, which is commit order."""
     return list(map(_recorded, connection.execute(_BEHIND, {"after": after, "limit": limit})))
-
-
-def read_facts(connection: Connection, after: int, limit: int) -> list[Fact]:
-    """Read at most `limit` events behind position `after`, in position order, without what they were recorded for."""
-    rows = connection.execute(_FACTS_BEHIND, {"after": after, "limit": limit})
-    return [
-        Fact(position, item_id, version, recorded_at, codec.decode(position, type_, data))
-        for position, item_id, version, recorded_at, type_, data in rows
-    ]
-
-
-def items_begun(connection: Connection, after: int, through: int) -> Sequence[int]:
-    """Give the ids of the items that began behind position `after`, up to position `through`."""
-    return connection.execute(_BEGUN, {"after": after, "through": through}).scalars().all()
 
 
 def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:

@@ -22,6 +22,9 @@ T = TypeVar("T")
 #: Seconds to wait for whoever else holds a lock. The writer tries again by itself, and a stop must not wait for long.
 _PATIENCE = 2.0
 
+#: How many views there can be at once.
+_VIEWS = 2
+
 _PRAGMAS = (
     f"busy_timeout={_PATIENCE * 1000:.0f}",
     "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
@@ -48,11 +51,11 @@ class SqliteDatabase(Database):
         event.listen(self._writer, "connect", _sqlite_writer)
         event.listen(self._writer, "begin", _begin_immediate)
         self._viewer = create_engine(
-            url.set(drivername="sqlite"), pool_size=1, max_overflow=0, connect_args={"check_same_thread": False}
+            url.set(drivername="sqlite"), pool_size=_VIEWS, max_overflow=0, connect_args={"check_same_thread": False}
         )
         event.listen(self._viewer, "connect", _sqlite_viewer)
         event.listen(self._viewer, "begin", _begin_deferred)
-        self._view_thread = ThreadPoolExecutor(1, "itemledger-view")
+        self._view_threads = ThreadPoolExecutor(_VIEWS, "itemledger-view")
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
 
@@ -84,7 +87,7 @@ class SqliteDatabase(Database):
 
     async def view(self, work: Callable[[Connection], T]) -> T:
         """See Database.view."""
-        return await asyncio.get_running_loop().run_in_executor(self._view_thread, self._view, work)
+        return await asyncio.get_running_loop().run_in_executor(self._view_threads, self._view, work)
 
     def _view(self, work: Callable[[Connection], T]) -> T:
         try:
@@ -149,8 +152,8 @@ class SqliteDatabase(Database):
         await self.reader.dispose()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
-        await asyncio.get_running_loop().run_in_executor(self._view_thread, self._viewer.dispose)
-        self._view_thread.shutdown()
+        await asyncio.get_running_loop().run_in_executor(self._view_threads, self._viewer.dispose)
+        self._view_threads.shutdown()
 
 
 def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:

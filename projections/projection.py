@@ -28,27 +28,44 @@ checkpoints = Table(
 class Before:
     """What a projection can look up of the time before a run of events: its table as they find it, and the log."""
 
-    def __init__(self, connection: Connection, table: Table, position: int, *, whole: bool = False) -> None:
-        """Look back from behind `position`. `whole`: to events alone, and at nothing that was derived from them."""
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        position: int,
+        *,
+        whole: bool = False,
+        pending: Changes | None = None,
+    ) -> None:
+        """Look back from behind `position`. `whole`: to events alone, and at nothing that was derived from them.
+
+        `pending` are changes of the table that lead there, and that may still be on their way into it.
+        """
         self._connection = connection
         self._table = table
         self._position = position
         self._whole = whole
+        self._pending = pending or {}
 
     def rows(self, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Read those of the table's rows that have one of `keys`, by key."""
-        wanted = list(keys)
-        if not wanted:
-            return {}
-        key, names = key_of(self._table), self._table.c.keys()
-        found = select(key, self._table).where(among(self._connection, key, "keys"))
-        rows = self._connection.execute(found, {"keys": numbers(self._connection, wanted)})
-        return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
+        pending = self._pending
+        stored, changed = list[int](), dict[int, dict[str, Any]]()
+        for key in keys:
+            if key not in pending:
+                stored.append(key)
+            elif (row := pending[key]) is not None:
+                changed[key] = dict(row)
+        return self._stored(stored) | changed
 
     def last_row(self) -> Row | None:
         """Read the row with the highest key."""
-        last = select(self._table).order_by(key_of(self._table).desc()).limit(1)
-        return next(map(dict, self._connection.execute(last).mappings()), None)
+        key = key_of(self._table)
+        gone = [changed for changed, row in self._pending.items() if row is None]
+        last = select(self._table).where(key.not_in(gone)).order_by(key.desc()).limit(1)
+        found = map(dict, self._connection.execute(last).mappings())
+        rows = {row[key.name]: row for row in found} | {changed: row for changed, row in self._pending.items() if row}
+        return rows[max(rows)] if rows else None
 
     def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
         """Read what the given items come from; see log.read_streams."""
@@ -56,6 +73,15 @@ class Before:
         if not wanted:
             return iter(())
         return log.read_streams(self._connection, wanted, through=self._position, whole=self._whole)
+
+    def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+        if not keys:
+            return {}
+        key, names = key_of(self._table), self._table.c.keys()
+        place = names.index(key.name)
+        found = select(self._table).where(among(self._connection, key, "keys"))
+        rows = self._connection.execute(found, {"keys": numbers(self._connection, keys)}).all()
+        return {row[place]: dict(zip(names, row, strict=True)) for row in rows}
 
 
 class Projection(Protocol):

@@ -5,10 +5,10 @@ that was interrupted, by whatever, is gone on with where it stopped.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -21,10 +21,15 @@ from eventstore.events import Fact
 from eventstore.failures import commit
 from projections import rebuilds
 from projections.compare import Comparison
+from projections.cursor import Cursor
 from projections.projection import Projection
 from projections.rebuilds import OvertakenError, Phase, RebuildCancelledError, Report
 from projections.replay import Folded, Pace, catch_up, fold
 from projections.shadow import Shadow
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
 
 #: Events that are left for when the append lock is held, about, and at most.
 _NEAR, _MOST_LEFT = 200, 2_000
@@ -52,7 +57,7 @@ class Progress(Struct, frozen=True):
 
     projection: str
     phase: Phase
-    #: The position in the log that the shadow table is at, and the log's.
+    #: The number of events that were folded into the shadow table, and of those in the log.
     position: int
     target: int
     #: Events a second, lately.
@@ -151,28 +156,40 @@ class _Run:
         return report
 
     async def _fill(self) -> None:
-        """Fold the log into the shadow table, until little is left of it."""
-        chunk = await self._read(self._shadow.position)
-        while chunk:
+        """Fold the log into the shadow table, until little is left of it.
+
+        While a chunk is written, the one behind it is folded, and the next is read.
+        """
+        events: Sequence[Fact] = []
+        folded: Folded | None = None
+        while True:
             self._go_on()
-            folded = await self._database.view(self._folding(chunk))
-            writing = asyncio.create_task(self._write(folded))
-            try:
-                chunk = await self._read(folded.position)  # while the one before is written
-            finally:
-                rest = await writing
-            if self._target - self._shadow.position <= _NEAR:
+            cursor = folded.cursor if folded else self._shadow.cursor
+            ahead = cursor.behind(events) if events else cursor
+            rest, folded, events = await _together(
+                self._write(folded), self._fold(cursor, events, folded), self._read(ahead)
+            )
+            near = self._target - self._shadow.cursor.position <= _NEAR
+            if not (folded or events) or (near and self._shadow.cursor.whole):
                 return
             await asyncio.sleep(rest)
 
-    async def _read(self, after: int) -> Sequence[Fact]:
-        return await self._database.view(lambda connection: log.read_facts(connection, after, self._pace.size))
+    async def _read(self, cursor: Cursor) -> Sequence[Fact]:
+        size = self._pace.size
+        return await self._database.view(lambda connection: cursor.read(connection, size))
 
-    def _folding(self, chunk: Sequence[Fact]) -> Callable[[Connection], Folded]:
-        return lambda connection: fold(connection, self._shadow.projection, self._shadow.table, chunk)
+    async def _fold(self, cursor: Cursor, events: Sequence[Fact], pending: Folded | None) -> Folded | None:
+        if not events:
+            return None
+        projection, table = self._shadow.projection, self._shadow.table
+        return await self._database.view(
+            lambda connection: fold(connection, projection, table, cursor, events, pending)
+        )
 
-    async def _write(self, folded: Folded) -> float:
-        """Write a chunk; give the seconds to rest then."""
+    async def _write(self, folded: Folded | None) -> float:
+        """Write a chunk, if there is one; give the seconds to rest then."""
+        if folded is None:
+            return 0.0
 
         def work(connection: Connection) -> tuple[int, float]:
             began = monotonic()
@@ -194,8 +211,8 @@ class _Run:
             return None
         there = replacement.column_names(connection, projection.table.name)
         comparison = Comparison(projection.table, shadow.table, there, log.head_position(connection))
-        left = log.read_facts(connection, shadow.position, comparison.position - shadow.position)
-        overlay = fold(connection, projection, shadow.table, left).changes if left else {}
+        left = shadow.cursor.read(connection, comparison.position)
+        overlay = fold(connection, projection, shadow.table, shadow.cursor, left).changes if left else {}
         comparison.all(connection, overlay, self._go_on)
         return comparison
 
@@ -220,17 +237,18 @@ class _Run:
         shadow = self._shadow
         with connection.begin() as transaction:
             head = log.lock_head(connection)
-            if head.position - shadow.position > _MOST_LEFT:
+            if head.position - shadow.cursor.position > _MOST_LEFT:
                 return None
             began = monotonic()
-            changed = catch_up(connection, shadow.projection, shadow.table, shadow.position)
+            changed = catch_up(connection, shadow.projection, shadow.table, shadow.cursor)
             if self._comparison:
                 self._comparison.again(connection, self._touched | changed)
             self._seconds["swap"] = monotonic() - began
             report = self._report(head.position, shadow.count(connection))
             if not self._options.dry_run:
                 shadow.put_in_place(connection, head.position)
-            shadow.note(connection, state="succeeded", position=head.position, target=head.position, report=report)
+            reached = Cursor(head.position)
+            shadow.note(connection, state="succeeded", cursor=reached, target=head.position, report=report)
             commit(transaction)
         return report
 
@@ -281,8 +299,16 @@ class _Run:
         self._seconds[phase] = self._seconds.get(phase, 0.0) + monotonic() - began
 
     def _say(self) -> None:
-        left, rate = self._target - self._shadow.position, self._pace.rate
+        position, rate = self._shadow.cursor.position, self._pace.rate
+        left = self._target - position
         name = self._shadow.projection.name
-        self._tell(
-            Progress(name, self._phase, self._shadow.position, self._target, round(rate), left / rate if rate else None)
-        )
+        self._tell(Progress(name, self._phase, position, self._target, round(rate), left / rate if rate else None))
+
+
+async def _together(first: Awaitable[A], second: Awaitable[B], third: Awaitable[C]) -> tuple[A, B, C]:
+    """Wait for all three. Raises what one of them raises once none is under way any more."""
+    done = await asyncio.gather(first, second, third, return_exceptions=True)
+    for one in done:
+        if isinstance(one, BaseException):
+            raise one
+    return done  # type: ignore[return-value]  # none of them is an exception

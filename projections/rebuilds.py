@@ -5,11 +5,13 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, update
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, text, update
 
 from eventstore.database import Database
 from eventstore.dialect import upsert
+from eventstore.facts import Place
 from eventstore.tables import BigInt, metadata
+from projections.cursor import Cursor
 
 #: `running` is what the process that rebuilds wrote; where no process holds the rebuild's lock, it was interrupted.
 State = Literal["running", "interrupted", "cancelled", "failed", "succeeded"]
@@ -25,7 +27,7 @@ rebuilds = Table(
     Column("version", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("phase", Text, nullable=False),
-    #: The shadow table is the fold of the events 1 to `position`; the log was at `target` then.
+    #: How far the shadow table is, with the last three columns; see `Cursor`. The log was at `target` then.
     Column("position", BigInt, nullable=False),
     Column("target", BigInt, nullable=False),
     #: Events a second, lately.
@@ -39,6 +41,9 @@ rebuilds = Table(
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
+    Column("base", BigInt, nullable=False, server_default=text("0")),
+    Column("item_id", BigInt, nullable=False, server_default=text("0")),
+    Column("item_version", BigInt, nullable=False, server_default=text("0")),
 )
 
 
@@ -89,7 +94,7 @@ class Rebuild(Struct, frozen=True):
     version: int
     state: State
     phase: Phase
-    position: int
+    cursor: Cursor
     target: int
     rate: float
     started_at: int
@@ -140,18 +145,13 @@ async def _as_it_is(database: Database, rebuild: Rebuild) -> Rebuild:
 
 def put(connection: Connection, rebuild: Rebuild) -> None:
     """Store what is known of a rebuild, whoever held it before."""
-    row = msgspec.structs.asdict(rebuild)
-    report = None if rebuild.report is None else msgspec.json.encode(rebuild.report).decode()
-    upsert(connection, rebuilds, [{**row, "report": report}])
+    upsert(connection, rebuilds, [_columns(msgspec.structs.asdict(rebuild))])
 
 
 def note(connection: Connection, name: str, run: str, **changes: Any) -> None:
     """Store how far the run `run` has come. Raises OvertakenError where it is no longer that run's rebuild."""
-    report = changes.pop("report", None)
-    if report is not None:
-        changes["report"] = msgspec.json.encode(report).decode()
     mine = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.run == run)
-    if connection.execute(mine.values(updated_at=now(), **changes)).rowcount != 1:
+    if connection.execute(mine.values(updated_at=now(), **_columns(changes))).rowcount != 1:
         raise OvertakenError
 
 
@@ -162,6 +162,21 @@ def cancel(connection: Connection, name: str) -> bool:
         return connection.execute(running.values(cancelled=True)).rowcount == 1
 
 
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Give the columns that fields of a Rebuild are stored in."""
+    columns = dict(fields)
+    cursor: Cursor | None = columns.pop("cursor", None)
+    if cursor is not None:
+        place = cursor.place
+        columns |= {"position": cursor.position, "base": cursor.base}
+        columns |= {"item_id": place.item_id, "item_version": place.version}
+    if columns.get("report") is not None:
+        columns["report"] = msgspec.json.encode(columns["report"]).decode()
+    return columns
+
+
 def _rebuild(row: Any) -> Rebuild:
+    fields = dict(row)
+    position, base, item_id, version = (fields.pop(name) for name in ("position", "base", "item_id", "item_version"))
     report = None if row["report"] is None else msgspec.json.decode(row["report"], type=Report)
-    return Rebuild(**{**row, "report": report})
+    return Rebuild(**{**fields, "cursor": Cursor(position, base, Place(item_id, version)), "report": report})

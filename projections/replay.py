@@ -1,4 +1,4 @@
-"""The log folded into a table from the start: chunk by chunk, and at what pace."""
+"""The log folded into a table from the start: chunk by chunk, in which order, and at what pace."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -6,9 +6,9 @@ from time import monotonic
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from eventstore import log
 from eventstore.dialect import copy_in, upsert
 from eventstore.events import Fact
+from projections.cursor import Cursor
 from projections.projection import Before, Changes, Projection, Row, remove
 
 #: Events of one chunk.
@@ -22,18 +22,31 @@ _COURTESY, _LEAST_PAUSE = 2.0, 0.02
 class Folded(Struct, frozen=True):
     """What a chunk of events makes of a table."""
 
-    #: The position of the chunk's last event.
-    position: int
+    #: Where the table is then.
+    cursor: Cursor
     events: int
     changes: Changes
     #: The keys of rows that were there before, if any of `changes` was.
     known: frozenset[int]
 
 
-def fold(connection: Connection, projection: Projection, table: Table, events: Sequence[Fact]) -> Folded:
-    """Fold the events behind what `table` is the fold of, from events alone. Writes nothing."""
-    rows = projection.load(Before(connection, table, events[0].position - 1, whole=True), events)
-    return Folded(events[-1].position, len(events), projection.fold(events, rows), frozenset(rows))
+def fold(
+    connection: Connection,
+    projection: Projection,
+    table: Table,
+    cursor: Cursor,
+    events: Sequence[Fact],
+    pending: Folded | None = None,
+) -> Folded:
+    """Fold the next events behind `cursor`, which `table` is at, from events alone. Writes nothing.
+
+    `pending` is the chunk before, where that is still being written to `table`, or was just then. Raises what the
+    projection's fold raises.
+    """
+    # Item by item only the first of them can have begun before: what is behind its last event is all that matters.
+    position, changes = events[0].position - 1, pending.changes if pending else None
+    rows = projection.load(Before(connection, table, position, whole=True, pending=changes), events)
+    return Folded(cursor.behind(events), len(events), projection.fold(events, rows), frozenset(rows))
 
 
 def write(connection: Connection, table: Table, folded: Folded) -> None:
@@ -51,14 +64,14 @@ def write(connection: Connection, table: Table, folded: Folded) -> None:
     remove(connection, table, gone)
 
 
-def catch_up(connection: Connection, projection: Projection, table: Table, position: int) -> set[int]:
-    """Fold all events behind `position`, which `table` is at, into it; give the keys of the rows that changed."""
+def catch_up(connection: Connection, projection: Projection, table: Table, cursor: Cursor) -> set[int]:
+    """Fold all events behind `cursor`, which `table` is at, into it; give the keys of the rows that changed."""
     changed: set[int] = set()
-    while events := log.read_facts(connection, position, _MOST):
-        folded = fold(connection, projection, table, events)
+    while events := cursor.read(connection, _MOST):
+        folded = fold(connection, projection, table, cursor, events)
         write(connection, table, folded)
         changed.update(folded.changes)
-        position = folded.position
+        cursor = folded.cursor
     return changed
 
 

@@ -14,6 +14,7 @@ from eventstore.database import Database
 from eventstore.dialect import careless, unhurried, upsert
 from eventstore.failures import commit
 from projections import rebuilds
+from projections.cursor import Cursor
 from projections.projection import Projection, checkpoints
 from projections.rebuilds import OvertakenError, Rebuild, RebuildCancelledError
 from projections.replay import Folded, write
@@ -25,8 +26,7 @@ class Shadow:
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
         self.table = replacement.shadow_of(projection.table, f"{projection.table.name}_rebuild")
-        #: It is the fold of the events 1 to here.
-        self.position = 0
+        self.cursor = Cursor()
         self._run = token_hex(8)
 
     def begin(self, connection: Connection, *, from_scratch: bool) -> Rebuild:
@@ -45,16 +45,16 @@ class Shadow:
             if not resumed:
                 replacement.drop(connection, self.table.name)
                 replacement.create(connection, self.projection.table, self.table)
-            self.position = resumed.position if resumed else 0
-            now = rebuilds.now()
+            head, now = log.head_position(connection), rebuilds.now()
+            self.cursor = resumed.cursor if resumed else Cursor.start(self.projection, head)
             rebuild = Rebuild(
                 name=self.projection.name,
                 run=self._run,
                 version=self.projection.version,
                 state="running",
                 phase="fill",
-                position=self.position,
-                target=log.head_position(connection),
+                cursor=self.cursor,
+                target=head,
                 rate=0.0,
                 started_at=again.started_at if again else now,
                 updated_at=now,
@@ -78,8 +78,8 @@ class Shadow:
             careless(connection)
             write(connection, self.table, folded)
             target = log.head_position(connection)
-            self.note(connection, position=folded.position, target=target, rate=rate)
-        self.position = folded.position
+            self.note(connection, cursor=folded.cursor, target=target, rate=rate)
+        self.cursor = folded.cursor
         return target
 
     def index(self, connection: Connection) -> None:

@@ -14,6 +14,7 @@ from eventstore import log, replacement, temporary
 from eventstore.database import Database
 from projections import snapshots
 from projections.compare import SAMPLES, Comparison
+from projections.cursor import Cursor
 from projections.projection import Projection, checkpoints
 from projections.rebuilds import Sample
 from projections.replay import catch_up, fold, write
@@ -117,10 +118,10 @@ class _Verification:
             unbuilt = f"it is not built yet: `itemledger rebuild {name}` builds it"
             return _without_rows(name, gone if known else unbuilt)
         folded = temporary.make_like(connection, projection.table, f"{projection.table.name}_verified")
-        position = self._fold(connection, folded, tick)
+        cursor = self._fold(connection, folded, tick)
         with connection.begin():
             replacement.keep_in_place(connection, projection.table.name)
-            catch_up(connection, projection, folded, position)
+            catch_up(connection, projection, folded, cursor)
             compared = self._compare(connection, folded, tick)
         live, rebuilt = compared.digests or (None, None)
         return Verdict(
@@ -135,19 +136,20 @@ class _Verification:
             rebuilt,
         )
 
-    def _fold(self, connection: Connection, folded: Table, tick: Tick) -> int:
-        """Fold the log into `folded`, a transaction a chunk; give the position that it is the fold of then."""
-        position = 0
+    def _fold(self, connection: Connection, folded: Table, tick: Tick) -> Cursor:
+        """Fold the log into `folded`, a transaction a chunk; give how far it is then."""
+        with connection.begin():
+            cursor = Cursor.start(self._projection, log.head_position(connection))
         while True:
             tick()
             with connection.begin():
-                events = log.read_facts(connection, position, _CHUNK)
+                events = cursor.read(connection, _CHUNK)
                 if events:
-                    chunk = fold(connection, self._projection, folded, events)
+                    chunk = fold(connection, self._projection, folded, cursor, events)
                     write(connection, folded, chunk)
-                    position = chunk.position
-            if len(events) < _CHUNK:
-                return position
+                    cursor = chunk.cursor
+            if cursor.whole and len(events) < _CHUNK:
+                return cursor
 
     def _compare(self, connection: Connection, folded: Table, tick: Tick) -> Comparison:
         name, table, version = self._projection.name, self._projection.table, self._projection.version

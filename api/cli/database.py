@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -21,6 +22,7 @@ from eventstore.errors import EventStoreError
 T = TypeVar("T")
 
 _NICE = 10
+_SWITCH_SECONDS = 0.0005
 
 
 def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped") -> T:
@@ -63,8 +65,12 @@ def settle() -> None:
 
 
 def stand_back() -> None:
-    """Make this process less urgent than one that answers requests, perhaps on the same machine."""
+    """Make this process less urgent than one that answers requests, perhaps on the same machine.
+
+    Its threads are to take turns quickly: one that has to ask the database for something else must not wait for long.
+    """
     os.nice(_NICE)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     settle()
 
 

@@ -228,7 +228,7 @@ async def test_a_service_that_stops_stops_its_rebuild_and_the_next_goes_on(datab
     known = await known_of(database_url)
     assert known is not None
     assert known.state == "interrupted"
-    assert 0 < known.position < EVENTS
+    assert 0 < known.cursor.position < EVENTS
     async with InProcess.over(database_url) as service:
         assert (await service.client.post(REBUILD)).status_code == 202
-        assert (await ended(service))["last_report"]["events"] == EVENTS - known.position
+        assert (await ended(service))["last_report"]["events"] == EVENTS - known.cursor.position

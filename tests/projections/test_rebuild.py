@@ -155,9 +155,9 @@ async def test_one_that_is_interrupted_goes_on_with_where_it_stopped(database: D
     await asyncio.gather(first, return_exceptions=True)
     known = (await rebuilds.find_all(database))["items"]
     assert known.state == "interrupted"
-    assert 0 < known.position < known.target
+    assert 0 < known.cursor.position < known.target
     report = await rebuild(database, ITEMS, NOW)
-    assert report.events == report.position - known.position
+    assert report.events == report.position - known.cursor.position
     assert report.rows_differ == 0
 
 
@@ -186,7 +186,7 @@ async def test_a_lost_database_is_waited_for_and_the_rebuild_goes_on(
     def losing(connection: Connection, table: Table, folded: replay.Folded) -> None:
         nonlocal lost
         write(connection, table, folded)
-        if folded.position > 1000 and not lost:
+        if folded.cursor.position > 1000 and not lost:
             lost += 1
             raise OSError("the connection was reset")
 

@@ -87,7 +87,7 @@ async def test_on_sqlite_a_start_goes_on_with_a_rebuild_that_was_interrupted(fil
     done = await known_of(filled_url)
     assert done is not None
     assert done.report is not None
-    assert done.report.events == EVENTS - left.position
+    assert done.report.events == EVENTS - left.cursor.position
     await assert_whole(filled_url)
 
 

@@ -126,10 +126,10 @@ async def test_interrupted_it_says_so_and_the_next_run_goes_on(
     known = await known_of(filled_url)
     assert known is not None
     assert known.state == "interrupted"
-    assert before.position <= known.position < EVENTS
+    assert before.cursor.position <= known.cursor.position < EVENTS
     done = rebuild(filled_url, "--json")
     assert done.returncode == 0, done
-    assert report_of(done)["events"] <= EVENTS - known.position
+    assert report_of(done)["events"] <= EVENTS - known.cursor.position
     await assert_whole(filled_url)
 
 
