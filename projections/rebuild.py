@@ -5,10 +5,10 @@ that was interrupted, by whatever, is gone on with where it stopped.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -17,22 +17,18 @@ from sqlalchemy import Connection
 from eventstore import log, replacement
 from eventstore.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
-from eventstore.events import Fact
 from eventstore.failures import commit
 from projections import rebuilds
 from projections.compare import Comparison
 from projections.cursor import Cursor
+from projections.filling import Filling
 from projections.projection import Projection
 from projections.rebuilds import OvertakenError, Phase, RebuildCancelledError, Report
-from projections.replay import Folded, Pace, catch_up, fold
+from projections.replay import Folded, catch_up, fold
 from projections.shadow import Shadow
 
-A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
-
-#: Events that are left for when the append lock is held, about, and at most.
-_NEAR, _MOST_LEFT = 200, 2_000
+#: Events that may be left for when the append lock is held.
+_MOST_LEFT = 2_000
 #: Seconds between two tries to reach a database that was lost, and how long it is tried.
 _RETRY_PAUSE, _RETRY_SECONDS = 0.5, 60.0
 #: Tries to swap, where others hold the table for longer than they are waited for; and the seconds between two.
@@ -100,10 +96,8 @@ class _Run:
         self._options = options
         self._tell = tell
         self._shadow = Shadow(projection)
-        self._pace = Pace(options.throttle)
+        self._filling = Filling(database, self._shadow, options.throttle, self._written)
         self._phase: Phase = "fill"
-        self._target = 0
-        self._events = 0
         self._seconds = dict[str, float]()
         self._comparison: Comparison | None = None
         #: The keys of rows that changed since they were compared.
@@ -120,7 +114,7 @@ class _Run:
         if begun.state == "succeeded":
             assert begun.report is not None
             return begun.report
-        self.begun, self._target = True, begun.target
+        self.begun, self._filling.target = True, begun.target
         watch = asyncio.create_task(self._watch())
         try:
             return await self._go()
@@ -141,11 +135,11 @@ class _Run:
 
     async def _go(self) -> Report:
         with self._timed("fill"):
-            await self._fill()
+            await self._filling.fill(self._go_on)
         await self._enter("index")
         with self._timed("index"):
             await self._database.write(self._shadow.index)
-        await self._fill()  # what came meanwhile
+        await self._filling.fill(self._go_on)  # what came meanwhile
         await self._enter("compare")
         with self._timed("compare"):
             self._comparison, self._touched = None, set()
@@ -155,54 +149,10 @@ class _Run:
         await self._end(drop=True, report=report)
         return report
 
-    async def _fill(self) -> None:
-        """Fold the log into the shadow table, until little is left of it.
-
-        While a chunk is written, the one behind it is folded, and the next is read.
-        """
-        events: Sequence[Fact] = []
-        folded: Folded | None = None
-        while True:
-            self._go_on()
-            cursor = folded.cursor if folded else self._shadow.cursor
-            ahead = cursor.behind(events) if events else cursor
-            rest, folded, events = await _together(
-                self._write(folded), self._fold(cursor, events, folded), self._read(ahead)
-            )
-            near = self._target - self._shadow.cursor.position <= _NEAR
-            if not (folded or events) or (near and self._shadow.cursor.whole):
-                return
-            await asyncio.sleep(rest)
-
-    async def _read(self, cursor: Cursor) -> Sequence[Fact]:
-        size = self._pace.size
-        return await self._database.view(lambda connection: cursor.read(connection, size))
-
-    async def _fold(self, cursor: Cursor, events: Sequence[Fact], pending: Folded | None) -> Folded | None:
-        if not events:
-            return None
-        projection, table = self._shadow.projection, self._shadow.table
-        return await self._database.view(
-            lambda connection: fold(connection, projection, table, cursor, events, pending)
-        )
-
-    async def _write(self, folded: Folded | None) -> float:
-        """Write a chunk, if there is one; give the seconds to rest then."""
-        if folded is None:
-            return 0.0
-
-        def work(connection: Connection) -> tuple[int, float]:
-            began = monotonic()
-            return self._shadow.write(connection, folded, self._pace.rate), monotonic() - began
-
-        target, took = await self._database.write(work)
-        rest = self._pace.rest(folded.events, took, alone=target == self._target)
-        self._target = target
-        self._events += folded.events
+    def _written(self, folded: Folded) -> None:
         self._touched.update(folded.changes if self._comparison else ())
         self.moved = True
         self._say()
-        return rest
 
     def _compare(self, connection: Connection) -> Comparison | None:
         """Hold the shadow table against the live one, every row, both as of one moment."""
@@ -222,7 +172,7 @@ class _Run:
 
     async def _swap_when_free(self) -> Report:
         for _ in range(_SWAP_TRIES):
-            await self._fill()
+            await self._filling.fill(self._go_on)
             began = monotonic()
             # Who reads the live table for long is not waited for, since whoever writes would have to wait as well.
             with suppress(UnavailableError):
@@ -259,8 +209,8 @@ class _Run:
             projection=self._shadow.projection.name,
             version=self._shadow.projection.version,
             position=position,
-            events=self._events,
-            rate=round(self._events / max(self._seconds["fill"], 1e-6)),
+            events=self._filling.events,
+            rate=round(self._filling.events / max(self._seconds["fill"], 1e-6)),
             seconds={phase: round(seconds, 3) for phase, seconds in self._seconds.items()},
             rows=rows,
             rows_compared=compared.compared if compared else 0,
@@ -299,16 +249,7 @@ class _Run:
         self._seconds[phase] = self._seconds.get(phase, 0.0) + monotonic() - began
 
     def _say(self) -> None:
-        position, rate = self._shadow.cursor.position, self._pace.rate
-        left = self._target - position
-        name = self._shadow.projection.name
-        self._tell(Progress(name, self._phase, position, self._target, round(rate), left / rate if rate else None))
-
-
-async def _together(first: Awaitable[A], second: Awaitable[B], third: Awaitable[C]) -> tuple[A, B, C]:
-    """Wait for all three. Raises what one of them raises once none is under way any more."""
-    done = await asyncio.gather(first, second, third, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return done  # type: ignore[return-value]  # none of them is an exception
+        name, position = self._shadow.projection.name, self._shadow.cursor.position
+        target, rate = self._filling.target, self._filling.rate
+        eta = (target - position) / rate if rate else None
+        self._tell(Progress(name, self._phase, position, target, round(rate), eta))
