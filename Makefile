@@ -11,7 +11,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild lint lint-api fuzz-api format bench lock clean
+.PHONY: help install dev run test soak soak-rebuild slow-clients lint lint-api fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -33,6 +33,9 @@ soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 tim
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest -s \
 		tests/system/test_rebuild_load.py tests/system/test_rebuild_kill.py $(ARGS)
+
+slow-clients: dev ## Measure what a thousand sockets that hold on to a server do to its other clients
+	$(BIN)/python -m tests.system.slow_clients measure $(ARGS)
 
 lint: dev ## Check style, format and types
 	$(BIN)/ruff check .

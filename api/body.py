@@ -40,9 +40,9 @@ async def read_body(
     wanted: Sequence[str],
     limit: int,
     seconds: float,
-    hold: Callable[[int], None],
+    hold: Callable[[int], None] | None = None,
 ) -> bytes:
-    """Read a JSON body of at most `limit` bytes that arrives within `seconds`; `hold` is told of each byte beforehand.
+    """Read a JSON body of at most `limit` bytes that arrives within `seconds`; `hold` is told of each part's size.
 
     `wanted` are the media types that it may have; where there are none no body is wanted, and none is given.
 
@@ -72,7 +72,7 @@ def _is_one_of(media_types: Sequence[str], content_type: bytes) -> bool:
     return match is not None and match[1].lower() in media_types
 
 
-async def _read(receive: Receive, limit: int, hold: Callable[[int], None]) -> bytes:
+async def _read(receive: Receive, limit: int, hold: Callable[[int], None] | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -83,7 +83,8 @@ async def _read(receive: Receive, limit: int, hold: Callable[[int], None]) -> by
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
-        hold(len(chunk))
+        if hold is not None:
+            hold(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)

@@ -20,6 +20,7 @@ from api.context import Services, current
 from api.cors import Cors
 from api.exchange import Exchange
 from api.limits import Limits
+from api.patience import Patience
 from api.query import parse
 from api.reply import Receive, Reply, Scope, Send
 from api.routing import Route, RouteTable, allow, options
@@ -45,11 +46,18 @@ class Boundary:
         self._lifespan = lifespan
         self._cors = Cors(settings.cors_origins)
         self._limits = Limits(settings)
-        self._capacity = Capacity(settings.max_requests, settings.max_bodies)
+        self._capacity = Capacity(settings.max_requests, settings.max_batch_bodies)
         serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
         self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
         self._services: Services | None = None
+        self.patience = Patience(
+            settings.head_timeout,
+            settings.body_timeout,
+            settings.answer_timeout,
+            settings.max_head,
+            settings.max_connections,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope (ASGI 3): HTTP requests and the lifespan; a WebSocket is closed at once."""
@@ -89,8 +97,6 @@ class Boundary:
         exchange.route = route
         request = exchange.context
         exchange.count(self._limits.admit(request.address, None, exchange.verdicts, route.budget))
-        if route.scope is not Unscoped.OPEN:
-            share.enter()
         request.query = parse(scope["query_string"], route.query)
         request.body = await read_body(
             receive,
@@ -98,8 +104,10 @@ class Boundary:
             wanted=route.media_types if route.body is not None else (),
             limit=self._settings.max_batch_body if route.bulk else self._settings.max_body,
             seconds=self._settings.body_timeout,
-            hold=share.hold,
+            hold=share.hold if route.bulk else None,
         )
+        if route.scope is not Unscoped.OPEN:
+            share.enter()
         current.set(request)
         # HEAD is served as GET, and `exchange` keeps its body back. The server needs its own scope as it is.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}

@@ -1,4 +1,8 @@
-"""How much a process does at once: requests, and bytes of their bodies. One more is refused, and waits nowhere."""
+"""How much a process does at once: requests, and bytes of long bodies. One more is refused, and waits nowhere.
+
+A request enters once its body is there: whoever sends one slowly takes no other's place. Bodies of the usual length are
+bounded by the number of connections alone.
+"""
 
 from api.problems import BUSY, Problem
 

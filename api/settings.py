@@ -15,6 +15,7 @@ from api.tlog.identity import LogKeys, LogOrigin
 
 PREFIX = "ITEMLEDGER_"
 
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
 #: How often something may be done.
 Quota = Annotated[int, Meta(ge=1, le=1_000_000_000)] | Literal["off"]
 
@@ -42,12 +43,20 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
     #: Bytes in the body of a batch; more is answered 413.
     max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
+    #: Seconds that the head of a request may take to arrive, from when the connection or the request begins.
+    head_timeout: Seconds = 10.0
     #: Seconds that a request body may take to arrive; more is answered 408.
-    body_timeout: Annotated[float, Meta(gt=0, le=3600)] = 15.0
+    body_timeout: Seconds = 10.0
+    #: Seconds in which a client must take an answer, or some ten KiB of a long one.
+    answer_timeout: Seconds = 10.0
+    #: Bytes of a request's head, about; more is answered 431.
+    max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024
+    #: Connections of a process; one more is closed at once.
+    max_connections: Annotated[int, Meta(ge=1)] = 10_000
     #: Requests that a process serves at once; one more is answered 503.
     max_requests: Annotated[int, Meta(ge=1)] = 2048
-    #: Bytes of request bodies that it holds at once; a body for which there is no room is answered 503.
-    max_bodies: Annotated[int, Meta(ge=1)] = 64 * 1024 * 1024
+    #: Bytes of batches' bodies that it holds at once; a body for which there is no room is answered 503.
+    max_batch_bodies: Annotated[int, Meta(ge=1)] = 32 * 1024 * 1024
     #: Requests a minute of each credential, and of each address without one; more is answered 429.
     rate_limit: Quota = 6000
     #: Exports a minute of each client; more is answered 429.

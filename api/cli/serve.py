@@ -1,20 +1,28 @@
 """`itemledger serve`."""
 
+import resource
 import signal
 import ssl
 import sys
 
 import click
+import structlog
 import uvicorn
 
 from api.app import StartError, create_app, prepare
 from api.boundary import Boundary
 from api.cli.database import settle, with_database
+from api.patience import PatientProtocol
 from eventstore.database import Database
 from eventstore.postgresql import PostgresDatabase
 
 #: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
 _GRACE_SECONDS = 6
+
+#: Files that are open beside connections: databases, modules, logs.
+_OTHER_FILES = 256
+
+log = structlog.get_logger()
 
 _FILE = click.Path(exists=True, dir_okay=False)
 
@@ -43,8 +51,8 @@ def serve(host: str, port: int, workers: int, tls_cert: str | None, tls_key: str
         host=host,
         port=port,
         workers=workers,
-        loop="uvloop",
-        http="httptools",
+        loop="api.patience:Loop",
+        http=PatientProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -73,5 +81,17 @@ def check_tls(certificate: str | None, key: str | None) -> None:
 def application() -> Boundary:
     """Make the application for a process that does nothing else."""
     app = create_app()
+    _open_files(app.patience.connections)
     settle()
     return app
+
+
+def _open_files(connections: int) -> None:
+    """Let the process have that many connections open, and some files besides, if it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _OTHER_FILES
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if allowed < wanted:
+        log.warning("fewer connections can be open than ITEMLEDGER_MAX_CONNECTIONS", open_files=allowed)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -11,11 +11,14 @@ from structlog.testing import CapturingLogger
 from api import exchange
 from api.limits import Limits, budget_headers
 from api.settings import Settings
+from eventstore.errors import UnavailableError
+from projections.item_reader import ItemReader
 from tests.api.conftest import contract_of
 from tests.support.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
 
 A, B = "203.0.113.1", "203.0.113.2"
+HEADERS = list(JSON.items())
 PEN = b'{"name":"Pen","price":1}'
 
 
@@ -44,7 +47,7 @@ async def limited(sqlite_url: str, clock: Clock) -> AsyncIterator[InProcess]:
 async def ask(service: InProcess, address: str = A, method: str = "GET", target: str = "/items") -> httpx.Response:
     """Make a request from `address`, and hold the answer against the document."""
     body = part(PEN if (method, target) == ("POST", "/items") else b"")
-    answer = await call(service.app, method, target, body, headers=list(JSON.items()), client=(address, 4711))
+    answer = await call(service.app, method, target, body, headers=HEADERS, client=(address, 4711))
     assert answer is not None
     contract_of(service).check(answer)
     return answer
@@ -157,41 +160,54 @@ async def test_who_was_refused_is_logged_at_any_level(limited: InProcess, monkey
     assert (line.kwargs["status"], line.kwargs["address"], line.kwargs["code"]) == (429, A, "quota-exceeded")
 
 
-@pytest.mark.parametrize("target", ["/items", "/items/1"])
-async def test_a_process_serves_as_many_requests_at_once_as_it_may(sqlite_url: str, target: str) -> None:
+async def test_a_process_serves_as_many_requests_at_once_as_it_may(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with InProcess.over(sqlite_url, max_requests=2) as service:
-        # Two whose bodies don't come hold their places until they leave.
-        waiting = [asyncio.create_task(call(service.app, "POST", "/items", headers=list(JSON.items()))) for _ in "ab"]
-        await asyncio.sleep(0)
-        async with unchanged_log(service.services.database):
-            refused = await ask(service, target=target)
-        check_problem(refused, 503, "busy")
-        assert refused.headers["retry-after"] == "1"
-        assert (await ask(service, target="/livez")).status_code == 200, "it is alive, and says so"
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        go_on = asyncio.Event()
+
+        async def slow_page(*_: object) -> object:
+            await go_on.wait()
+            raise UnavailableError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ItemReader, "page", slow_page)
+            serving = [asyncio.create_task(ask(service)) for _ in range(2)]
+            await asyncio.sleep(0.01)
+            async with unchanged_log(service.services.database):
+                refused = await ask(service, method="POST")
+            check_problem(refused, 503, "busy")
+            assert refused.headers["retry-after"] == "1"
+            assert (await ask(service, target="/livez")).status_code == 200, "it is alive, and says so"
+            go_on.set()
+            assert {answer.status_code for answer in await asyncio.gather(*serving)} == {503}
         assert (await ask(service)).status_code == 200
 
 
-async def test_bodies_have_so_much_room_and_give_it_back(sqlite_url: str) -> None:
-    async with InProcess.over(sqlite_url, max_bodies=100_000, body_timeout=3600) as service:
-        headers = list(JSON.items())
+async def test_who_sends_a_body_slowly_takes_no_place(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, max_requests=1) as service, asyncio.TaskGroup() as group:
+        sending = [group.create_task(call(service.app, "POST", "/items", headers=HEADERS)) for _ in range(10)]
+        await asyncio.sleep(0.01)
+        assert (await ask(service, method="POST")).status_code == 201
+        for task in sending:
+            task.cancel()
 
-        async def hold() -> None:
-            await call(service.app, "POST", "/items", part(b" " * 60_000, more=True), headers=headers)
 
-        holding = asyncio.create_task(hold())
-        await asyncio.sleep(0)
-        long = part(PEN + b" " * 50_000)
-        refused = await call(service.app, "POST", "/items", long, headers=headers)
+async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> None:
+    batch = b"[%s]" % PEN
+    async with InProcess.over(sqlite_url, max_batch_bodies=100_000) as service, asyncio.TaskGroup() as group:
+        half = part(batch[:-1] + b" " * 60_000, more=True)
+        sending = group.create_task(call(service.app, "POST", "/items/batch", half, headers=HEADERS))
+        await asyncio.sleep(0.01)
+        long = part(batch + b" " * 50_000)
+        refused = await call(service.app, "POST", "/items/batch", long, headers=HEADERS)
         assert refused is not None
         check_problem(refused, 503, "busy")
-        assert (await ask(service, method="POST")).status_code == 201
-        holding.cancel()
-        await asyncio.gather(holding, return_exceptions=True)
+        assert (await ask(service, method="POST")).status_code == 201, "what is no batch needs none of it"
+        sending.cancel()
+        await asyncio.wait([sending])
         for _ in range(5):
-            taken = await call(service.app, "POST", "/items", long, headers=headers)
+            taken = await call(service.app, "POST", "/items/batch", long, headers=HEADERS)
             assert taken is not None
             assert taken.status_code == 201
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -82,13 +82,19 @@ async def migrate(database_url: str, down_to: str | None = None) -> None:
 class Server:
     """`itemledger serve` as a process of its own, on a port of its own."""
 
-    def __init__(self, database_url: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        command: Sequence[str] = (str(ITEMLEDGER), "serve"),
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A file, not a pipe: a pipe that nobody reads fills up and stops the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         self.process = subprocess.Popen(
-            [ITEMLEDGER, "serve", "--port", str(self.port), *arguments],
+            [*command, "--port", str(self.port), *arguments],
             env={**outer_environment(), "DATABASE_URL": database_url, **(environment or {})},
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -29,7 +29,7 @@ def test_it_shows_every_setting_and_where_it_comes_from(tmp_path: Path) -> None:
     lines = [tuple(part.strip() for part in line.split("  #")) for line in done.stdout.splitlines()]
     assert ("DATABASE_URL=postgresql+asyncpg://me:***@db.example/items", "DATABASE_URL_FILE") in lines
     assert ("ITEMLEDGER_MAX_QUEUE=7", "ITEMLEDGER_MAX_QUEUE") in lines
-    assert ("ITEMLEDGER_BODY_TIMEOUT=15", "default") in lines
+    assert ("ITEMLEDGER_BODY_TIMEOUT=10", "default") in lines
     assert "swordfish" not in done.stdout
     told = json.loads(config("show", "--json", DATABASE_URL=URL).stdout)
     assert told["DATABASE_URL"] == {"value": "postgresql+asyncpg://me:***@db.example/items", "from": "DATABASE_URL"}

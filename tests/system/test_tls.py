@@ -1,5 +1,6 @@
 """`itemledger serve` over TLS, with a certificate and key of its own making."""
 
+import asyncio
 import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from api import patience
 from tests.support.service import ITEMLEDGER, Server, outer_environment
 
 
@@ -80,3 +82,23 @@ def test_what_is_no_certificate_and_its_key_is_refused_in_one_line(case: str, sq
     assert done.stdout == ""
     assert "--tls-" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_who_does_not_begin_with_tls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_HANDSHAKE", 0.1)
+    _, certificate, _, key = certify(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def silent() -> bytes:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=context)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        async with asyncio.timeout(20):
+            said = await reader.read()
+        writer.close()
+        server.close()
+        return said
+
+    with asyncio.Runner(loop_factory=patience.Loop) as runner:
+        assert runner.run(silent()) == b""
