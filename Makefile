@@ -25,7 +25,7 @@ run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemle
 	$(BIN)/itemledger serve
 
 test: dev ## Run every test; a throw-away PostgreSQL is started for them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest tests/system $(ARGS)
