@@ -9,6 +9,7 @@ four for every statement.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Row
@@ -52,6 +53,14 @@ class Database(ABC):
 
         It begins and ends transactions by itself, and each reads as of one moment. It may take long: nobody waits for
         it. Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
+        """
+
+    @abstractmethod
+    async def back_up(self, path: Path) -> None:
+        """Copy the whole database, as it is at one moment, to a new file, and check the copy. It is not made durable.
+
+        Others go on writing meanwhile. Raises NoBackupError where the database has tools of its own for that,
+        DamagedCopyError, UnavailableError.
         """
 
     @abstractmethod

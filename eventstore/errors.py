@@ -116,3 +116,14 @@ class NotEmptyError(EventStoreError):
 
     def __init__(self, events: int) -> None:
         self.events = events
+
+
+class NoBackupError(EventStoreError):
+    """PostgreSQL is backed up by its own tools, pg_dump and pg_basebackup: docs/operations.md says how."""
+
+
+class DamagedCopyError(EventStoreError):
+    """The copy is damaged, as the database itself may be: {reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from eventstore.database import READING, Database
-from eventstore.errors import LockHeldError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.errors import LockHeldError, NoBackupError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
 from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
@@ -109,6 +110,10 @@ class PostgresDatabase(Database):
                 return await connection.run_sync(work)
         except Exception as error:
             raise_translated(error)
+
+    async def back_up(self, path: Path) -> None:
+        """See Database.back_up."""
+        raise NoBackupError
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:

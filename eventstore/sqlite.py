@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -14,7 +14,13 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database import READING, Database
-from eventstore.errors import LockHeldError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.errors import (
+    DamagedCopyError,
+    LockHeldError,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnsafeDatabaseError,
+)
 from eventstore.failures import raise_translated, translate
 
 T = TypeVar("T")
@@ -101,10 +107,7 @@ class SqliteDatabase(Database):
         return await asyncio.to_thread(self._aside, work)
 
     def _aside(self, work: Callable[[Connection], T]) -> T:
-        path = Path(self.url.database or "").absolute()
-        engine = create_engine(
-            "sqlite://", poolclass=NullPool, creator=lambda: sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-        )
+        engine = create_engine("sqlite://", poolclass=NullPool, creator=self._connect_to_read)
         event.listen(engine, "connect", _sqlite_aside)
         event.listen(engine, "begin", _begin_deferred)
         try:
@@ -112,6 +115,40 @@ class SqliteDatabase(Database):
                 return work(connection)
         except Exception as error:
             raise_translated(error)
+
+    def _connect_to_read(self) -> sqlite3.Connection:
+        path = Path(self.url.database or "").absolute()
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+
+    async def back_up(self, path: Path) -> None:
+        """See Database.back_up.
+
+        All pages are copied in one step, at the speed of the disk: the write-ahead log grows no longer than that. Step
+        by step, every write of others would make the copy begin anew. A `VACUUM INTO` takes ten times as long.
+        """
+        with closing(sqlite3.connect(path, check_same_thread=False)) as copy:
+            copying = asyncio.ensure_future(asyncio.to_thread(self._back_up, copy))
+            try:
+                await asyncio.shield(copying)
+            except asyncio.CancelledError:
+                copy.interrupt()
+                await asyncio.gather(copying, return_exceptions=True)
+                raise
+
+    def _back_up(self, copy: sqlite3.Connection) -> None:
+        try:
+            for pragma in ("synchronous=OFF", "journal_mode=OFF"):  # if it fails there is no copy
+                copy.execute(f"PRAGMA {pragma}").close()
+            with closing(self._connect_to_read()) as source:
+                source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE").close()  # all in one file, until somebody serves from it
+            (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+        except sqlite3.Error as error:
+            if isinstance(translated := translate(error), UnavailableError):
+                raise translated from error
+            raise DamagedCopyError(str(error)) from error
+        if found != "ok":
+            raise DamagedCopyError(found)
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[None]:

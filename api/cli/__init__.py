@@ -2,6 +2,7 @@
 
 import click
 
+from api.cli.backup import backup
 from api.cli.config import config
 from api.cli.events import events
 from api.cli.keys import keys
@@ -25,6 +26,7 @@ for _command in (
     events,
     rebuild,
     verify,
+    backup,
     log,
     config,
     keys,

@@ -33,12 +33,16 @@ class PostgresServer:
     Everything that matters for durability stays as PostgreSQL ships it: fsync and synchronous_commit are on.
     """
 
-    def __init__(self, version: str | None = None, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, version: str | None = None, settings: Mapping[str, str] | None = None, data: Path | None = None
+    ) -> None:
         """Prepare a server; `start` runs it.
 
         `version` is 18 or 16 for the bundled binaries, or a directory of other ones such as a distribution's; by
-        default ITEMLEDGER_TEST_POSTGRES decides. `settings` go into postgresql.conf.
+        default ITEMLEDGER_TEST_POSTGRES decides. `settings` go into postgresql.conf. `data` is a data directory to take
+        over, such as another server's base backup.
         """
+        self._data = data
         self._version = version or os.environ.get("ITEMLEDGER_TEST_POSTGRES") or DEFAULT_VERSION
         self._settings = {"max_connections": "200", **(settings or {})}
         self._home: Path | None = None
@@ -99,7 +103,7 @@ class PostgresServer:
             return
         if (self.data_directory / "postmaster.pid").exists():
             # Nothing is kept, so a checkpoint would be a waste. A failure is that the server is gone already.
-            self._run("pg_ctl", "stop", "--pgdata", str(self.data_directory), "--mode", "immediate", check=False)
+            self.run("pg_ctl", "stop", "--pgdata", str(self.data_directory), "--mode", "immediate", check=False)
         if self._watchdog is not None:
             self._watchdog.kill()
             self._watchdog.communicate()
@@ -111,6 +115,10 @@ class PostgresServer:
         """Create an empty database, by default with a name nobody has used, and return its SQLAlchemy URL."""
         name = name or f"test_{secrets.token_hex(6)}"
         self.execute(f'CREATE DATABASE "{name}"')
+        return self.url_of(name)
+
+    def url_of(self, name: str) -> str:
+        """Give the SQLAlchemy URL of a database, by the superuser."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:
@@ -120,7 +128,7 @@ class PostgresServer:
     def execute(self, sql: str, database: str = "postgres") -> str:
         """Run SQL as the superuser and return the rows as psql prints them, for set-up outside an event loop."""
         where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres", f"--dbname={database}")
-        return self._run(
+        return self.run(
             "psql", *where, "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align", f"--command={sql}"
         ).strip()
 
@@ -140,9 +148,12 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C must not reach it before us
         )
-        # --no-sync is initdb's alone: a power cut during set-up loses nothing of worth, and start-up is quicker.
-        initdb = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-        self._run("initdb", "--pgdata", str(self.data_directory), *initdb)
+        if self._data is not None:
+            self._data.rename(self.data_directory)
+        else:
+            # --no-sync is initdb's alone: a power cut during set-up loses nothing of worth, and start-up is quicker.
+            initdb = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+            self.run("initdb", "--pgdata", str(self.data_directory), *initdb)
         self.port = _free_port()
         settings = {
             **self._settings,
@@ -174,9 +185,10 @@ class PostgresServer:
         return install / "bin"
 
     def _pg_ctl(self, command: str, *arguments: str) -> None:
-        self._run("pg_ctl", command, "--pgdata", str(self.data_directory), "--wait", "--silent", *arguments)
+        self.run("pg_ctl", command, "--pgdata", str(self.data_directory), "--wait", "--silent", *arguments)
 
-    def _run(self, program: str, *arguments: str, check: bool = True) -> str:
+    def run(self, program: str, *arguments: str, check: bool = True) -> str:
+        """Run one of the server's programs as the user that it runs as, and return what it printed."""
         # Not a pipe: a server that pg_ctl starts would hold it open and we would wait for its end.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             code = subprocess.run(

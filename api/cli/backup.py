@@ -1,0 +1,61 @@
+"""`itemledger backup`."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from api import files
+from api.cli.database import stand_back, with_database
+from eventstore import log, merkle
+from eventstore.database import Database
+from eventstore.engine import open_database
+from eventstore.log import Head
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace FILE, once the new one is complete and checked.")
+def backup(file: Path, overwrite: bool) -> None:
+    """Copy the whole SQLite database to FILE while the service serves, and check the copy.
+
+    FILE is there whole or not at all, and as the database was at one moment: the position and the root that are printed
+    say which. Exit codes: 0, done; 1, it failed; 130 and 143, it was interrupted, and FILE is as it was.
+    """
+    if file.exists() and not overwrite:
+        raise click.ClickException(f"{file} is there already; --overwrite replaces it")
+    partial = file.with_name(f"{file.name}.partial")
+    stand_back()
+
+    async def run(database: Database) -> Head:
+        if _is_of(database, file):
+            raise click.ClickException(f"{file} is the database itself")
+        with Console(stderr=True).status("Copying, and checking the copy"):
+            await database.back_up(partial)
+        return await _head(partial)
+
+    try:
+        partial.write_bytes(b"")
+        head = with_database(run, stopped="Interrupted: there is no new backup")
+        files.put_in_place(partial, file)
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+    size = file.stat().st_size
+    click.echo(
+        f"{file}: {size:,} bytes, as of position {head.position:,}; the root is {merkle.root(head.frontier).hex()}"
+    )
+
+
+def _is_of(database: Database, file: Path) -> bool:
+    return Path(database.url.database or "").resolve() == file.resolve()
+
+
+async def _head(path: Path) -> Head:
+    """Read the log's head from a copy."""
+    copy = open_database(f"sqlite+aiosqlite:///{path}")
+    try:
+        return await copy.view(log.read_head)
+    finally:
+        await copy.dispose()
