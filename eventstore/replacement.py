@@ -39,8 +39,12 @@ def create(connection: Connection, table: Table, shadow: Table) -> None:
     shadow.create(connection)
 
 
-def index(connection: Connection, table: Table, shadow: Table) -> None:
-    """Give `shadow` the indexes that `table` has, those it lacks: all at once, when it is filled, is quickest."""
+def index(connection: Connection, table: Table, shadow: Table) -> bool:
+    """Give `shadow` one of the indexes that `table` has and it lacks; tell whether there was one.
+
+    To be called, once it is filled, until there is none: that is quickest. Each is best made in a transaction of its
+    own, since on SQLite everybody else who writes waits meanwhile.
+    """
     names = {name for (name,) in connection.execute(text(_INDEX_NAMES[connection.dialect.name]))}
     there = {found["name"] for found in inspect(connection).get_indexes(shadow.name)}
     for wanted in sorted(table.indexes, key=lambda wanted: wanted.name or ""):
@@ -48,8 +52,10 @@ def index(connection: Connection, table: Table, shadow: Table) -> None:
         if not there.intersection(turns):
             free = next(name for name in turns if name not in names)
             Index(free, *(shadow.c[column.name] for column in wanted.columns), unique=wanted.unique).create(connection)
+            return True
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"ANALYZE {shadow.name}"))
+    return False
 
 
 def put_in_place(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:

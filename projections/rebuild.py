@@ -138,7 +138,8 @@ class _Run:
             await self._filling.fill(self._go_on)
         await self._enter("index")
         with self._timed("index"):
-            await self._database.write(self._shadow.index)
+            while await self._database.write(self._shadow.index):
+                self._go_on()
         await self._filling.fill(self._go_on)  # what came meanwhile
         await self._enter("compare")
         with self._timed("compare"):

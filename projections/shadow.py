@@ -82,11 +82,11 @@ class Shadow:
         self.cursor = folded.cursor
         return target
 
-    def index(self, connection: Connection) -> None:
-        """Give it the indexes of the live table, once it is filled."""
+    def index(self, connection: Connection) -> bool:
+        """Give it one more index of the live table, once it is filled; tell whether there was one that it lacked."""
         with self._transaction(connection):
             unhurried(connection)
-            replacement.index(connection, self.projection.table, self.table)
+            return replacement.index(connection, self.projection.table, self.table)
 
     def count(self, connection: Connection) -> int:
         """Give the number of its rows."""

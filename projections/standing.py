@@ -70,7 +70,8 @@ def establish(connection: Connection, projections: Sequence[Projection]) -> None
         shadow = replacement.shadow_of(projection.table, f"{projection.table.name}_rebuild")
         replacement.drop(connection, shadow.name)
         replacement.create(connection, projection.table, shadow)
-        replacement.index(connection, projection.table, shadow)
+        while replacement.index(connection, projection.table, shadow):
+            pass
         replacement.put_in_place(connection, projection.table, shadow, like=next(iter(there), None))
         replacement.drop(connection, replacement.leftover_of(projection.table))
         upsert(connection, checkpoints, [{"name": projection.name, "version": projection.version, "position": 0}])
