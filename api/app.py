@@ -10,6 +10,9 @@ from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
 from api import activity, description, events, items, observe, openapi, operations, projections, proofs
+from api.auth.gate import Gate
+from api.auth.key_ring import KeyRing
+from api.auth.key_uses import KeyUses
 from api.boundary import Boundary, reraise
 from api.checking import checking
 from api.checkpoints import Checkpoints
@@ -75,6 +78,9 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
     try:
         await prepare(database)
         found = await standings(database, PROJECTIONS)
+        uses = KeyUses(database)
+        gate = Gate(KeyRing(database), uses, insecure=settings.insecure_no_auth)
+        await gate.say_who_comes_in()
         writer = Writer(
             database,
             [LiveProjections(PROJECTIONS)],
@@ -88,10 +94,11 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 if standing.outdated:
                     rebuilding.launch(standing.projection.name, Options())
         try:
-            async with checking(database, settings.check_interval):
+            async with checking(database, settings.check_interval), uses.kept():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
+                    gate=gate,
                     writer=writer,
                     items=ItemReader(database),
                     activity=ActivityReader(database),

@@ -1,8 +1,9 @@
 """The ASGI edge around FasterAPI: everything about the protocol that the framework leaves out or gets wrong.
 
-In order: the route (404, 405, HEAD, OPTIONS), the query, the whole body, then the framework with one complete message;
-around all of it one place that turns any exception into a problem, and one line of log for every request. It owns the
-lifespan too: a start that fails refuses to serve, and a stop waits for what it cleans up.
+In order: the route (404, 405, HEAD, OPTIONS), who asks for it and whether they may (401, 403), the query, the whole
+body, then the framework with one complete message; around all of it one place that turns any exception into a problem,
+and one line of log for every request. It owns the lifespan too: a start that fails refuses to serve, and a stop waits
+for what it cleans up.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import problems
+from api.auth.gate import authorise
 from api.body import ClientDisconnectedError, read_body, whole
 from api.capacity import Capacity, Share
 from api.context import Services, current
@@ -96,7 +98,12 @@ class Boundary:
         route = self._routes.find(scope["method"], scope["path"])
         exchange.route = route
         request = exchange.context
-        exchange.count(self._limits.admit(request.address, None, exchange.verdicts, route.budget))
+        if route.scope is not Unscoped.OPEN:
+            authorization = request.headers.get(b"authorization")
+            request.principal = await request.services.gate.authenticate(authorization, request.address)
+        credential = request.principal.credential
+        exchange.count(self._limits.admit(request.address, credential, exchange.verdicts, route.budget))
+        authorise(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
         request.body = await read_body(
             receive,

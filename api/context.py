@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from api import idempotency
+from api.auth.principal import NOBODY, Principal
 from api.checkpoints import Checkpoints
 from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
 from api.rebuilding import Rebuilding
@@ -30,9 +31,6 @@ from projections.item_reader import ItemReader
 #: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
 _WAIT_SECONDS = 1.0
 _WAIT_PAUSE = 0.02
-
-#: The actor of whoever shows no credential.
-ANONYMOUS = "anonymous"
 
 _prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
 _counter = count(1)
@@ -56,12 +54,25 @@ class Commands(Protocol):
         ...
 
 
+class Gatekeeper(Protocol):
+    """Who comes in: the gate, as the boundary and answers that take long see it."""
+
+    async def authenticate(self, authorization: bytes | None, address: str) -> Principal:
+        """Tell who makes a request; see Gate.authenticate."""
+        ...
+
+    async def still_admits(self, principal: Principal) -> bool:
+        """Tell whether whoever was let in still is; see Gate.still_admits."""
+        ...
+
+
 class Services(Struct):
     """The long-lived parts of a running service; the composition root in `app.py` makes them."""
 
     database: Database
     #: The schema revision that this code needs.
     schema_head: str
+    gate: Gatekeeper
     writer: Commands
     items: ItemReader
     activity: ActivityReader
@@ -85,8 +96,8 @@ class RequestContext(Struct):
     headers: dict[bytes, bytes]
     #: The client's IP address, or `unknown`.
     address: str
-    #: Who asks: the name of the credential.
-    actor: str = ANONYMOUS
+    #: Who makes it: nobody in particular until the gate has said so.
+    principal: Principal = NOBODY
     #: The query parameters, as the struct that the route names.
     query: Any = None
     body: bytes = b""
@@ -94,6 +105,11 @@ class RequestContext(Struct):
     position: int | None = None
     #: Whether the answer is that of an earlier request with the same key; sent as `Idempotency-Replayed`.
     replayed: bool = False
+
+    @property
+    def actor(self) -> str:
+        """Who makes the request, as events and the log name them."""
+        return self.principal.actor
 
     def reflect(self, position: int) -> None:
         """Say that the answer reflects the log up to `position`."""

@@ -1,7 +1,7 @@
 """One request and its answer on their way through the boundary."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import perf_counter_ns
 from typing import Any
 
@@ -58,6 +58,7 @@ class Exchange:
         #: What is left of the budgets that the request was counted against.
         self.verdicts: list[Verdict] = []
         self._code: str | None = None
+        self._noted: Mapping[str, object] = {}
         self._send = send
         self._started = perf_counter_ns()
 
@@ -88,6 +89,7 @@ class Exchange:
         """Answer with the problem that `error` is; log one that nobody foresaw, with its trace."""
         kind = problems.kind_of(error)
         self._code = kind.code
+        self._noted = error.noted if isinstance(error, problems.Problem) else {}
         if kind is problems.INTERNAL:
             log.error("unexpected error", request_id=self.context.request_id, route=self._template, exc_info=error)
         elif error.__cause__ is not None and kind.status >= 500:
@@ -112,6 +114,7 @@ class Exchange:
             "code": self._code,
             "position": context.position,
             "duration_ms": (perf_counter_ns() - self._started) / 1e6,
+            **self._noted,
         }
         if route is not None and route.scope in _HISTORY:
             audit.info("request", **line, path=context.path, filter=_given(context.query))

@@ -66,6 +66,12 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string"},
         "example": '</items>; rel="first", </items?cursor=WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0>; rel="next"',
     },
+    "WWW-Authenticate": {
+        "description": "How to show a credential, what is wrong with this one, and the scope that it lacks (RFC 6750)",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^Bearer"},
+        "example": 'Bearer error="insufficient_scope", scope="items:write"',
+    },
     "Retry-After": {
         "description": "Seconds to wait before trying again",
         "required": True,

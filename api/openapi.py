@@ -12,6 +12,7 @@ from api import problems
 from api.headers import COMMON_REQUEST_HEADERS, COMMON_RESPONSE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS
 from api.problems import Kind, ProblemDetails
 from api.routing import Answer, Route
+from api.scopes import Scope, Unscoped
 
 _REF = "#/components/schemas/{name}"
 
@@ -38,6 +39,17 @@ Errors are problems (RFC 9457); their `code` is stable. `HEAD` works wherever `G
 Without notice the service may come to send more: routes, optional parameters, headers, members of objects and codes of
 problems. Clients go on where they meet what they don't know.
 """
+#: The name of the one way to show a credential.
+CREDENTIAL = "credential"
+_CREDENTIAL = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "API key or JWT",
+    "description": "An API key, `itl_...`, which those who run the service make (`itemledger keys create`), or an "
+    "access token (JWT) of the issuer that they name. What stands beside it at an operation is the scope that it must "
+    "have. A service for which nobody ever made a key or named an issuer takes requests from its own machine without.",
+}
+
 _TAGS = {
     "items": "What clients create, read, change and delete.",
     "activity": "What happened to the items, day by day.",
@@ -69,10 +81,14 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "The service that gives this document"}],
-        "security": [],  # nobody needs a credential
+        "security": [{CREDENTIAL: []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": dict(paths),
-        "components": {"schemas": components, "headers": RESPONSE_HEADERS | COMMON_RESPONSE_HEADERS},
+        "components": {
+            "securitySchemes": {CREDENTIAL: _CREDENTIAL},
+            "schemas": components,
+            "headers": RESPONSE_HEADERS | COMMON_RESPONSE_HEADERS,
+        },
     }
 
 
@@ -82,6 +98,7 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         "summary": route.summary,
         "description": route.description,
         "tags": [route.tag],
+        "security": _security(route.scope),
         "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
         "responses": _responses(route, schema_of, routes),
     }
@@ -89,6 +106,21 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         content = {"schema": schema_of[repr(route.body)], "example": route.example}
         operation["requestBody"] = {"required": True, "content": dict.fromkeys(route.media_types, content)}
     return operation
+
+
+def _security(scope: Scope | Unscoped) -> list[dict[str, list[str]]]:
+    """Say what a route asks for. What stands beside a scheme that is not OAuth's are roles; ours are the scopes."""
+    if scope is Unscoped.OPEN:
+        return []
+    return [{CREDENTIAL: [scope.value] if isinstance(scope, Scope) else []}]
+
+
+def _refusals(scope: Scope | Unscoped) -> tuple[Kind, ...]:
+    """Give the problems of those who are not let in."""
+    if scope is Unscoped.OPEN:
+        return ()
+    unknown = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID)
+    return (*unknown, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else unknown
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
@@ -128,7 +160,7 @@ def _responses(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         response.get("content", {}).update(responses.get(str(answer.status), {}).get("content", {}))
         responses[str(answer.status)] = response
     by_status: dict[int, list[Kind]] = defaultdict(list)
-    for kind in (*route.problems, *_ANYWHERE):
+    for kind in (*_refusals(route.scope), *route.problems, *_ANYWHERE):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
         responses.setdefault(str(status), _failure(kinds, schema_of))
@@ -157,7 +189,9 @@ def _success(answer: Answer, schema_of: dict[str, Any], routes: Sequence[Route])
 
 def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any]) -> dict[str, Any]:
     examples = {kind.code: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
-    names = ["Retry-After"] if any(kind.retry_after for kind in kinds) else []
+    names = ["WWW-Authenticate"] if any(kind.status in (401, 403) for kind in kinds) else []
+    if any(kind.retry_after for kind in kinds):
+        names.append("Retry-After")
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
         "headers": _headers(*names),

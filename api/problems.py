@@ -1,6 +1,8 @@
 """Errors as RFC 9457 problems. One table says what each exception is to a client."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -80,6 +82,15 @@ INVALID_QUERY = Kind(
     "Bad Request",
     "A query parameter is unknown, missing, given twice, or has a value it can't have.",
 )
+CREDENTIAL_REQUIRED = Kind(
+    "credential-required", 401, "Unauthorized", "The request must show a credential: `Authorization: Bearer`."
+)
+CREDENTIAL_INVALID = Kind(
+    "credential-invalid", 401, "Unauthorized", "The credential is malformed, unknown, expired or revoked."
+)
+INSUFFICIENT_SCOPE = Kind(
+    "insufficient-scope", 403, "Forbidden", "The credential lacks the scope that the request takes; `detail` names it."
+)
 INVALID_HEADER = Kind("invalid-header", 400, "Bad Request", "A request header has a value that it can't have.")
 KEY_REUSED = Kind(
     "idempotency-key-reused", 422, "Unprocessable Content", "The idempotency key was used before, with another request."
@@ -143,6 +154,9 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
 }
 
 
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
 class Problem(Exception):  # noqa: N818  (RFC 9457's word)
     """An error answer that the doors themselves give."""
 
@@ -155,6 +169,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
         headers: Headers = (),
         retry_after: int | None = None,
         violated_policies: tuple[str, ...] = (),
+        noted: Mapping[str, object] = _NOTHING,
     ) -> None:
         super().__init__(detail or kind.description)
         self.kind = kind
@@ -162,6 +177,8 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
         self.headers = headers
         self.retry_after = kind.retry_after if retry_after is None else retry_after
         self.violated_policies = violated_policies
+        #: What the log says of it, and the client does not learn.
+        self.noted = noted
 
 
 def kind_of(error: BaseException) -> Kind:

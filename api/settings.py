@@ -73,6 +73,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: tuple[Network, ...] = ()
     #: Origins of pages elsewhere that may call the service from a browser.
     cors_origins: tuple[Origin, ...] = ()
+    #: Where there are no credentials, whether anybody from anywhere is let in, with every scope.
+    insecure_no_auth: bool = False
     #: The least severe lines that are logged; those on who was refused, and on who read the history, always are.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

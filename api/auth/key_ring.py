@@ -49,6 +49,12 @@ class KeyRing:
         await self._freshen()
         return any(held.key.is_good(now()) for held in self._held.values())
 
+    async def is_good(self, key_id: str) -> bool:
+        """Tell whether the key that has this id lets its holder in. Raises UnavailableError."""
+        await self._freshen()
+        held = self._held.get(key_id)
+        return held is not None and held.key.is_good(now())
+
     async def find(self, presented: Presented) -> Principal:
         """Give the holder of a key. Raises CredentialError where it is not good, and UnavailableError.
 

@@ -4,6 +4,8 @@ from msgspec import Struct
 
 from api.scopes import Scope
 
+ANONYMOUS = "anonymous"
+
 
 class Principal(Struct, frozen=True):
     """Whoever showed a credential, or nobody in particular."""
@@ -16,11 +18,16 @@ class Principal(Struct, frozen=True):
     #: Until when the credential is good, in seconds since the epoch; None: for as long as nobody ends it.
     expires_at: float | None = None
 
+    @property
+    def credential(self) -> str | None:
+        """The holder of the credential that was shown, None where there was none."""
+        return None if self.actor == ANONYMOUS else self.actor
+
 
 #: Whoever shows no credential where none is asked for.
-NOBODY = Principal("anonymous", frozenset())
+NOBODY = Principal(ANONYMOUS, frozenset())
 #: Whoever shows no credential where there are none.
-ANYBODY = Principal("anonymous", frozenset(Scope))
+ANYBODY = Principal(ANONYMOUS, frozenset(Scope))
 
 
 class CredentialError(Exception):

@@ -1,5 +1,6 @@
 """`itemledger serve`."""
 
+import os
 import resource
 import signal
 import ssl
@@ -12,7 +13,9 @@ import uvicorn
 from api.app import StartError, create_app, prepare
 from api.boundary import Boundary
 from api.cli.database import settle, with_database
+from api.cli.exposure import check_exposure
 from api.patience import PatientProtocol
+from api.settings import from_environment, variable
 from eventstore.database import Database
 from eventstore.postgresql import PostgresDatabase
 
@@ -33,14 +36,24 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes (PostgreSQL only).")
 @click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM): serve HTTPS.")
 @click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM, not encrypted).")
-def serve(host: str, port: int, workers: int, tls_cert: str | None, tls_key: str | None) -> None:
-    """Serve until told to stop."""
+@click.option("--insecure-no-auth", is_flag=True, help="Let anybody in from anywhere, where no credentials exist.")
+def serve(
+    host: str, port: int, workers: int, tls_cert: str | None, tls_key: str | None, insecure_no_auth: bool
+) -> None:
+    """Serve until told to stop.
+
+    Where no API key was ever made and no tokens are taken, anybody is let in, with every scope. Then it serves this
+    machine alone: on an address that others reach it refuses to start, but for --insecure-no-auth.
+    """
     check_tls(tls_cert, tls_key)
+    if insecure_no_auth:
+        os.environ[variable("insecure_no_auth")] = "true"  # as its workers read it
 
     async def fit(database: Database) -> None:
         if workers > 1 and not isinstance(database, PostgresDatabase):
             raise StartError("SQLite is written by one process: --workers needs PostgreSQL in DATABASE_URL")
         await prepare(database)
+        await check_exposure(database, host, from_environment())
 
     with_database(fit)
     # uvicorn raises the signal that stopped it once more when all is done; a stop that went well is no death by signal.

@@ -39,7 +39,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def limited(sqlite_url: str, clock: Clock) -> AsyncIterator[InProcess]:
     """The service with 6 requests and 2 rebuilds a minute for each client."""
-    async with InProcess.over(sqlite_url) as service:
+    async with InProcess.over(sqlite_url, insecure_no_auth=True) as service:
         service.app._limits = Limits(Settings(rate_limit=6, rebuild_limit=2), clock)
         yield service
 
@@ -163,7 +163,7 @@ async def test_who_was_refused_is_logged_at_any_level(limited: InProcess, monkey
 async def test_a_process_serves_as_many_requests_at_once_as_it_may(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with InProcess.over(sqlite_url, max_requests=2) as service:
+    async with InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=2) as service:
         go_on = asyncio.Event()
 
         async def slow_page(*_: object) -> object:
@@ -185,7 +185,10 @@ async def test_a_process_serves_as_many_requests_at_once_as_it_may(
 
 
 async def test_who_sends_a_body_slowly_takes_no_place(sqlite_url: str) -> None:
-    async with InProcess.over(sqlite_url, max_requests=1) as service, asyncio.TaskGroup() as group:
+    async with (
+        InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=1) as service,
+        asyncio.TaskGroup() as group,
+    ):
         sending = [group.create_task(call(service.app, "POST", "/items", headers=HEADERS)) for _ in range(10)]
         await asyncio.sleep(0.01)
         assert (await ask(service, method="POST")).status_code == 201
@@ -195,7 +198,10 @@ async def test_who_sends_a_body_slowly_takes_no_place(sqlite_url: str) -> None:
 
 async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> None:
     batch = b"[%s]" % PEN
-    async with InProcess.over(sqlite_url, max_batch_bodies=100_000) as service, asyncio.TaskGroup() as group:
+    async with (
+        InProcess.over(sqlite_url, insecure_no_auth=True, max_batch_bodies=100_000) as service,
+        asyncio.TaskGroup() as group,
+    ):
         half = part(batch[:-1] + b" " * 60_000, more=True)
         sending = group.create_task(call(service.app, "POST", "/items/batch", half, headers=HEADERS))
         await asyncio.sleep(0.01)

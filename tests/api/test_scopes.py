@@ -2,6 +2,7 @@
 
 from msgspec.structs import fields
 
+from api import openapi
 from api.app import ROUTES
 from api.routing import Route
 
@@ -36,6 +37,25 @@ SCOPES: dict[str, str] = {
 def test_every_route_asks_for_the_scope_in_the_table() -> None:
     served = {f"{route.method} {route.path}": route.scope.value for route in ROUTES}
     assert served == SCOPES
+
+
+def test_the_document_says_so() -> None:
+    document = openapi.document(ROUTES)
+    assert document["security"] == [{"credential": []}]
+    assert document["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
+    for name, wanted in SCOPES.items():
+        method, path = name.split()
+        operation = document["paths"][path][method.lower()]
+        refusals = {"401", "403"} & operation["responses"].keys()
+        match wanted:
+            case "no credential":
+                assert (operation["security"], refusals) == ([], set())
+            case "any credential":
+                assert (operation["security"], refusals) == ([{"credential": []}], {"401"})
+            case scope:
+                assert (operation["security"], refusals) == ([{"credential": [scope]}], {"401", "403"})
+        for status in refusals:
+            assert "WWW-Authenticate" in operation["responses"][status]["headers"]
 
 
 def test_a_route_without_a_scope_can_not_be_made() -> None:

@@ -40,6 +40,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "cors_origins": ("ITEMLEDGER_CORS_ORIGINS", "https://app.example", (Origin("https://app.example"),)),
     "log_key": ("ITEMLEDGER_LOG_KEY", KEY, LogKeys(KEY)),
     "log_origin": ("ITEMLEDGER_LOG_ORIGIN", "PeterNeumann", LogOrigin("PeterNeumann")),
+    "insecure_no_auth": ("ITEMLEDGER_INSECURE_NO_AUTH", "true", True),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 WRONG = {
@@ -71,6 +72,7 @@ WRONG = {
     ],
     "ITEMLEDGER_LOG_KEY": ["", "swordfish", KEY[:-1], f"{KEY}\n{KEY.replace('Peter', 'Paul')}"],
     "ITEMLEDGER_LOG_ORIGIN": ["", "example.com/my log", "a+b"],
+    "ITEMLEDGER_INSECURE_NO_AUTH": ["", "yes", "2", "on"],
     "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
 }
 

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from api.app import ROUTES
+from tests.support.keys import key_for
 from tests.support.service import ITEMLEDGER, migrate, serving
 
 BIN = Path(sys.executable).parent
@@ -58,9 +59,10 @@ def test_the_generator_leaves_nothing_out(generated: str) -> None:
 def test_the_client_creates_changes_pages_deletes_and_restores(generated: str, database_url: str) -> None:
     client_module, models = import_module(f"{PACKAGE}.client"), import_module(f"{PACKAGE}.models")
     asyncio.run(migrate(database_url))
+    key = key_for(database_url)
     with (
         serving(database_url) as server,
-        client_module.Client(base_url=server.url, raise_on_unexpected_status=True) as client,
+        client_module.AuthenticatedClient(server.url, key, raise_on_unexpected_status=True) as client,
     ):
         pen = models.NewItem(name="Fountain pen", price="24.5")
         created = operation("create_item").sync_detailed(client=client, body=pen, idempotency_key="first")

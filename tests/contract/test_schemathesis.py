@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from api.app import ROUTES
+from tests.support.keys import bearer, key_for
 from tests.support.service import migrate, serving
 
 HERE = Path(__file__).parent
@@ -31,14 +32,16 @@ BY_CHANCE = {"DELETE /projections/{name}/rebuild"}
 @pytest.mark.slow
 def test_the_service_does_what_its_document_says(database_url: str, tmp_path: Path) -> None:
     asyncio.run(migrate(database_url))
+    key = key_for(database_url)
     with serving(database_url) as server:
         # From a file: read from the service, the document would be tested without the route that gives it.
         document = tmp_path / "openapi.json"
-        document.write_bytes(httpx.get(f"{server.url}/openapi.json").content)
+        document.write_bytes(httpx.get(f"{server.url}/openapi.json", headers=bearer(key)).content)
         run = subprocess.run(
             [
                 SCHEMATHESIS,
                 *("--config-file", HERE / "schemathesis.toml", "run", document, "--url", server.url),
+                *("--header", f"Authorization: Bearer {key}"),
                 *("--seed", SEED, "--max-examples", EXAMPLES, "--no-color"),
                 *("--report", "json", "--report-json-path", tmp_path / "report.json"),
             ],

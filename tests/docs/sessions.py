@@ -3,6 +3,7 @@
 After a change that clients can see: `python -m tests.docs.sessions README.md docs/api.md`, and read the diff.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from tests.support.service import serving
+from tests.support.service import ITEMLEDGER, serving
 
 #: Where the pages say that the service is.
 ADDRESS = "localhost:8000"
@@ -53,10 +54,11 @@ def steps(page: str) -> Iterator[Step]:
 
 
 def run(step: Step, port: int, environment: Mapping[str, str]) -> str:
-    """Run a step against the service on `port`; give what it prints."""
+    """Run a step against the service on `port`, in the directory HOME; give what it prints."""
     done = subprocess.run(
         ["/bin/sh", "-c", step.command.replace(ADDRESS, f"127.0.0.1:{port}")],
         env=environment,
+        cwd=environment["HOME"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -81,7 +83,14 @@ def rewrite(page: str, port: int, environment: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def at_home(home: str | Path, database_url: str, path: str) -> dict[str, str]:
+    """Give the environment of a session: a directory for its files, the service's database, and our commands."""
+    return {"HOME": str(home), "DATABASE_URL": database_url, "PATH": f"{ITEMLEDGER.parent}{os.pathsep}{path}"}
+
+
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
-        with tempfile.TemporaryDirectory() as home, serving(f"sqlite+aiosqlite:///{home}/itemledger.db") as server:
-            path.write_text(rewrite(path.read_text(), server.port, {"PATH": "/usr/bin:/bin"}))
+        with tempfile.TemporaryDirectory() as home:
+            url = f"sqlite+aiosqlite:///{home}/itemledger.db"
+            with serving(url) as server:
+                path.write_text(rewrite(path.read_text(), server.port, at_home(home, url, "/usr/bin:/bin")))

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from api.idempotency import command_id
 from api.problems import KINDS
 from tests.docs import curl
-from tests.docs.sessions import masked, run, steps
+from tests.docs.sessions import at_home, masked, run, steps
 from tests.support.service import migrate, serving
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,33 +22,32 @@ PAGES = [ROOT / "README.md", TOUR]
 
 
 @pytest.fixture
-def stand_in(tmp_path: Path) -> dict[str, str]:
-    """An environment for sessions in which our stand-in goes by the name of curl."""
+def stand_in(tmp_path: Path) -> str:
+    """A search path for sessions in which our stand-in goes by the name of curl."""
     command = tmp_path / "bin" / "curl"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I "{curl.__file__}" "$@"\n')
     command.chmod(0o755)
-    return {"PATH": f"{command.parent}{os.pathsep}{os.environ['PATH']}"}
+    return f"{command.parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def printed_otherwise(page: Path, database_url: str, environment: dict[str, str]) -> list[tuple[str, str, str]]:
+def printed_otherwise(page: Path, database_url: str, path: str) -> list[tuple[str, str, str]]:
     asyncio.run(migrate(database_url))
-    with serving(database_url) as server:
+    with tempfile.TemporaryDirectory() as home, serving(database_url) as server:
+        environment = at_home(home, database_url, path)
         ran = [(step, run(step, server.port, environment)) for step in steps(page.read_text())]
     assert len(ran) > 3
     return [(step.command, step.output, now) for step, now in ran if masked(now) != masked(step.output)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_of_a_page_prints_what_the_page_says(
-    page: Path, database_url: str, stand_in: dict[str, str]
-) -> None:
+def test_every_command_of_a_page_prints_what_the_page_says(page: Path, database_url: str, stand_in: str) -> None:
     # Where there is no curl, ours does; that it prints what curl does is seen where there is one.
-    environment = {"PATH": os.environ["PATH"]} if shutil.which("curl") else stand_in
-    assert printed_otherwise(page, database_url, environment) == []
+    path = os.environ["PATH"] if shutil.which("curl") else stand_in
+    assert printed_otherwise(page, database_url, path) == []
 
 
-def test_a_machine_without_curl_gets_the_same(sqlite_url: str, stand_in: dict[str, str]) -> None:
+def test_a_machine_without_curl_gets_the_same(sqlite_url: str, stand_in: str) -> None:
     assert printed_otherwise(TOUR, sqlite_url, stand_in) == []
 
 

@@ -4,10 +4,12 @@ import asyncio
 from functools import partial
 
 from api.auth import key_table
+from api.auth.key_ring import KeyRing
 from api.auth.key_table import NewKey
 from api.scopes import Scope
 from eventstore.database import Database
 from tests.eventstore.recording import opened
+from tests.support.service import InProcess
 
 HOUR = 3600 * 1_000_000
 
@@ -26,6 +28,13 @@ def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
             return (await make_key(database, name, *scopes)).text
 
     return asyncio.run(make())
+
+
+def as_read(service: InProcess, *, for_ever: bool = False) -> KeyRing:
+    """Give the keys of a service, who reads them anew at its next request; or `for_ever` takes them as they are."""
+    ring: KeyRing = service.services.gate._ring  # type: ignore[attr-defined]
+    ring._read_at = float("inf" if for_ever else "-inf")
+    return ring
 
 
 def bearer(credential: str) -> dict[str, str]:

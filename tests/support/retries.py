@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import text
 
-from api.context import ANONYMOUS
+from api.auth.principal import ANONYMOUS
 from api.idempotency import command_id
 from eventstore.database import Database
 from projections.items import ITEMS

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Executable, func, select
+from structlog.testing import CapturingLogger
 
-from api.auth import key_ring, key_table
+from api.auth import key_ring, key_table, key_uses
 from api.auth.key_ring import KeyRing
 from api.auth.key_table import ApiKey, KeyChangeError, NewKey, api_keys, now
 from api.auth.key_text import Presented, new_key, read_key
@@ -290,9 +291,9 @@ async def test_uses_are_stored_now_and_then_while_it_runs(database: Database, mo
         assert (await all_keys(database))[0].last_used_at is not None
 
 
-async def test_uses_that_can_not_be_stored_stop_nothing(
-    database: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_uses_that_can_not_be_stored_stop_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = CapturingLogger()
+    monkeypatch.setattr(key_uses, "log", lines)
     uses = KeyUses(database)
     for error in (UnavailableError(), RuntimeError("broken")):
 
@@ -302,4 +303,6 @@ async def test_uses_that_can_not_be_stored_stop_nothing(
         monkeypatch.setattr(database, "write", fail)
         uses.note("00000000")
         await uses.store()
-    assert "the uses of keys were not stored" in capsys.readouterr().out
+    assert [(line.method_name, *line.args) for line in lines.calls] == [
+        ("exception", "the uses of keys were not stored")
+    ]

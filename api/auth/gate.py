@@ -1,0 +1,112 @@
+"""The gate: tells who makes a request, and whether they may, before anything of its body is read.
+
+It is closed unless it is known to be open: whoever shows no credential comes in only where no key was ever made and no
+token would be taken, and then only from this machine. A credential that is shown is checked, whoever would come in
+without.
+"""
+
+import re
+from functools import lru_cache
+from ipaddress import ip_address
+
+import structlog
+
+from api.auth.key_ring import KeyRing
+from api.auth.key_text import PREFIX, read_key
+from api.auth.key_uses import KeyUses
+from api.auth.principal import ANYBODY, CredentialError, Principal
+from api.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
+from api.reply import Headers
+from api.scopes import Scope, Unscoped
+
+log = structlog.get_logger()
+
+#: RFC 6750, section 2.1; the name of a scheme has no case (RFC 9110, section 11.1).
+_BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.IGNORECASE)
+_KEY_PREFIX = PREFIX.encode()
+
+
+class Gate:
+    """Lets in who shows an API key; and anybody, where there are no credentials to show."""
+
+    def __init__(self, ring: KeyRing, uses: KeyUses, *, insecure: bool = False) -> None:
+        """Let in who shows a key of `ring`; `insecure`: without credentials let in anybody from anywhere."""
+        self._ring = ring
+        self._uses = uses
+        self._insecure = insecure
+
+    async def authenticate(self, authorization: bytes | None, address: str) -> Principal:
+        """Tell who makes a request with this `Authorization` header, from this IP address.
+
+        Several headers are one with commas, which is none that we take. Raises Problem (401), and UnavailableError
+        where that can't be told for now.
+        """
+        if authorization is None:
+            if await self._is_open() and (self._insecure or _is_this_machine(address)):
+                return ANYBODY
+            raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), noted={"reason": "no credential"})
+        try:
+            return await self._holder(authorization)
+        except CredentialError as error:
+            noted = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
+            raise Problem(CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), noted=noted) from None
+
+    async def still_admits(self, principal: Principal) -> bool:
+        """Tell whether whoever was let in would be let in now, for an answer that takes long.
+
+        Raises UnavailableError where that can't be told for now.
+        """
+        if principal.key_id is not None:
+            return await self._ring.is_good(principal.key_id)
+        return await self._is_open()
+
+    async def say_who_comes_in(self) -> None:
+        """Write a line to the log, for those who start the service. Raises UnavailableError."""
+        if not await self._is_open():
+            log.info("credentials are required")
+        elif self._insecure:
+            log.warning("no credentials exist, and anybody from anywhere is let in as anonymous, with every scope")
+        else:
+            log.warning("no credentials exist: whoever is on this machine is let in as anonymous, with every scope")
+
+    async def _is_open(self) -> bool:
+        return await self._ring.is_empty()
+
+    async def _holder(self, authorization: bytes) -> Principal:
+        match = _BEARER.fullmatch(authorization)
+        if match is None:
+            raise CredentialError("malformed header")
+        credential = match[1]
+        if not credential.startswith(_KEY_PREFIX):
+            raise CredentialError("not a key")
+        presented = read_key(credential)
+        if presented is None:
+            raise CredentialError("malformed key")
+        holder = await self._ring.find(presented)
+        self._uses.note(presented.id)
+        return holder
+
+
+def authorise(principal: Principal, wanted: Scope | Unscoped) -> None:
+    """Return where `principal` may use a route that asks for `wanted`. Raises Problem (403), naming what is missing."""
+    if isinstance(wanted, Scope) and wanted not in principal.scopes:
+        raise Problem(
+            INSUFFICIENT_SCOPE,
+            f"The credential lacks the scope {wanted}",
+            headers=_challenge(error="insufficient_scope", scope=wanted.value),
+            noted={"key_id": principal.key_id, "scope": wanted.value},
+        )
+
+
+def _challenge(**parameters: str) -> Headers:
+    """Write `WWW-Authenticate` (RFC 6750, section 3)."""
+    written = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
+    return ((b"www-authenticate", f"Bearer {written}".strip().encode()),)
+
+
+@lru_cache(1024)
+def _is_this_machine(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False  # it can't be told
