@@ -11,8 +11,10 @@ from FasterAPI import Faster, HTTPException, RequestValidationError
 import migrations
 from api import activity, description, events, items, observe, openapi, operations, projections, proofs
 from api.auth.gate import Gate
+from api.auth.jwks import UnreadableKeysError, published_at
 from api.auth.key_ring import KeyRing
 from api.auth.key_uses import KeyUses
+from api.auth.tokens import Tokens
 from api.boundary import Boundary, reraise
 from api.checking import checking
 from api.checkpoints import Checkpoints
@@ -79,7 +81,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         await prepare(database)
         found = await standings(database, PROJECTIONS)
         uses = KeyUses(database)
-        gate = Gate(KeyRing(database), uses, insecure=settings.insecure_no_auth)
+        gate = Gate(KeyRing(database), uses, await open_tokens(settings), insecure=settings.insecure_no_auth)
         await gate.say_who_comes_in()
         writer = Writer(
             database,
@@ -112,6 +114,23 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             await asyncio.gather(_stop(writer), rebuilding.close())
     finally:
         await database.dispose()
+
+
+async def open_tokens(settings: Settings) -> Tokens | None:
+    """Give the tokens that are taken, if any are. Raises StartError where their issuer's keys are in no such file.
+
+    An issuer that can't be reached may be back when the first token comes: until then none is taken.
+    """
+    if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
+        return None
+    keys = published_at(settings.jwt_jwks)
+    try:
+        await keys.load()
+    except UnreadableKeysError as error:
+        if not settings.jwt_jwks.is_url:
+            raise StartError(f"{settings.jwt_jwks}: {error}") from None
+        structlog.get_logger().error("the issuer's keys can't be read", cause=str(error))
+    return Tokens(settings.jwt_issuer, settings.jwt_audience, keys)
 
 
 async def _stop(writer: Writer) -> None:

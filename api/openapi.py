@@ -119,7 +119,7 @@ def _refusals(scope: Scope | Unscoped) -> tuple[Kind, ...]:
     """Give the problems of those who are not let in."""
     if scope is Unscoped.OPEN:
         return ()
-    unknown = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID)
+    unknown = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID, problems.ISSUER_UNAVAILABLE)
     return (*unknown, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else unknown
 
 

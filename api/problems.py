@@ -88,6 +88,9 @@ CREDENTIAL_REQUIRED = Kind(
 CREDENTIAL_INVALID = Kind(
     "credential-invalid", 401, "Unauthorized", "The credential is malformed, unknown, expired or revoked."
 )
+ISSUER_UNAVAILABLE = Kind(
+    "issuer-unavailable", 503, "Service Unavailable", "The keys that access tokens are checked by can't be had now.", 5
+)
 INSUFFICIENT_SCOPE = Kind(
     "insufficient-scope", 403, "Forbidden", "The credential lacks the scope that the request takes; `detail` names it."
 )

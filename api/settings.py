@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api.cors import Origin
+from api.jwks_source import JwksSource
 from api.peer import Network
 from api.secret import Secret, SecretUrl
 from api.tlog.identity import LogKeys, LogOrigin
@@ -73,6 +74,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     trusted_proxies: tuple[Network, ...] = ()
     #: Origins of pages elsewhere that may call the service from a browser.
     cors_origins: tuple[Origin, ...] = ()
+    #: Whose access tokens are taken (their `iss`), for whom (their `aud`), and where the keys are that sign them: a JWK
+    #: Set at a URL or in a file. All three, or none: then no tokens are taken.
+    jwt_issuer: Annotated[str, Meta(min_length=1)] | None = None
+    jwt_audience: Annotated[str, Meta(min_length=1)] | None = None
+    jwt_jwks: JwksSource | None = None
     #: Where there are no credentials, whether anybody from anywhere is let in, with every scope.
     insecure_no_auth: bool = False
     #: The least severe lines that are logged; those on who was refused, and on who read the history, always are.
@@ -96,6 +102,8 @@ _FILES = {
     for field in Settings.__struct_fields__
     if any(issubclass(part, Secret) for part in _types(_HINTS[field]))
 }
+#: All of them are set, or none.
+_OF_TOKENS = {field for field in Settings.__struct_fields__ if field.startswith("jwt_")}
 _LISTS = {field for field in Settings.__struct_fields__ if getattr(_HINTS[field], "__origin__", None) is tuple}
 
 
@@ -145,6 +153,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(f"{texts[field].variable}: {expected}") from None
     if settings.log_key and settings.log_origin not in (None, settings.log_key.origin):
         raise SettingsError(f"{variable('log_origin')}: the log's key is of another name, {settings.log_key.origin}")
+    if _OF_TOKENS & texts.keys() and (missing := sorted(_OF_TOKENS - texts.keys())):
+        raise SettingsError(f"{variable(missing[0])}: Expected, where others of ITEMLEDGER_JWT_ are set")
     return settings
 
 

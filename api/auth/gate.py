@@ -8,6 +8,7 @@ without.
 import re
 from functools import lru_cache
 from ipaddress import ip_address
+from time import time
 
 import structlog
 
@@ -15,6 +16,7 @@ from api.auth.key_ring import KeyRing
 from api.auth.key_text import PREFIX, read_key
 from api.auth.key_uses import KeyUses
 from api.auth.principal import ANYBODY, CredentialError, Principal
+from api.auth.tokens import Tokens
 from api.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
 from api.reply import Headers
 from api.scopes import Scope, Unscoped
@@ -27,19 +29,20 @@ _KEY_PREFIX = PREFIX.encode()
 
 
 class Gate:
-    """Lets in who shows an API key; and anybody, where there are no credentials to show."""
+    """Lets in who shows an API key or an access token; and anybody, where there are neither."""
 
-    def __init__(self, ring: KeyRing, uses: KeyUses, *, insecure: bool = False) -> None:
-        """Let in who shows a key of `ring`; `insecure`: without credentials let in anybody from anywhere."""
+    def __init__(self, ring: KeyRing, uses: KeyUses, tokens: Tokens | None = None, *, insecure: bool = False) -> None:
+        """Let in who shows a key of `ring` or one of `tokens`; `insecure`: anybody from anywhere, without either."""
         self._ring = ring
         self._uses = uses
+        self._tokens = tokens
         self._insecure = insecure
 
     async def authenticate(self, authorization: bytes | None, address: str) -> Principal:
         """Tell who makes a request with this `Authorization` header, from this IP address.
 
         Several headers are one with commas, which is none that we take. Raises Problem (401), and UnavailableError
-        where that can't be told for now.
+        or Problem (503) where that can't be told for now.
         """
         if authorization is None:
             if await self._is_open() and (self._insecure or _is_this_machine(address)):
@@ -58,6 +61,8 @@ class Gate:
         """
         if principal.key_id is not None:
             return await self._ring.is_good(principal.key_id)
+        if principal.expires_at is not None:
+            return time() < principal.expires_at
         return await self._is_open()
 
     async def say_who_comes_in(self) -> None:
@@ -70,7 +75,7 @@ class Gate:
             log.warning("no credentials exist: whoever is on this machine is let in as anonymous, with every scope")
 
     async def _is_open(self) -> bool:
-        return await self._ring.is_empty()
+        return self._tokens is None and await self._ring.is_empty()
 
     async def _holder(self, authorization: bytes) -> Principal:
         match = _BEARER.fullmatch(authorization)
@@ -78,7 +83,9 @@ class Gate:
             raise CredentialError("malformed header")
         credential = match[1]
         if not credential.startswith(_KEY_PREFIX):
-            raise CredentialError("not a key")
+            if self._tokens is None:
+                raise CredentialError("token: none are taken")
+            return await self._tokens.find(credential)
         presented = read_key(credential)
         if presented is None:
             raise CredentialError("malformed key")

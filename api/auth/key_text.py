@@ -2,7 +2,7 @@
 
 All digits and letters, so that a double click takes it whole. The prefix and the checksum (CRC-32, as in GitHub's
 tokens) let anybody's scanner tell a leaked key from other text, and let us refuse a mistyped one without a look-up.
-The secret is random and long, so a plain SHA-256 of the key is as hard to undo as a slow hash; see ADR 12.
+The secret is long and random, so that a plain SHA-256 of the key is as hard to undo as any slow hash.
 """
 
 import re

@@ -15,11 +15,12 @@ async def check_exposure(database: Database, host: str, settings: Settings) -> N
 
     Raises UnavailableError.
     """
-    if settings.insecure_no_auth or await _is_this_machine(host) or await KeyRing(database).has_good_key():
+    asked_for = settings.jwt_issuer is not None or await KeyRing(database).has_good_key()
+    if asked_for or settings.insecure_no_auth or await _is_this_machine(host):
         return
     raise StartError(
-        f"Others reach {host}, and there are no credentials yet: make a key (`itemledger keys create`) before, "
-        "or let anybody in (--insecure-no-auth)"
+        f"Others reach {host}, and there are no credentials yet: make a key (`itemledger keys create`), take tokens "
+        "(ITEMLEDGER_JWT_ISSUER), or let anybody in (--insecure-no-auth)"
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from api.cors import Origin
+from api.jwks_source import JwksSource
 from api.observe import encoded
 from api.peer import Network
 from api.secret import Secret, SecretUrl
@@ -40,6 +41,9 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "cors_origins": ("ITEMLEDGER_CORS_ORIGINS", "https://app.example", (Origin("https://app.example"),)),
     "log_key": ("ITEMLEDGER_LOG_KEY", KEY, LogKeys(KEY)),
     "log_origin": ("ITEMLEDGER_LOG_ORIGIN", "PeterNeumann", LogOrigin("PeterNeumann")),
+    "jwt_issuer": ("ITEMLEDGER_JWT_ISSUER", "https://issuer.example", "https://issuer.example"),
+    "jwt_audience": ("ITEMLEDGER_JWT_AUDIENCE", "items", "items"),
+    "jwt_jwks": ("ITEMLEDGER_JWT_JWKS", "keys.json", JwksSource("keys.json")),
     "insecure_no_auth": ("ITEMLEDGER_INSECURE_NO_AUTH", "true", True),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
@@ -81,7 +85,11 @@ def test_every_setting_has_its_variable_here() -> None:
     assert set(VARIABLES) == set(Settings.__struct_fields__)
 
 
-@pytest.mark.parametrize("field", VARIABLES)
+#: These are set together, or not at all; tests/api/auth/test_jwks.py is about them.
+TOGETHER = {"jwt_issuer", "jwt_audience", "jwt_jwks"}
+
+
+@pytest.mark.parametrize("field", sorted(VARIABLES.keys() - TOGETHER))
 def test_a_setting_is_read_from_its_variable_alone(field: str) -> None:
     variable, text, value = VARIABLES[field]
     settings = from_environment({variable: text, "PATH": "/bin"})

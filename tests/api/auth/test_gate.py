@@ -250,7 +250,7 @@ async def test_a_refusal_is_logged_with_its_reason_and_never_with_the_secret(
         "malformed key",
         "revoked key",
         "expired key",
-        "not a key",
+        "token: none are taken",
         "no credential",
         "malformed header",
         None,
