@@ -1,7 +1,7 @@
 """Writing many rows at once, which the two databases want otherwise."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from operator import itemgetter
 from typing import Any, TypeVar
@@ -170,6 +170,16 @@ def unhurried(connection: Connection) -> None:
     """Let the statements of this transaction take as long as they need; the service's limits are for requests."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def whatever_is_there(connection: Connection) -> None:
+    """Let this connection read texts that are not UTF-8: what is wrong in them as lone surrogates.
+
+    SQLite keeps whatever bytes its file has. PostgreSQL takes nothing else than UTF-8.
+    """
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 def careless(connection: Connection) -> None:

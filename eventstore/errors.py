@@ -111,6 +111,14 @@ class RefusedEventError(EventStoreError):
         self.reason = reason
 
 
+class TamperedError(EventStoreError):
+    """Position {position}: {reason}."""
+
+    def __init__(self, position: int, reason: str) -> None:
+        self.position = position
+        self.reason = reason
+
+
 class NotEmptyError(EventStoreError):
     """The log is not empty: it has {events} events, and takes over none of another log."""
 

@@ -10,6 +10,7 @@ import migrations
 from api.app import check_schema
 from api.cli.database import stand_back, with_database
 from api.cli.report import print_samples
+from api.cli.verify_log import verify_log
 from eventstore.database import Database
 from eventstore.evolution import check_types
 from projections import PROJECTIONS
@@ -19,7 +20,10 @@ from projections.verify import verify as compare
 
 @click.group()
 def verify() -> None:
-    """Compare what is stored with what the log says."""
+    """Verify the log, proofs of what is in it, and what was made of it."""
+
+
+verify.add_command(verify_log)
 
 
 @verify.command("projections")

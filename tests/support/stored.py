@@ -3,7 +3,8 @@
 import msgspec
 from hypothesis import strategies as st
 
-from eventstore.history import StoredEvent
+from eventstore.history import StoredEvent, leaf
+from eventstore.merkle import leaf_hash
 
 _TEXT = st.text(st.characters(codec="utf-8"))
 STORED_EVENTS = st.builds(
@@ -22,3 +23,32 @@ STORED_EVENTS = st.builds(
     causation_id=st.none() | _TEXT,
     leaf_hash=st.binary(min_size=32, max_size=32),
 )
+
+
+def whole_log(size: int) -> list[StoredEvent]:
+    """Give the events of a log: items with three events each, of which each is what its hash was made of."""
+    found = []
+    for position in range(1, size + 1):
+        item_id, version = (position - 1) // 3 * 3 + 1, (position - 1) % 3 + 1
+        event = StoredEvent(
+            position=position,
+            item_id=item_id,
+            version=version,
+            type="item.created.v1" if version == 1 else "item.changed.v1",
+            data=f'{{"name":"Füller {position}","price":"1.5","in_stock":true}}' if version == 1 else '{"price":"2"}',
+            recorded_at=1_795_507_200_000_000 + position,
+            actor="anonymous",
+            command_id=f"command-{position}",
+            ordinal=0,
+            fingerprint=bytes(32),
+            correlation_id=None if position % 2 else "trace",
+            causation_id=None,
+            leaf_hash=b"",
+        )
+        found.append(hashed(event))
+    return found
+
+
+def hashed(event: StoredEvent) -> StoredEvent:
+    """Give `event` with the hash of what it says."""
+    return msgspec.structs.replace(event, leaf_hash=leaf_hash(leaf(event)))

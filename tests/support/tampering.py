@@ -5,11 +5,13 @@ from sqlalchemy import Connection, text
 from eventstore import history, merkle
 from eventstore.database import Database
 from eventstore.history import Filter
+from tests.eventstore.recording import execute
 
 _UNGUARD = {
     "sqlite": ["DROP TRIGGER IF EXISTS events_no_update", "DROP TRIGGER IF EXISTS events_no_delete"],
     "postgresql": ["ALTER TABLE events DISABLE TRIGGER ALL"],
 }
+_TABLES = ("events", "log_tiles", "log_head")
 _REHASH = text("UPDATE events SET leaf_hash = :hashed WHERE position = :at")
 _TILE = text('INSERT INTO log_tiles (level, "index", hash) VALUES (:level, :index, :hashed)')
 _HEAD = text("UPDATE log_head SET position = :size, recorded_at = :time, frontier = :frontier")
@@ -26,6 +28,17 @@ async def tamper(database: Database, *statements: str, covered_up: bool = False)
                 _cover_up(connection)
 
     await database.write(work)
+
+
+async def keep(database: Database) -> None:
+    """Keep a copy of the log as it is."""
+    await execute(database, *(f"CREATE TABLE kept_{name} AS SELECT * FROM {name}" for name in _TABLES))
+
+
+async def restore(database: Database) -> None:
+    """Put the log back as it was kept."""
+    back = [(f"DELETE FROM {name}", f"INSERT INTO {name} SELECT * FROM kept_{name}") for name in _TABLES]
+    await tamper(database, *(statement for pair in back for statement in pair))
 
 
 def _cover_up(connection: Connection) -> None:

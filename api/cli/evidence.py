@@ -1,0 +1,69 @@
+"""What commands that verify have in common: what they are given to go by, and how they end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.tlog import checkpoint
+from api.tlog.checkpoint import Checkpoint
+from api.tlog.note import NoteError, VerifierKey
+
+#: Exit codes: it is as it should be; it is not; it can't be told.
+INTACT, TAMPERED, UNREADABLE = 0, 1, 2
+
+
+class UnreadableError(click.ClickException):
+    """Nothing can be verified; the message says why."""
+
+    exit_code = UNREADABLE
+
+
+class PublicKey(click.ParamType[VerifierKey]):
+    """A log's public key: the text itself, or a file that has it."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> VerifierKey:
+        """Read it; a value that is none is an error of usage."""
+        text = str(value)
+        try:
+            return VerifierKey.parse(text if "+" in text else Path(text).read_text().strip())
+        except (NoteError, OSError, UnicodeError) as error:
+            self.fail(f"{text!r} is neither a public key nor a file with one: {error}", param, ctx)
+
+
+existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+public_keys = click.option(
+    "--public-key",
+    "keys",
+    metavar="KEY|FILE",
+    multiple=True,
+    type=PublicKey(),
+    help="By which checkpoints must be signed; one of several, where a log has changed its key.",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def read_text(path: Path) -> str:
+    """Read a file. Raises UnreadableError."""
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise UnreadableError(f"{path}: {error.strerror}") from None
+    except UnicodeError:
+        raise UnreadableError(f"{path} is not a text in UTF-8") from None
+
+
+def read_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """Read a file with a checkpoint, signed by one of `keys` where there are any. Raises UnreadableError."""
+    try:
+        return checkpoint.read(read_text(path), keys)
+    except NoteError as error:
+        raise UnreadableError(f"{path}: {error}") from None
+
+
+def trust(keys: Sequence[VerifierKey]) -> str:
+    """Say whether checkpoints were believed or verified."""
+    return "signature verified" if keys else "signature not checked: no --public-key"

@@ -1,0 +1,135 @@
+"""Whether a database's log is intact: all that it holds is worked out anew and compared, while others may append."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from time import monotonic
+
+from msgspec import Struct
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.exc import NoResultFound
+
+from eventstore import log
+from eventstore.checkpoint import TreeHead
+from eventstore.codec import LEAF
+from eventstore.database import Database
+from eventstore.dialect import whatever_is_there
+from eventstore.errors import TamperedError
+from eventstore.log import Head
+from eventstore.merkle import TILE_WIDTH_BITS, Tile
+from eventstore.tables import events, log_tiles
+from eventstore.verification import Row, Verification
+
+#: Events that are read at a time, each time by a connection and a transaction of its own.
+_CHUNK = 20_000
+
+_EVENTS = (
+    select(*(events.c[name] for name in (*LEAF, "leaf_hash")))
+    .where(events.c.position > bindparam("after"), events.c.position <= bindparam("through"))
+    .order_by(events.c.position)
+)
+_ENDS = select(func.min(events.c.position), func.max(events.c.position))
+_TILES = select(log_tiles.c.index, log_tiles.c.hash).where(
+    log_tiles.c.level == bindparam("level"),
+    log_tiles.c.index >= bindparam("first"),
+    log_tiles.c.index < bindparam("end"),
+)
+_COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
+
+
+class Progress(Struct, frozen=True):
+    """How far a verification has come."""
+
+    position: int
+    #: The log's last position, or what is taken for it.
+    target: int
+    #: Events a second.
+    rate: float
+
+
+Tell = Callable[[Progress], None]
+
+
+async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lambda _: None) -> TreeHead:
+    """Verify the whole log up to its head as of now, and give that. Changes nothing, and takes no lock.
+
+    `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, UnavailableError,
+    and what the driver raises where the database can't be read, or is none of ours.
+    """
+    head, end = await database.aside(_bounds)
+    stored: dict[tuple[int, int], bytes] = {}
+    verification = Verification(known, partial(_compare, stored))
+    began = monotonic()
+    while verification.size < head.position:
+        after = verification.size
+        stored.clear()
+        rows = await database.aside(partial(_read, after=after, through=head.position, stored=stored))
+        if not rows:
+            raise TamperedError(after + 1, f"it is missing: the head says that there are {head.position:,} events")
+        verification.take(rows)
+        tell(Progress(verification.size, head.position, verification.size / (monotonic() - began)))
+    if end > head.position:
+        raise TamperedError(head.position + 1, "it is behind the head, where no event can be")
+    _check_head(verification, head)
+    await database.aside(_check_no_more_tiles)
+    verification.finish()
+    return TreeHead(verification.size, verification.root)
+
+
+def _bounds(connection: Connection) -> tuple[Head, int]:
+    """Give the head, and the last position that there is an event at."""
+    with connection.begin():
+        first, end = connection.execute(_ENDS).one()
+        if first is not None and first < 1:
+            raise TamperedError(first, "it is before the log's beginning")
+        try:
+            return log.read_head(connection), end or 0
+        except NoResultFound:
+            raise TamperedError(end or 1, "the head is gone") from None
+
+
+def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:
+    """Read the next events, and into `stored` the roots, by level and index, of the subtrees that end with them."""
+    whatever_is_there(connection)
+    last = min(after + _CHUNK, through)
+    with connection.begin():
+        rows = connection.execute(_EVENTS, {"after": after, "through": last}).all()
+        for level, shift in _levels(last):
+            bounds = {"level": level, "first": after >> shift, "end": last >> shift}
+            stored.update(((level, index), hashed) for index, hashed in connection.execute(_TILES, bounds))
+    return rows
+
+
+def _compare(stored: dict[tuple[int, int], bytes], tiles: Sequence[Tile]) -> None:
+    for level, index, hashed in tiles:
+        if stored.get((level, index)) != hashed:
+            first, last = _span(level, index)
+            is_there = "is not theirs" if (level, index) in stored else "is gone"
+            raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {is_there}")
+
+
+def _check_head(verification: Verification, head: Head) -> None:
+    if head.recorded_at != verification.recorded_at:
+        raise TamperedError(head.position, "the head has another time than the last event")
+    if head.frontier != verification.frontier:
+        raise TamperedError(head.position, "the head has another tree than the events")
+
+
+def _check_no_more_tiles(connection: Connection) -> None:
+    """Raise TamperedError where roots are stored of subtrees that the log does not have; none of its own is missing."""
+    with connection.begin():
+        position = log.read_head(connection).position
+        for level, count in connection.execute(_COUNTS):
+            if level < 1 or count != position >> TILE_WIDTH_BITS * level:
+                raise TamperedError(position + 1, f"roots of level {level} are stored that the log does not have")
+
+
+def _levels(position: int) -> list[tuple[int, int]]:
+    """Give the levels at which a log of so many events has stored roots, each with its width's binary logarithm."""
+    levels = range(1, (position.bit_length() - 1) // TILE_WIDTH_BITS + 1)
+    return [(level, level * TILE_WIDTH_BITS) for level in levels]
+
+
+def _span(level: int, index: int) -> tuple[int, int]:
+    """Give the positions of the first and the last event of a stored root."""
+    shift = TILE_WIDTH_BITS * level
+    return (index << shift) + 1, (index + 1) << shift
