@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
+# What is shipped.
+ROOMS := api commands eventstore migrations projections
+SBOM ?= build/sbom.cdx.json
 UV_VERSION := 0.13.9
 UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild slow-clients lint lint-api fuzz-api format bench lock clean
+.PHONY: help install dev run test soak soak-rebuild slow-clients lint lint-api audit sbom fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -46,6 +49,15 @@ lint-api: install build/npm/.done ## Check the OpenAPI document by the rules of 
 	$(BIN)/itemledger openapi > build/openapi.json
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 		build/npm/node_modules/.bin/redocly lint --config redocly.yaml --format stylish build/openapi.json
+
+audit: dev ## Check the code by bandit, and what is known against the packages that are locked
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
+	$(BIN)/python -m tests.supply_chain.audit $(ARGS)
+
+sbom: dev ## List what the service is made of, as CycloneDX
+	@mkdir -p $(dir $(SBOM))
+	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+		--spec-version 1.6 --output-reproducible --output-format JSON --output-file $(SBOM)
 
 fuzz-api: dev ## Hold the service against its OpenAPI document for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \

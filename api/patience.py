@@ -13,7 +13,7 @@ from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 #: Seconds between two looks at a connection.
-_LOOK = 1.0
+_LOOK = 0.5
 #: Seconds for TLS to begin.
 _HANDSHAKE = 10.0
 #: Seconds that the application has, behind the end of a body's time, to answer 408.
@@ -115,7 +115,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_response_complete()
         del self._unanswered[0]
         if self._due is None and self._is_idle():
-            self._due = self.loop.time() + self.timeout_keep_alive + self._patience.head
+            self._due = self.loop.time() + self.timeout_keep_alive + _LOOK
 
     def resume_writing(self) -> None:
         """Note that the client has taken most of what it was sent."""

@@ -86,7 +86,7 @@ def check_tls(certificate: str | None, key: str | None) -> None:
         raise click.UsageError("--tls-cert and --tls-key go together")
     try:
         # An empty password, so that nobody is asked for one at a terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
         raise click.ClickException(f"--tls-cert and --tls-key are no certificate and its key: {error}") from None
 

@@ -1,0 +1,1 @@
+"""Where what we run comes from: locked, audited, listed."""
