@@ -9,7 +9,7 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import activity, description, events, items, observe, openapi, operations, projections, proofs
+from api import activity, audit, description, events, items, observe, openapi, operations, projections, proofs
 from api.auth.gate import Gate
 from api.auth.jwks import UnreadableKeysError, published_at
 from api.auth.key_ring import KeyRing
@@ -31,6 +31,7 @@ from eventstore.history_reader import HistoryReader
 from eventstore.sqlite import SqliteDatabase
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
+from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
 from projections.live import LiveProjections
 from projections.rebuild import Options
@@ -40,6 +41,7 @@ ROUTES = [
     *items.ROUTES,
     *activity.ROUTES,
     *events.ROUTES,
+    *audit.ROUTES,
     *proofs.ROUTES,
     *projections.ROUTES,
     *operations.ROUTES,
@@ -106,6 +108,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     activity=ActivityReader(database),
                     history=HistoryReader(database),
                     checkpoints=Checkpoints(database, settings.log_key, settings.log_origin),
+                    past=ItemHistory(database),
                     rebuilding=rebuilding,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),

@@ -6,11 +6,16 @@ when a new projection would show it otherwise.
 
 import re
 
+from api.reply import Header, Reply, json_reply
+from eventstore.history_reader import HistoryPage
 from projections.items import ITEMS
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _OURS = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
 
+
+#: The form in which the history is shown: another makes other tags.
+_HISTORY = 1
 
 #: Of what never changes, and is for whoever asked alone. Who has it needn't ask again (RFC 8246).
 IMMUTABLE = (b"cache-control", b"private, max-age=31536000, immutable")
@@ -21,6 +26,20 @@ REVALIDATE = (b"cache-control", b"private, no-cache")
 def etag(version: int) -> bytes:
     """Write the tag of an item at `version`."""
     return f'"{ITEMS.version}.{version}"'.encode()
+
+
+def page_etag(page: HistoryPage) -> bytes:
+    """Write the tag of a page of the history: of the events that a question can have for answer, its ends tell all."""
+    first, last = (page.events[0].position, page.events[-1].position) if page.events else (0, 0)
+    return b'"%d.%d.%d"' % (_HISTORY, first, last)
+
+
+def kept_reply(if_none_match: bytes | None, tag: bytes, content: object, *headers: Header, final: bool) -> Reply:
+    """Make a reply of `content` as JSON, or 304 where the client has it; `final` is what never changes."""
+    cached = ((b"etag", tag), IMMUTABLE if final else REVALIDATE)
+    if not matches_none(if_none_match, tag):
+        return Reply(304, headers=cached)
+    return json_reply(200, content, *headers, *cached)
 
 
 def matches_none(if_none_match: bytes | None, tag: bytes) -> bool:

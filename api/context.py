@@ -26,6 +26,7 @@ from eventstore.database import Database
 from eventstore.events import Metadata
 from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
+from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
 
 #: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
@@ -78,6 +79,7 @@ class Services(Struct):
     activity: ActivityReader
     history: HistoryReader
     checkpoints: Checkpoints
+    past: ItemHistory
     rebuilding: Rebuilding
     #: The OpenAPI document, encoded.
     openapi: bytes

@@ -1,9 +1,10 @@
-"""The query of `GET /events`: which events, in which order, and which page of them."""
+"""The queries of the history: which events, in which order, and which page of them."""
 
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import replace
 
 from api.event_body import parse_time
 from api.listing import link
@@ -21,7 +22,44 @@ _Time = Annotated[str, Meta(max_length=255, extra_json_schema={"format": "date-t
 TYPES = sorted(CODEC.readers)
 
 
-class EventQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which part of a list that is in the order of positions, in which direction, and which page of it."""
+
+    after: Annotated[
+        int, Meta(ge=0, le=END, description="Only events behind this position", examples=[0], extra_json_schema=_INT64)
+    ] = 0
+    before: Annotated[
+        Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
+        Meta(description="Only events before this position", examples=[1000]),
+    ] = UNSET
+    sort: Annotated[
+        Literal["position", "-position"],
+        Meta(description="The order: as it happened, or with `-` the newest first", examples=["-position"]),
+    ] = "position"
+    limit: Annotated[int, Meta(ge=1, le=1000, description="How many events at most", examples=[20])] = 100
+    min_position: MinPosition = 0
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether the newest events come first."""
+        return self.sort.startswith("-")
+
+    def range(self) -> Filter:
+        """Give the positions asked for."""
+        return Filter(after=self.after) if self.before is UNSET else Filter(after=self.after, before=self.before)
+
+    def links(self, path: str, following: int | None) -> bytes:
+        """Write the `Link` header (RFC 8288): to the first page, and to the one that goes on at `following`."""
+        parameters = msgspec.to_builtins(self)
+        edge = "before" if self.newest_first else "after"
+        first = {name: value for name, value in parameters.items() if name != edge}
+        links = [link(path, first, "first")]
+        if following is not None:
+            links.append(link(path, {**parameters, edge: following}, "next"))
+        return ", ".join(links).encode()
+
+
+class EventQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which events, in which order, and which page of them."""
 
     item_id: Annotated[
@@ -50,49 +88,22 @@ class EventQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
         _Time | UnsetType,
         Meta(description="Only events recorded at this time or before", examples=["2026-11-24T08:00:00.5+01:00"]),
     ] = UNSET
-    after: Annotated[
-        int, Meta(ge=0, le=END, description="Only events behind this position", examples=[0], extra_json_schema=_INT64)
-    ] = 0
-    before: Annotated[
-        Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
-        Meta(description="Only events before this position", examples=[1000]),
-    ] = UNSET
-    sort: Annotated[
-        Literal["position", "-position"],
-        Meta(description="The order: as it happened, or with `-` the newest first", examples=["-position"]),
-    ] = "position"
-    limit: Annotated[int, Meta(ge=1, le=1000, description="How many events at most", examples=[20])] = 100
-    min_position: MinPosition = 0
-
-    @property
-    def newest_first(self) -> bool:
-        """Whether the newest events come first."""
-        return self.sort.startswith("-")
 
     def filter(self) -> Filter:
         """Give what is asked for but times. Raises Problem (400)."""
         if self.type is not UNSET and self.type not in TYPES:
             raise wrong("type", f"There are {', '.join(TYPES)}")
-        given = {name: value for name in Filter.__struct_fields__ if (value := getattr(self, name)) is not UNSET}
-        return Filter(**given)
+        values = {name: getattr(self, name) for name in ("item_id", "type", "actor", "correlation_id", "command_id")}
+        return replace(self.range(), **{name: value for name, value in values.items() if value is not UNSET})
 
     def times(self) -> dict[str, int]:
         """Give the times asked for, as HistoryReader.page takes them. Raises Problem (400)."""
         asked = (("since", "from", self.from_), ("until", "to", self.to))
-        return {name: _time(parameter, text) for name, parameter, text in asked if text is not UNSET}
-
-    def links(self, path: str, following: int | None) -> bytes:
-        """Write the `Link` header (RFC 8288): to the first page, and to the one that goes on at `following`."""
-        parameters = msgspec.to_builtins(self)
-        edge = "before" if self.newest_first else "after"
-        first = {name: value for name, value in parameters.items() if name != edge}
-        links = [link(path, first, "first")]
-        if following is not None:
-            links.append(link(path, {**parameters, edge: following}, "next"))
-        return ", ".join(links).encode()
+        return {name: time(parameter, text) for name, parameter, text in asked if text is not UNSET}
 
 
-def _time(parameter: str, text: str) -> int:
+def time(parameter: str, text: str) -> int:
+    """Read a time in microseconds since the epoch. Raises Problem (400)."""
     try:
         return parse_time(text)
     except ValueError as error:

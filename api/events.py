@@ -1,6 +1,6 @@
 """The routes of the history: events as the log holds them."""
 
-from api.conditional import IMMUTABLE, REVALIDATE, matches_none
+from api.conditional import IMMUTABLE, kept_reply, page_etag
 from api.context import current
 from api.event_body import EventDocument, document
 from api.event_query import EventQuery
@@ -10,10 +10,6 @@ from api.query import StateQuery
 from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from api.scopes import Scope
-from eventstore.history_reader import HistoryPage
-
-#: Changes when the same page of the same events would be shown otherwise.
-_FORM = 1
 
 
 async def list_events() -> Reply:
@@ -24,11 +20,13 @@ async def list_events() -> Reply:
     await request.wait_for(query.min_position)
     page = await request.services.history.page(chosen, query.limit, **times, newest_first=query.newest_first)
     request.reflect(page.position)
-    kept, tag = IMMUTABLE if page.final else REVALIDATE, _etag(page)
-    if not matches_none(request.headers.get(b"if-none-match"), tag):
-        return Reply(304, headers=((b"etag", tag), kept))
-    link = (b"link", query.links(request.path, page.next))
-    return json_reply(200, list(map(document, page.events)), link, (b"etag", tag), kept)
+    return kept_reply(
+        request.headers.get(b"if-none-match"),
+        page_etag(page),
+        list(map(document, page.events)),
+        (b"link", query.links(request.path, page.next)),
+        final=page.final,
+    )
 
 
 async def get_event(position: str) -> Reply:
@@ -45,13 +43,7 @@ async def get_event(position: str) -> Reply:
     return json_reply(200, document(event), IMMUTABLE)
 
 
-def _etag(page: HistoryPage) -> bytes:
-    """Write the tag of a page: of the events that one question can have for answer, its ends tell all."""
-    first, last = (page.events[0].position, page.events[-1].position) if page.events else (0, 0)
-    return b'"%d.%d.%d"' % (_FORM, first, last)
-
-
-_EXAMPLE = {
+EVENT_EXAMPLE = {
     "position": 1,
     "item_id": 1,
     "version": 1,
@@ -84,7 +76,7 @@ ROUTES = [
         query=EventQuery,
         headers=("If-None-Match",),
         answers=(
-            Answer(200, "A page of events", list[EventDocument], ("Link", "ETag", "Cache-Control"), [_EXAMPLE]),
+            Answer(200, "A page of events", list[EventDocument], ("Link", "ETag", "Cache-Control"), [EVENT_EXAMPLE]),
             Answer(304, "Still as the client has it", None, ("ETag", "Cache-Control")),
         ),
         problems=_READING,
@@ -106,7 +98,7 @@ ROUTES = [
                 "The event",
                 EventDocument,
                 ("Cache-Control",),
-                _EXAMPLE,
+                EVENT_EXAMPLE,
                 leads_to={"item_id": "$response.body#/item_id"},
             ),
         ),

@@ -16,7 +16,7 @@ from projections.items import PRICE_UNITS, ItemView, price_units
 
 _SENT_NUMBER = {"type": "number", "exclusiveMinimum": -(10**14), "exclusiveMaximum": 10**14}
 #: To those who read it as a binary fraction, the greatest price is 10^14.
-_SHOWN_NUMBER = {"type": "number", "minimum": -(10**14), "maximum": 10**14}
+SHOWN_NUMBER = {"type": "number", "minimum": -(10**14), "maximum": 10**14}
 _SENT_PRICE = Meta(
     description="An exact decimal with at most 4 fractional digits; a number, or the same as a string",
     extra_json_schema={"oneOf": [_SENT_NUMBER, {"type": "string", "pattern": PRICE_PATTERN}]},
@@ -59,7 +59,7 @@ class Item(Struct, frozen=True):
         Meta(ge=1, description="The log position of the event that created it", extra_json_schema={"format": "int64"}),
     ]
     name: Name
-    price: Annotated[Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema=_SHOWN_NUMBER)]
+    price: Annotated[Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema=SHOWN_NUMBER)]
     in_stock: bool
 
 

@@ -10,7 +10,8 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = tuple[tuple[bytes, bytes], ...]
+Header = tuple[bytes, bytes]
+Headers = tuple[Header, ...]
 
 JSON = (b"content-type", b"application/json")
 
@@ -33,6 +34,6 @@ class Reply(Struct, frozen=True):
         await send({"type": "http.response.body", "body": self.body})
 
 
-def json_reply(status: int, content: object, *headers: tuple[bytes, bytes]) -> Reply:
+def json_reply(status: int, content: object, *headers: Header) -> Reply:
     """Make a reply of `content` as JSON."""
     return Reply(status, _encoder.encode(content), (JSON, *headers))

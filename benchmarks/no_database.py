@@ -21,6 +21,7 @@ from eventstore.engine import open_database
 from eventstore.events import Metadata
 from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
+from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
 
 _settings = from_environment()
@@ -63,6 +64,7 @@ async def _services() -> AsyncIterator[Services]:
         activity=ActivityReader(database),
         history=HistoryReader(database),
         checkpoints=Checkpoints(database, None, None),
+        past=ItemHistory(database),
         rebuilding=Rebuilding(database, _settings.database_url),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )

@@ -29,6 +29,18 @@ class HistoryPage(Struct, frozen=True):
     final: bool
 
 
+class AsOf(Struct, frozen=True):
+    """A moment of the past."""
+
+    #: The position of the last event that had happened.
+    position: int
+    #: Whether the moment that was asked for is at this position for ever.
+    final: bool
+    #: Where the log ended when it was asked, and when its last event was recorded, in microseconds since the epoch.
+    head: int
+    recorded_at: int
+
+
 class _Moment(Struct, frozen=True):
     """Where the log ended when it was asked."""
 
@@ -57,6 +69,21 @@ class HistoryReader:
         found = await self._events(Filter(after=position - 1), 1)
         event = found[0] if found and found[0].position == position else None
         return (await self._moment(None, None)).position, event
+
+    async def has_item(self, item_id: int) -> bool:
+        """Tell whether there is an item of that id, or ever was: its id is the position of the event that began it."""
+        _, event = await self.event(item_id)
+        return event is not None and event.item_id == item_id
+
+    async def as_of(self, *, position: int | None = None, time: int | None = None) -> AsOf:
+        """Give the moment at a position, or at a time in microseconds since the epoch, or of now.
+
+        The position is given back as it is, though the log may not be there yet.
+        """
+        moment = await self._moment(None, time)
+        reached = min(moment.until, moment.position) if position is None else position
+        final = position is not None or (time is not None and time < moment.recorded_at)
+        return AsOf(reached, final, moment.position, moment.recorded_at)
 
     async def page(
         self,

@@ -1,6 +1,6 @@
 """The items as clients see them: one row a live item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, assert_never
 
@@ -65,6 +65,11 @@ class ItemView(Struct, frozen=True):
     version: int
 
 
+def view_of(row: Row) -> ItemView:
+    """Give an item as `row` holds it."""
+    return ItemView(row["id"], row["name"], row["price"], row["in_stock"], row["version"])
+
+
 class ItemsProjection:
     """Folds events into rows of `items`; see Projection."""
 
@@ -102,6 +107,19 @@ class ItemsProjection:
 
 
 ITEMS = ItemsProjection()
+
+
+def states(stream: Iterable[Fact]) -> Iterator[Row | None]:
+    """Give one item's row after each event of its stream, None where it is deleted.
+
+    The stream goes from the event that created the item, or from a snapshot, and leaves none out.
+    """
+    row: Row = {}
+    for fact in stream:
+        after = dict(row)
+        _change(after, fact)
+        row = after
+        yield None if fact.event.__class__ is ItemDeleted else row
 
 
 def _change(row: dict[str, Any], recorded: Fact) -> None:

@@ -1,7 +1,7 @@
 """Whether snapshots are what the log says: decisions begin with them, and a wrong one would spoil all that follow."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, tee
 
 from sqlalchemy import Connection
 
@@ -9,7 +9,7 @@ from eventstore import log, snapshots
 from eventstore.errors import CorruptEventError, UnknownEventTypeError
 from eventstore.events import Fact, ItemCreated
 from eventstore.snapshots import Stored
-from projections.items import ITEMS
+from projections.items import ITEMS, states
 from projections.projection import Row
 from projections.rebuilds import Sample
 
@@ -42,17 +42,10 @@ def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Sto
 
 def _check_item(stream: Iterable[Fact], stored: Mapping[int, Stored]) -> Iterator[tuple[Stored, list[Sample]]]:
     left = dict(stored)
-    rows: Mapping[int, Row] = {}
-    run: list[Fact] = []
-    for fact in stream:
-        run.append(fact)
-        snapshot = left.pop(fact.version, None)
-        if snapshot is None:
-            continue
-        after = ITEMS.fold(run, rows)[fact.item_id]
-        yield snapshot, list(_wrong(snapshot, fact, after))
-        if after is not None:  # else it may return, as what it was before
-            rows, run = {fact.item_id: after}, []
+    facts, followed = tee(stream)
+    for fact, after in zip(facts, states(followed), strict=True):
+        if snapshot := left.pop(fact.version, None):
+            yield snapshot, list(_wrong(snapshot, fact, after))
     yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in left.values())
 
 

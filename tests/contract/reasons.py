@@ -46,6 +46,8 @@ def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]
         case.headers["Idempotency-Key"] = f'"{call}"'  # examples are sent more than once
     for name in ("cursor", "tree_size", "to"):
         case.query.pop(name, None)
+    if "as_of" in case.query:
+        case.query = {"as_of": call % 3}
     if "from" in case.query and case.path.startswith("/log/"):
         case.query["from"] = int(case.query["from"]) % 2
     if "position" in case.path_parameters:
@@ -114,6 +116,15 @@ def _size_that_the_log_never_had(_case: AnyCase, answer: Answer, _response: Resp
     return answer.get("code") == "invalid-query" and bool(faulty) and faulty <= {"tree_size", "from", "to"}
 
 
+def _moment_of_its_own(case: AnyCase, answer: Answer, _response: Response) -> bool:
+    """`as_of` is still to come, or asks for one item's state where a part of its versions is asked for as well."""
+    if answer.get("code") != "invalid-query" or "as_of" not in case.query:
+        return False
+    [fault] = answer["errors"]
+    detail = fault["detail"]
+    return detail.endswith("still to come") or "does not go with" in detail
+
+
 def _position_to_come(case: AnyCase, answer: Answer, response: Response) -> bool:
     """`min_position` asks for a state that is not there yet: 503 with `Retry-After` says so, as it is described."""
     reached = int(response.headers["log-position"][0])
@@ -133,6 +144,7 @@ _REASONS: list[tuple[type[Failure], Callable[[AnyCase, Answer, Response], bool]]
     (RejectedPositiveData, _precondition),
     (RejectedPositiveData, _key_of_another_request),
     (RejectedPositiveData, _made_up_cursor),
+    (RejectedPositiveData, _moment_of_its_own),
     (RejectedPositiveData, _size_that_the_log_never_had),
     (ServerError, _position_to_come),
     (UseAfterFree, _restored_since),
