@@ -9,7 +9,7 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import activity, audit, description, events, items, observe, openapi, operations, projections, proofs
+from api import activity, audit, description, events, items, observe, openapi, operations, projections, proofs, stream
 from api.auth.gate import Gate
 from api.auth.jwks import UnreadableKeysError, published_at
 from api.auth.key_ring import KeyRing
@@ -19,6 +19,7 @@ from api.boundary import Boundary, reraise
 from api.checking import checking
 from api.checkpoints import Checkpoints
 from api.context import Services
+from api.feed import Feed
 from api.lint import lint
 from api.rebuilding import Rebuilding
 from api.routing import register
@@ -42,6 +43,7 @@ ROUTES = [
     *activity.ROUTES,
     *events.ROUTES,
     *audit.ROUTES,
+    *stream.ROUTES,
     *proofs.ROUTES,
     *projections.ROUTES,
     *operations.ROUTES,
@@ -85,12 +87,14 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         uses = KeyUses(database)
         gate = Gate(KeyRing(database), uses, await open_tokens(settings), insecure=settings.insecure_no_auth)
         await gate.say_who_comes_in()
+        feed = Feed(database, max_streams=settings.max_streams, lifetime=settings.stream_lifetime)
         writer = Writer(
             database,
             [LiveProjections(PROJECTIONS)],
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
+            committed=feed.committed,
         )
         rebuilding = Rebuilding(database, settings.database_url)
         if isinstance(database, SqliteDatabase):  # nobody else would
@@ -98,7 +102,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 if standing.outdated:
                     rebuilding.launch(standing.projection.name, Options())
         try:
-            async with checking(database, settings.check_interval), uses.kept():
+            async with checking(database, settings.check_interval), uses.kept(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
@@ -110,6 +114,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     checkpoints=Checkpoints(database, settings.log_key, settings.log_origin),
                     past=ItemHistory(database),
                     rebuilding=rebuilding,
+                    feed=feed,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),
                 )

@@ -121,6 +121,12 @@ def decoded(body: bytes, type: type[T]) -> T:
         raise RequestValidationError([{"loc": ["body"], "msg": str(error), "type": "value_error"}]) from None
 
 
+async def until_left(receive: Receive) -> None:
+    """Return once the client is gone. Its request is whole: all that `receive` can still tell is that."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def whole(body: bytes) -> Receive:
     """Make an ASGI `receive` that gives `body` as one complete message."""
 

@@ -71,7 +71,7 @@ class Boundary:
             await send({"type": "websocket.close"})
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, send, self._services, self._cors)
+        exchange = Exchange(scope, receive, send, self._services, self._cors)
         share = Share(self._capacity)
         try:
             await self._dispatch(scope, receive, exchange, share)
@@ -113,12 +113,17 @@ class Boundary:
             seconds=self._settings.body_timeout,
             hold=share.hold if route.bulk else None,
         )
-        if route.scope is not Unscoped.OPEN:
+        if route.scope is not Unscoped.OPEN and not route.endless:
             share.enter()
         current.set(request)
         # HEAD is served as GET, and `exchange` keeps its body back. The server needs its own scope as it is.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}
         await self._app(served, whole(request.body), exchange.send)
+
+    def stop(self) -> None:
+        """End what would not end by itself: the server has been told to stop, and waits for what is in flight."""
+        if self._services is not None:
+            self._services.feed.end()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

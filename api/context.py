@@ -5,6 +5,7 @@ variable for every request: always sets, since uvicorn leaks a pipelined request
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from hashlib import sha256
 from itertools import count
@@ -17,6 +18,7 @@ from msgspec import Struct
 from api import idempotency
 from api.auth.principal import NOBODY, Principal
 from api.checkpoints import Checkpoints
+from api.feed import Feed
 from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
 from api.rebuilding import Rebuilding
 from commands.batch import Recorded
@@ -81,6 +83,7 @@ class Services(Struct):
     checkpoints: Checkpoints
     past: ItemHistory
     rebuilding: Rebuilding
+    feed: Feed
     #: The OpenAPI document, encoded.
     openapi: bytes
     #: The newest log position that an answer of this process has reflected.
@@ -98,6 +101,8 @@ class RequestContext(Struct):
     headers: dict[bytes, bytes]
     #: The client's IP address, or `unknown`.
     address: str
+    #: Waits until the client is gone; its request has been read whole before.
+    left: Callable[[], Awaitable[None]]
     #: Who makes it: nobody in particular until the gate has said so.
     principal: Principal = NOBODY
     #: The query parameters, as the struct that the route names.

@@ -22,12 +22,30 @@ _Time = Annotated[str, Meta(max_length=255, extra_json_schema={"format": "date-t
 TYPES = sorted(CODEC.readers)
 
 
+_After = Annotated[
+    int, Meta(ge=0, le=END, description="Only events behind this position", examples=[0], extra_json_schema=_INT64)
+]
+_ItemId = Annotated[
+    Annotated[int, Meta(ge=1, le=END, extra_json_schema=_INT64)] | UnsetType,
+    Meta(description="Only events of this item", examples=[1]),
+]
+_Type = Annotated[
+    Annotated[str, Meta(extra_json_schema={"enum": TYPES})] | UnsetType,
+    Meta(description="Only events of this type", examples=["item.created.v1"]),
+]
+_Actor = Annotated[_Text | UnsetType, Meta(description="Only what this credential did", examples=["anonymous"])]
+_CorrelationId = Annotated[
+    _Text | UnsetType, Meta(description="Only events of this trace, or request", examples=["a1"])
+]
+_CommandId = Annotated[
+    _Text | UnsetType, Meta(description="Only events of this command", examples=["1a20a323001d0060f3b4400000003"])
+]
+
+
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which part of a list that is in the order of positions, in which direction, and which page of it."""
 
-    after: Annotated[
-        int, Meta(ge=0, le=END, description="Only events behind this position", examples=[0], extra_json_schema=_INT64)
-    ] = 0
+    after: _After = 0
     before: Annotated[
         Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
         Meta(description="Only events before this position", examples=[1000]),
@@ -62,24 +80,11 @@ class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 class EventQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which events, in which order, and which page of them."""
 
-    item_id: Annotated[
-        Annotated[int, Meta(ge=1, le=END, extra_json_schema=_INT64)] | UnsetType,
-        Meta(description="Only events of this item", examples=[1]),
-    ] = UNSET
-    type: Annotated[
-        Annotated[str, Meta(extra_json_schema={"enum": TYPES})] | UnsetType,
-        Meta(description="Only events of this type", examples=["item.created.v1"]),
-    ] = UNSET
-    actor: Annotated[_Text | UnsetType, Meta(description="Only what this credential did", examples=["anonymous"])] = (
-        UNSET
-    )
-    correlation_id: Annotated[
-        _Text | UnsetType, Meta(description="Only events of this trace, or request", examples=["a1"])
-    ] = UNSET
-    command_id: Annotated[
-        _Text | UnsetType,
-        Meta(description="Only events of this command", examples=["1a20a323001d0060f3b4400000003"]),
-    ] = UNSET
+    item_id: _ItemId = UNSET
+    type: _Type = UNSET
+    actor: _Actor = UNSET
+    correlation_id: _CorrelationId = UNSET
+    command_id: _CommandId = UNSET
     from_: Annotated[
         _Time | UnsetType,
         Meta(description="Only events recorded at this time or later (RFC 3339)", examples=["2026-11-23T00:00:00Z"]),
@@ -91,15 +96,34 @@ class EventQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defau
 
     def filter(self) -> Filter:
         """Give what is asked for but times. Raises Problem (400)."""
-        if self.type is not UNSET and self.type not in TYPES:
-            raise wrong("type", f"There are {', '.join(TYPES)}")
-        values = {name: getattr(self, name) for name in ("item_id", "type", "actor", "correlation_id", "command_id")}
-        return replace(self.range(), **{name: value for name, value in values.items() if value is not UNSET})
+        return _chosen(self, self.range())
 
     def times(self) -> dict[str, int]:
         """Give the times asked for, as HistoryReader.page takes them. Raises Problem (400)."""
         asked = (("since", "from", self.from_), ("until", "to", self.to))
         return {name: time(parameter, text) for name, parameter, text in asked if text is not UNSET}
+
+
+class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which events, and behind which of them to begin."""
+
+    item_id: _ItemId = UNSET
+    type: _Type = UNSET
+    actor: _Actor = UNSET
+    correlation_id: _CorrelationId = UNSET
+    command_id: _CommandId = UNSET
+    after: _After = 0
+
+    def filter(self) -> Filter:
+        """Give what is asked for. Raises Problem (400)."""
+        return _chosen(self, Filter(after=self.after))
+
+
+def _chosen(query: EventQuery | StreamQuery, between: Filter) -> Filter:
+    if query.type is not UNSET and query.type not in TYPES:
+        raise wrong("type", f"There are {', '.join(TYPES)}")
+    values = {name: getattr(query, name) for name in ("item_id", "type", "actor", "correlation_id", "command_id")}
+    return replace(between, **{name: value for name, value in values.items() if value is not UNSET})
 
 
 def time(parameter: str, text: str) -> int:

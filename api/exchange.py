@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from time import perf_counter_ns
 from typing import Any
 
+import msgspec
 import structlog
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from api import problems
+from api.body import until_left
 from api.buckets import Verdict
 from api.context import RequestContext, Services, new_id
 from api.cors import Cors
@@ -17,7 +19,7 @@ from api.limits import budget_headers, check
 from api.observe import audit, summary
 from api.peer import address_of
 from api.protection import protection
-from api.reply import Message, Scope, Send
+from api.reply import Message, Receive, Scope, Send
 from api.routing import Route
 from api.scopes import Scope as Right
 
@@ -36,7 +38,7 @@ _TRACEPARENT = re.compile(
 class Exchange:
     """One request and its answer: what is added to every answer, and what is logged of it."""
 
-    def __init__(self, scope: Scope, send: Send, services: Services | None, cors: Cors) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, services: Services | None, cors: Cors) -> None:
         headers = _combined(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
         request_id = sent_id.decode() if _REQUEST_ID.fullmatch(sent_id) else new_id()
@@ -50,6 +52,7 @@ class Exchange:
             path=scope["path"],
             headers=headers,
             address=address_of(scope),
+            left=partial(until_left, receive),
         )
         self._scheme: str = scope["scheme"]
         self._cors = cors.headers(headers)
@@ -129,7 +132,7 @@ class Exchange:
 
 
 def _given(query: Struct | None) -> dict[str, Any]:
-    return {} if query is None else {name: value for name, value in asdict(query).items() if value is not None}
+    return {} if query is None else msgspec.to_builtins(query)
 
 
 def _combined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

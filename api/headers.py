@@ -20,6 +20,11 @@ REQUEST_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "pattern": idempotency.PATTERN},
         "example": '"0b4ff2a2-6f0c-4c61-9a3a-3f5c61a0d1a5"',
     },
+    "Last-Event-ID": {
+        "description": "The `id` that came last, to go on behind it: a position, which goes before `after`",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,19}$"},
+        "example": "0",
+    },
     "If-Match": {
         "description": "Entity tags: the request is carried out only where one is the item's. `*` is any",
         "schema": {"type": "string"},
@@ -59,6 +64,12 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "description": "Where the answer is that of an earlier request with the same `Idempotency-Key`",
         "schema": {"type": "string", "const": "true"},
         "example": "true",
+    },
+    "X-Accel-Buffering": {
+        "description": "Asks proxies to pass the answer on as it comes",
+        "required": True,
+        "schema": {"type": "string", "const": "no"},
+        "example": "no",
     },
     "Link": {
         "description": 'The first page, `rel="first"`, and the next, `rel="next"`, where there is one (RFC 8288)',

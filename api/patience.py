@@ -18,6 +18,8 @@ _LOOK = 0.5
 _HANDSHAKE = 10.0
 #: Seconds that the application has, behind the end of a body's time, to answer 408.
 _GRACE = 1.0
+#: Seconds that a client has to take what was sent to it before the server was told to stop.
+_UNTAKEN_AT_STOP = 4.0
 #: How long sent data may stay unacknowledged, for want of room at the other end too (Linux).
 _USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -45,7 +47,11 @@ class Patience(Struct, frozen=True):
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """One connection. The application says in its attribute `patience` what its clients are allowed."""
+    """One connection. The application says in its attribute `patience` what its clients are allowed.
+
+    It has a method `stop`, too, which is called when the server has been told to stop: the lifespan's message to the
+    application comes when all answers have ended, and some have no end of their own.
+    """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -121,6 +127,16 @@ class PatientProtocol(HttpToolsProtocol):
         """Note that the client has taken most of what it was sent."""
         super().resume_writing()
         self._untaken = None
+
+    def shutdown(self) -> None:
+        """Let answers that have no end find one, and whoever leaves his unread not hold up the stop."""
+        cast("Any", self.app).stop()
+        super().shutdown()
+        self.loop.call_later(_UNTAKEN_AT_STOP, self._let_go)
+
+    def _let_go(self) -> None:
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
 
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # there is none before the first request

@@ -120,6 +120,9 @@ OVERLOADED = Kind(
 BUSY = Kind(
     "busy", 503, "Service Unavailable", "This process has as much under way as it may. Nothing was done; try again.", 1
 )
+TOO_MANY_STREAMS = Kind(
+    "too-many-streams", 503, "Service Unavailable", "This process has as many open streams as it may have.", 5
+)
 STOPPING = Kind("stopping", 503, "Service Unavailable", "This process is stopping. Nothing was done; try again.", 1)
 UNAVAILABLE = Kind(
     "database-unavailable", 503, "Service Unavailable", "The database can't be used for now. Nothing was done.", 1

@@ -1,7 +1,7 @@
-"""The one response object: whole, with its length. FasterAPI sends anything that has `to_asgi`."""
+"""What answers are: anything that has `to_asgi`; and the usual one, whole, with its length."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -16,6 +16,14 @@ Headers = tuple[Header, ...]
 JSON = (b"content-type", b"application/json")
 
 _encoder = msgspec.json.Encoder()
+
+
+class Response(Protocol):
+    """What a handler gives: FasterAPI has it send itself."""
+
+    async def to_asgi(self, send: Send) -> None:
+        """Send it as ASGI messages; who raises before the first has sent nothing."""
+        ...
 
 
 class Reply(Struct, frozen=True):

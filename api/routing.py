@@ -8,7 +8,7 @@ from FasterAPI import Faster
 from msgspec import Struct
 
 from api.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
-from api.reply import Headers, Reply
+from api.reply import Headers, Response
 from api.scopes import Scope, Unscoped
 
 
@@ -37,7 +37,7 @@ class Route(Struct, frozen=True):
 
     method: str
     path: str
-    handler: Callable[..., Awaitable[Reply]]
+    handler: Callable[..., Awaitable[Response]]
     summary: str
     #: What a client must know to use it rightly, in Markdown.
     description: str
@@ -58,6 +58,8 @@ class Route(Struct, frozen=True):
     #: Whether the body may be as long as a batch's.
     bulk: bool = False
     example: Any = None
+    #: Whether its answers have no end; then they are not counted among the requests that a process serves at once.
+    endless: bool = False
     #: The budget of `limits.py` that a request is counted against besides, where it costs more than most.
     budget: str | None = None
 

@@ -64,6 +64,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     export_limit: Quota = 10
     #: Rebuilds a minute that each client may start; more is answered 429.
     rebuild_limit: Quota = 10
+    #: Open streams of events; one more is answered 503.
+    max_streams: Annotated[int, Meta(ge=0)] = 1000
+    #: Seconds after which a stream ends, for its client to resume: elsewhere perhaps, if it still may.
+    stream_lifetime: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
     #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
     check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
     #: The private keys that sign the log's checkpoints, one a line; none: they are not signed.

@@ -13,6 +13,7 @@ from api.auth.principal import ANYBODY, Principal
 from api.checkpoints import Checkpoints
 from api.cli.database import settle
 from api.context import Services
+from api.feed import Feed
 from api.rebuilding import Rebuilding
 from api.settings import from_environment
 from commands.batch import Recorded
@@ -66,6 +67,7 @@ async def _services() -> AsyncIterator[Services]:
         checkpoints=Checkpoints(database, None, None),
         past=ItemHistory(database),
         rebuilding=Rebuilding(database, _settings.database_url),
+        feed=Feed(database, max_streams=0, lifetime=1),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )
 

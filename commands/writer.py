@@ -34,6 +34,7 @@ class Writer:
 
     A submission of more commands than those is written by itself, and waits in a queue of its own, of `max_bulk`. While
     there are others to write, such get a sixty-fourth of the time, so that few of the others ever wait for one.
+    `committed` is called, in the event loop, when there may be new events in the log.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Writer:
         max_batch: int = 32,
         max_bulk: int = 16,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._projectors = projectors
         self._max_batch = max_batch
         self._clock = clock
+        self._committed = committed
         self._queue = _Queue(max_queue)
         self._bulk = _Queue(max_bulk)
         self._wake = asyncio.Event()
@@ -132,6 +135,7 @@ class Writer:
             else:
                 for submission, outcome in zip(batch, outcomes, strict=True):
                     submission.resolve(outcome)
+                self._committed()
                 return
         # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
         for submission in (*self._queue.take(), *self._bulk.take()):

@@ -6,11 +6,12 @@ connection. There a batch of statements costs one hop between threads; aiosqlite
 four for every statement.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Row
 from sqlalchemy.exc import DBAPIError
@@ -73,6 +74,14 @@ class Database(ABC):
     @abstractmethod
     async def is_held(self, name: str) -> bool:
         """Tell whether anyone holds the lock called `name`. Raises UnavailableError."""
+
+    @abstractmethod
+    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+        """Tell other processes when `committed` is set, and call `heard` when they tell us, until cancelled.
+
+        It helps them to look sooner, and is all it does: what they tell may be lost. Raises UnavailableError where they
+        can't be told any more, and then may be called again.
+        """
 
     @abstractmethod
     async def check(self) -> None:

@@ -111,6 +111,11 @@ def look(chosen: Filter, *, newest_first: bool = False) -> tuple[Select[Any], di
     return _look(way, newest_first), {name: wanted[name] for name in way.given} | _bounds(chosen) | {"skip": LOOK - 1}
 
 
+def matches(chosen: Filter, event: StoredEvent) -> bool:
+    """Tell whether `event` has all the values of `chosen`, wherever it is."""
+    return all((value := getattr(chosen, name)) is None or value == getattr(event, name) for name in _EQUAL)
+
+
 def read(connection: Connection, chosen: Filter, limit: int, *, newest_first: bool = False) -> Iterator[StoredEvent]:
     """Read at most `limit` of the events `chosen`, in position order, or the newest first."""
     statement, parameters = selection(chosen, limit, newest_first=newest_first)

@@ -49,7 +49,8 @@ _COLUMNS = (
 )
 _RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _BEHIND = _RECORDED.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
-_POSITION = select(log_head.c.position).where(log_head.c.id == 1)
+#: The last event's position, without the append lock: it may have moved on when it is known.
+POSITION = select(log_head.c.position).where(log_head.c.id == 1)
 
 
 def lock_head(connection: Connection) -> Head:
@@ -198,7 +199,7 @@ def _lengths(dialect: str) -> Select[Any]:
 
 def head_position(connection: Connection) -> int:
     """Give the last event's position, without the append lock: it may have moved on when this returns."""
-    return int(connection.execute(_POSITION).scalar_one())
+    return int(connection.execute(POSITION).scalar_one())
 
 
 def _row(position: int, recorded_at: int, event: ProposedEvent) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -172,6 +172,11 @@ class SqliteDatabase(Database):
             return Path(f"{self.url.database}-{name.replace(' ', '-')}.lock").open("ab")
         except OSError as error:
             raise UnavailableError from error
+
+    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+        """See Database.relay. There is nobody to tell: one process serves."""
+        while True:
+            await asyncio.Event().wait()
 
     async def check(self) -> None:
         """See Database.check."""

@@ -22,6 +22,7 @@ SCOPES: dict[str, str] = {
     "GET /log/proof/{position}": "events:read",
     "GET /log/consistency": "events:read",
     "GET /audit/items/{item_id}": "events:read",
+    "GET /events/stream": "events:read",
     "GET /projections": "projections:rebuild",
     "GET /projections/{name}": "projections:rebuild",
     "POST /projections/{name}/rebuild": "projections:rebuild",

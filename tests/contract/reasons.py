@@ -52,8 +52,14 @@ def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]
         case.query["from"] = int(case.query["from"]) % 2
     if "position" in case.path_parameters:
         case.path_parameters["position"] = 1
-    if "min_position" in case.query:
-        case.query["min_position"] = int(case.query["min_position"]) % 2
+    for given, name in ((case.query, "min_position"), (case.headers, "Last-Event-ID"), (_begin(case), "after")):
+        if name in given:
+            given[name] = type(given[name])(int(given[name]) % 2)
+
+
+def _begin(case: AnyCase) -> dict[str, Any]:
+    """Give the query of a stream, which can't begin behind the log's end, as a list can."""
+    return case.query if case.operation.label == "GET /events/stream" else {}
 
 
 @schemathesis.hook
@@ -126,12 +132,13 @@ def _moment_of_its_own(case: AnyCase, answer: Answer, _response: Response) -> bo
 
 
 def _position_to_come(case: AnyCase, answer: Answer, response: Response) -> bool:
-    """`min_position` asks for a state that is not there yet: 503 with `Retry-After` says so, as it is described."""
+    """A state is asked for that is not there yet: 503 with `Retry-After` says so, as it is described."""
     reached = int(response.headers["log-position"][0])
+    asked = (case.query.get("min_position"), _begin(case).get("after"), case.headers.get("Last-Event-ID"))
     return (
         answer.get("code") == "position-not-reached"
         and "retry-after" in response.headers
-        and int(case.query["min_position"]) > reached
+        and any(int(position) > reached for position in asked if position is not None)
     )
 
 

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
+from time import monotonic
 from urllib.parse import urlsplit
 
 
@@ -12,6 +13,8 @@ def main() -> None:
     parser.add_argument("-s", action="store_true")
     parser.add_argument("-i", action="store_true")
     parser.add_argument("-I", action="store_true")
+    parser.add_argument("-N", action="store_true")
+    parser.add_argument("-m", type=float)
     parser.add_argument("-X")
     parser.add_argument("-H", action="append", default=[])
     parser.add_argument("--json")
@@ -27,12 +30,25 @@ def main() -> None:
     body = None if options.json is None else options.json.encode()
     connection.request(method, f"{url.path}{'?' if url.query else ''}{url.query}", body, headers)
     answer = connection.getresponse()
-    content = answer.read()
+    content = answer.read() if options.m is None else read_for(connection, answer, options.m)
     if options.i or options.I:
         sys.stdout.write(f"HTTP/1.1 {answer.status} {answer.reason}\n")
         sys.stdout.writelines(f"{name}: {value}\n" for name, value in answer.getheaders())
         sys.stdout.write("\n")
     sys.stdout.write(content.decode())
+
+
+def read_for(connection: HTTPConnection, answer: HTTPResponse, seconds: float) -> bytes:
+    """Read what comes of an answer in so many seconds."""
+    deadline = monotonic() + seconds
+    content = b""
+    try:
+        while (left := deadline - monotonic()) > 0:
+            connection.sock.settimeout(left)
+            content += answer.read1()
+    except TimeoutError:
+        pass
+    return content
 
 
 if __name__ == "__main__":

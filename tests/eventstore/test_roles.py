@@ -13,6 +13,7 @@ from projections import PROJECTIONS, rebuilds
 from projections.drift import DriftCheck
 from projections.verify import verify
 from tests.eventstore.recording import opened
+from tests.eventstore.test_relay import relaying
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.postgres import PostgresServer
 from tests.support.service import migrate
@@ -68,6 +69,10 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(
             await check.resume()
             assert await check.step() == []
             assert await rebuilds.find_all(database) == {}
+            async with relaying(database) as ours, relaying(database) as theirs:
+                await theirs.hears()
+                ours.committed.set()
+                await theirs.hears()
 
             for statement in FORBIDDEN:
                 with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):

@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
 import migrations
 from api.app import create_app, run
 from api.boundary import Boundary
 from api.context import Services
+from api.patience import PatientProtocol
 from api.secret import SecretUrl
 from api.settings import Settings
 from eventstore.engine import open_database
@@ -53,6 +55,44 @@ class InProcess:
                 transport = httpx.ASGITransport(app, raise_app_exceptions=True)
                 async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                     yield cls(app, services, client)
+
+
+class Listening:
+    """The server that users start, in this process and event loop."""
+
+    def __init__(self, app: Boundary) -> None:
+        self.app = app
+        self.port = free_port()
+        config = uvicorn.Config(
+            app, http=PatientProtocol, port=self.port, lifespan="on", log_config=None, proxy_headers=False
+        )
+        self._server = uvicorn.Server(config)
+        self._serving = asyncio.create_task(self._server.serve())
+
+    @property
+    def services(self) -> Services:
+        """What its application runs on."""
+        assert self.app._services is not None
+        return self.app._services
+
+    @classmethod
+    @asynccontextmanager
+    async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["Listening"]:
+        """Serve `database_url`, its schema brought to head, on a port of its own."""
+        await migrate(database_url)
+        running = cls(create_app(Settings(database_url=SecretUrl(database_url), **settings)))
+        try:
+            while not running._server.started:
+                assert not running._serving.done(), running._serving
+                await asyncio.sleep(0.01)
+            yield running
+        finally:
+            await running.stop()
+
+    async def stop(self) -> None:
+        """Stop as for a signal, and return when it has."""
+        self._server.should_exit = True
+        await self._serving
 
 
 @asynccontextmanager

@@ -1,0 +1,93 @@
+"""What the open event streams of a process are fed by, and how many there may be."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import NoReturn
+
+import structlog
+
+from api import sse
+from api.problems import STOPPING, TOO_MANY_STREAMS, Problem
+from eventstore.database import Database
+from eventstore.errors import UnavailableError
+from eventstore.tail import Tail
+
+log = structlog.get_logger()
+
+#: Seconds between two tries to follow the log after one failed.
+_PAUSE = 1.0
+
+
+class Feed:
+    """The open streams of this process, `max_streams` at most, and what they are fed by.
+
+    A stream ends after `lifetime` seconds, and is told something at least every `heartbeat` seconds.
+    """
+
+    def __init__(self, database: Database, *, max_streams: int, lifetime: float, heartbeat: float = 10.0) -> None:
+        self._database = database
+        self._max_streams = max_streams
+        self.lifetime = lifetime
+        self.heartbeat = heartbeat
+        self.tail = Tail(database, sse.frame)
+        self.streams = 0
+        self.ended = False
+        self._committed = asyncio.Event()
+
+    def committed(self) -> None:
+        """Say that this process has committed events."""
+        self.tail.wake()
+        self._committed.set()
+
+    def end(self) -> None:
+        """End every stream, and have no more: clients go on elsewhere."""
+        self.ended = True
+        self.tail.wake_followers()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Take the place of one stream. Raises Problem: 503."""
+        if self.ended:
+            raise Problem(STOPPING)
+        if self.streams >= self._max_streams:
+            raise Problem(TOO_MANY_STREAMS)
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the log until the block ends, and then end every stream."""
+        tasks = [
+            asyncio.create_task(_persist(self.tail.run), name="tail"),
+            asyncio.create_task(_persist(self._relay), name="relay"),
+        ]
+        try:
+            yield
+        finally:
+            self.end()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _relay(self) -> NoReturn:
+        await self._database.relay(self._committed, self.tail.wake)
+
+
+async def _persist(work: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
+    """Have `work` done for ever, whatever it meets."""
+    failure = None
+    while True:
+        try:
+            await work()
+        except UnavailableError:
+            pass  # whoever answers requests says so
+        except Exception as error:
+            # What it meets again and again is said once.
+            if (again := repr(error)) != failure:
+                log.exception("following the log failed")
+            failure = again
+        await asyncio.sleep(_PAUSE)
