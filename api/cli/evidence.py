@@ -67,3 +67,8 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
 def trust(keys: Sequence[VerifierKey]) -> str:
     """Say whether checkpoints were believed or verified."""
     return "signature verified" if keys else "signature not checked: no --public-key"
+
+
+def shown(text: str) -> str:
+    """Give `text` as it can be shown: what a terminal might take for a command is written as Python writes it."""
+    return text if text.isprintable() else ascii(text)

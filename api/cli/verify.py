@@ -10,7 +10,9 @@ import migrations
 from api.app import check_schema
 from api.cli.database import stand_back, with_database
 from api.cli.report import print_samples
+from api.cli.verify_consistency import verify_consistency
 from api.cli.verify_log import verify_log
+from api.cli.verify_proof import verify_proof
 from eventstore.database import Database
 from eventstore.evolution import check_types
 from projections import PROJECTIONS
@@ -23,7 +25,8 @@ def verify() -> None:
     """Verify the log, proofs of what is in it, and what was made of it."""
 
 
-verify.add_command(verify_log)
+for _command in (verify_log, verify_proof, verify_consistency):
+    verify.add_command(_command)
 
 
 @verify.command("projections")

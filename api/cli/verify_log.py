@@ -18,6 +18,7 @@ from api.cli.evidence import (
     existing_file,
     public_keys,
     read_checkpoint,
+    shown,
     trust,
 )
 from api.cli.progress import Told, how_far, telling
@@ -129,6 +130,6 @@ def _print(verdict: Verdict, known: Sequence[Checkpoint], keys: Sequence[Verifie
     click.echo(f"The log is intact: {verdict.tree_size:,} events in {verdict.seconds:,.1f} s")
     click.echo(f"  {'root':<13}{verdict.root_hash}")
     for one in sorted(known, key=lambda checkpoint: checkpoint.size):
-        click.echo(f"  {'checkpoint':<13}{one.size:,} events of {one.origin} ({trust(keys)})")
+        click.echo(f"  {'checkpoint':<13}{one.size:,} events of {shown(one.origin)} ({trust(keys)})")
     if not known:
         click.echo(f"  {'checkpoint':<13}none: a log that was made anew as a whole, or cut short, would look the same")
