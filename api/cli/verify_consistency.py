@@ -58,8 +58,8 @@ def verify_consistency(old: Path, new: Path, proof: Path, keys: tuple[VerifierKe
         click.echo(msgspec.json.encode(verdict))
     elif reason is None:
         click.echo(
-            f"Consistent: the {before.size:,} events of then are the first of the {after.size:,} of "
-            f"{shown(before.origin)} ({trust(keys)})"
+            f"Consistent: the log {shown(before.origin)} at size {after.size:,} begins with what it was "
+            f"at size {before.size:,} ({trust(keys)})"
         )
     else:
         click.echo(f"NOT CONSISTENT: {reason}")

@@ -1,12 +1,14 @@
 """`itemledger verify log`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 import click
 import msgspec
 from msgspec import Struct
+from rich.console import Console
 
 from api import log_file
 from api.cli.database import stand_back, with_database
@@ -29,7 +31,7 @@ from eventstore import verify
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.errors import TamperedError
-from eventstore.verify import Progress
+from eventstore.verify import Progress, Tell
 
 
 class Fault(Struct, frozen=True):
@@ -92,7 +94,7 @@ def verify_log(
 
 
 def _of_files(files: Sequence[Path], known: Sequence[TreeHead]) -> TreeHead | TamperedError:
-    with telling(_told) as tell:
+    with _telling() as tell:
         try:
             return log_file.verify(files, known, tell)
         except TamperedError as error:
@@ -105,7 +107,7 @@ def _of_files(files: Sequence[Path], known: Sequence[TreeHead]) -> TreeHead | Ta
 
 def _of_database(known: Sequence[TreeHead]) -> TreeHead | TamperedError:
     async def run(database: Database) -> TreeHead | TamperedError:
-        with telling(_told) as tell:
+        with _telling() as tell:
             try:
                 return await verify.verify(database, known, tell)
             except TamperedError as error:
@@ -115,6 +117,16 @@ def _of_database(known: Sequence[TreeHead]) -> TreeHead | TamperedError:
         return with_database(run)
     except click.ClickException as error:
         raise UnreadableError(error.message) from error
+
+
+@contextmanager
+def _telling() -> Iterator[Tell]:
+    """Tell of progress whoever sits at a terminal, and nobody else: it is a matter of seconds."""
+    if Console(stderr=True).is_terminal:
+        with telling(_told) as tell:
+            yield tell
+    else:
+        yield lambda _: None
 
 
 def _told(progress: Progress) -> Told:
@@ -130,6 +142,6 @@ def _print(verdict: Verdict, known: Sequence[Checkpoint], keys: Sequence[Verifie
     click.echo(f"The log is intact: {verdict.tree_size:,} events in {verdict.seconds:,.1f} s")
     click.echo(f"  {'root':<13}{verdict.root_hash}")
     for one in sorted(known, key=lambda checkpoint: checkpoint.size):
-        click.echo(f"  {'checkpoint':<13}{one.size:,} events of {shown(one.origin)} ({trust(keys)})")
+        click.echo(f"  {'checkpoint':<13}of {shown(one.origin)} at size {one.size:,} ({trust(keys)})")
     if not known:
         click.echo(f"  {'checkpoint':<13}none: a log that was made anew as a whole, or cut short, would look the same")

@@ -130,7 +130,7 @@ def _said(file: Path, text: bytes) -> dict[str, Any]:
 
 def _print(verdict: Verdict, trusted: str) -> None:
     event = f"event {verdict.event['position']}"
-    log = f"the log {shown(verdict.origin)} of {verdict.tree_size:,} events ({trusted})"
+    log = f"the log {shown(verdict.origin)} at size {verdict.tree_size:,} ({trusted})"
     if verdict.proven:
         click.echo(f"Proven: {event} is in {log}")
     else:

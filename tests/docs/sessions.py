@@ -19,7 +19,11 @@ from tests.support.service import ITEMLEDGER, serving
 ADDRESS = "localhost:8000"
 
 _MEMBERS = "request_id|day|schema_revision|recorded_at|command_id|correlation_id|fingerprint|leaf_hash"
-_VOLATILE = re.compile(rf'(?m)^(date: |x-request-id: ).*|("(?:{_MEMBERS})":")[^"]*')
+_LABELS = "recorded_at|command_id|correlation_id|root"
+_VOLATILE = re.compile(
+    rf'(?m)^(date: |x-request-id: |— \S+ |  (?:{_LABELS}) +).*|("(?:{_MEMBERS})":")[^"]*'
+    r"|(?<= in )[0-9.]+(?= s$)|^[A-Za-z0-9+/]{43}=$"  # how long it took; a root on a line of its own
+)
 
 
 class Step(Struct, frozen=True):
@@ -69,7 +73,7 @@ def run(step: Step, port: int, environment: Mapping[str, str]) -> str:
 
 def masked(output: str) -> str:
     """Give `output` without what differs from run to run."""
-    return _VOLATILE.sub(r"\1\2...", output)
+    return _VOLATILE.sub(lambda match: f"{match[1] or match[2] or ''}...", output)
 
 
 def rewrite(page: str, port: int, environment: Mapping[str, str]) -> str:
@@ -88,9 +92,23 @@ def at_home(home: str | Path, database_url: str, path: str) -> dict[str, str]:
     return {"HOME": str(home), "DATABASE_URL": database_url, "PATH": f"{ITEMLEDGER.parent}{os.pathsep}{path}"}
 
 
+def prepare(home: str | Path, page: str) -> dict[str, str]:
+    """Put into a session's directory what the page has its reader put there; give the service's environment.
+
+    It is the first program in Python on the page, as check.py; and where the page speaks of log.key, that and log.pub.
+    """
+    if program := re.search(r"```python\n(.*?)```", page, re.DOTALL):
+        Path(home, "check.py").write_text(program[1])
+    if "log.key" not in page:
+        return {}
+    [keygen] = re.findall(r"(?m)^itemledger log keygen .*$", page)
+    subprocess.run(["/bin/sh", "-c", keygen], env={"PATH": str(ITEMLEDGER.parent)}, cwd=home, check=True)
+    return {"ITEMLEDGER_LOG_KEY_FILE": str(Path(home, "log.key"))}
+
+
 if __name__ == "__main__":
     for path in map(Path, sys.argv[1:]):
         with tempfile.TemporaryDirectory() as home:
             url = f"sqlite+aiosqlite:///{home}/itemledger.db"
-            with serving(url) as server:
+            with serving(url, environment=prepare(home, path.read_text())) as server:
                 path.write_text(rewrite(path.read_text(), server.port, at_home(home, url, "/usr/bin:/bin")))

@@ -13,12 +13,12 @@ import pytest
 from api.idempotency import command_id
 from api.problems import KINDS
 from tests.docs import curl
-from tests.docs.sessions import at_home, masked, run, steps
+from tests.docs.sessions import at_home, masked, prepare, run, steps
 from tests.support.service import migrate, serving
 
 ROOT = Path(__file__).parent.parent.parent
 TOUR = ROOT / "docs" / "api.md"
-PAGES = [ROOT / "README.md", TOUR]
+PAGES = [ROOT / "README.md", TOUR, ROOT / "docs" / "audit.md"]
 
 
 @pytest.fixture
@@ -33,9 +33,10 @@ def stand_in(tmp_path: Path) -> str:
 
 def printed_otherwise(page: Path, database_url: str, path: str) -> list[tuple[str, str, str]]:
     asyncio.run(migrate(database_url))
-    with tempfile.TemporaryDirectory() as home, serving(database_url) as server:
+    text = page.read_text()
+    with tempfile.TemporaryDirectory() as home, serving(database_url, environment=prepare(home, text)) as server:
         environment = at_home(home, database_url, path)
-        ran = [(step, run(step, server.port, environment)) for step in steps(page.read_text())]
+        ran = [(step, run(step, server.port, environment)) for step in steps(text)]
     assert len(ran) > 3
     return [(step.command, step.output, now) for step, now in ran if masked(now) != masked(step.output)]
 
@@ -70,5 +71,9 @@ def test_only_the_time_and_the_names_of_requests_may_differ() -> None:
     page = 'date: today\nx-request-id: a\netag: "1"\n{"request_id":"a","code":"b"}'
     same = 'date: tomorrow\nx-request-id: b\netag: "1"\n{"request_id":"b","code":"b"}'
     assert masked(page) == masked(same)
+    root = "1vTNU29l0DeRlyVzC1HPyW9Yl0VBpYWX9NhQZ6ZQzQo="
+    assert masked(f"{root}\n— name AA\n  root   1\nok in 1.5 s") == masked(
+        f"{root[::-1][1:]}=\n— name BB\n  root   2\nok in 0 s"
+    )
     for other in (same.replace('"1"', '"2"'), same.replace('"code":"b"', '"code":"c"'), same + "\n"):
         assert masked(page) != masked(other)

@@ -99,7 +99,7 @@ def test_an_intact_log_is_said_to_be_so_and_nothing_is_changed(run: Run, filled:
     headline, root, checkpoint = done.stdout.splitlines()
     assert headline.startswith(f"The log is intact: {EVENTS:,} events in ")
     assert len(root.split()[1]) == 64
-    assert checkpoint == f"  checkpoint   {EVENTS:,} events of example.com/log (signature verified)"
+    assert checkpoint == f"  checkpoint   of example.com/log at size {EVENTS:,} (signature verified)"
     assert "signature not checked" in run(filled, "--checkpoint", kept).stdout
     assert "checkpoint   none: " in run(filled).stdout
 

@@ -59,7 +59,7 @@ def test_an_event_is_proven_from_either_form(write: Write, proof: Any) -> None:
     done = run("proof", write("proof", proof), "--public-key", VKEY)
     assert done.exit_code == 0, done.output
     headline, *event = done.output.splitlines()
-    assert headline == "Proven: event 1 is in the log ledger.example.com/log of 2 events (signature verified)"
+    assert headline == "Proven: event 1 is in the log ledger.example.com/log at size 2 (signature verified)"
     assert [line.split(maxsplit=1) for line in event] == [
         [name, value if isinstance(value, str) else json.dumps(value)]
         for name, value in EVENT.items()
@@ -89,7 +89,7 @@ def with_leaf(text: str) -> dict[str, Any]:
     return {**INCLUSION_EXAMPLE, "leaf": text, "leaf_hash": leaf_hash(text.encode()).hex()}
 
 
-NOT_PROVEN = {
+NOT_PROVEN: dict[str, list[Any]] = {
     "its hashes do not lead to the root that the checkpoint has": [
         with_leaf(leaf("24.5", "24.6")),
         with_leaf(leaf("anonymous", "eve")),
@@ -110,7 +110,7 @@ def test_what_was_changed_is_not_proven(write: Write, reason: str) -> None:
     for proof in NOT_PROVEN[reason]:
         done = run("proof", write("proof", proof), "--public-key", VKEY)
         assert done.exit_code == 1, done.output
-        assert done.output.splitlines()[0].endswith(f"of 2 events (signature verified): {reason}")
+        assert done.output.splitlines()[0].endswith(f"at size 2 (signature verified): {reason}")
 
 
 def test_another_event_than_the_proof_s_is_not_proven(write: Write) -> None:
@@ -160,7 +160,7 @@ def test_two_checkpoints_are_proven_to_be_of_one_log_that_grew(write: Write) -> 
     done = run("consistency", *files(write, OLD.write([key]), new, CONSISTENCY_EXAMPLE), "--public-key", key.verifier)
     assert (done.exit_code, done.output) == (
         0,
-        "Consistent: the 1 events of then are the first of the 2 of ledger.example.com/log (signature verified)\n",
+        "Consistent: the log ledger.example.com/log at size 2 begins with what it was at size 1 (signature verified)\n",
     )
     done = run("consistency", *files(write, OLD.write([]), NOTE_EXAMPLE, CONSISTENCY_EXAMPLE), "--json")
     assert json.loads(done.output) == {
