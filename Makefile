@@ -14,7 +14,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild slow-clients lint lint-api audit sbom fuzz-api format bench lock clean
+.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api audit sbom fuzz-api format bench lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -36,6 +36,9 @@ soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 tim
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest -s \
 		tests/system/test_rebuild_load.py tests/system/test_rebuild_kill.py $(ARGS)
+
+soak-feed: dev ## Follow the history by 500 clients at once, over lost connections and ten restarts
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest -s tests/system/test_feed.py $(ARGS)
 
 slow-clients: dev ## Measure what a thousand sockets that hold on to a server do to its other clients
 	$(BIN)/python -m tests.system.slow_clients measure $(ARGS)

@@ -11,7 +11,7 @@ import pytest
 from api import patience
 from tests.support.load import Client, new_item, request
 from tests.support.service import Listening
-from tests.support.streams import PATH
+from tests.support.streams import PATH, until
 
 STREAM = request("GET", PATH)
 #: What `fill` records, and where the last of it begins.
@@ -45,19 +45,17 @@ async def read_all(receive: Callable[[], Awaitable[bytes]]) -> None:
             received = received[-len(LAST) :] + await receive()
 
 
-async def until(running: Listening, streams: int) -> None:
+async def streams(running: Listening, number: int) -> None:
     """Wait until so many streams are open."""
-    async with asyncio.timeout(20):
-        while running.services.feed.streams != streams:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+    await until(lambda: running.services.feed.streams == number)
 
 
 async def test_a_client_that_leaves_is_gone_at_once(sqlite_url: str) -> None:
     async with Listening.over(sqlite_url) as running:
         async with Client.connected(running.port) as client:
             await client.send(STREAM)
-            await until(running, 1)
-        await until(running, 0)
+            await streams(running, 1)
+        await streams(running, 0)
 
 
 async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too(sqlite_url: str) -> None:
@@ -65,9 +63,9 @@ async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too
         async with Client.connected(running.port) as client:
             running.services.feed.heartbeat = 0.02  # a paused connection is seen to be lost by writing to it
             await client.send(STREAM + request("GET", "/livez"))
-            await until(running, 1)
+            await streams(running, 1)
             await client.send(request("GET", "/livez"))
-        await until(running, 0)
+        await streams(running, 0)
 
 
 async def test_a_client_that_does_not_read_is_disconnected(sqlite_url: str) -> None:
@@ -75,9 +73,9 @@ async def test_a_client_that_does_not_read_is_disconnected(sqlite_url: str) -> N
         await fill(running.port)
         async with Client.connected(running.port) as reading, unread(running.port):
             await reading.send(STREAM)
-            await until(running, 2)
+            await streams(running, 2)
             await read_all(lambda: reading.reader.read(2**16))
-            await until(running, 1)
+            await streams(running, 1)
             assert not reading.reader.at_eof()
 
 
@@ -89,7 +87,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
         await fill(running.port)
         async with Client.connected(running.port) as reading, unread(running.port):
             await reading.send(STREAM)
-            await until(running, 2)
+            await streams(running, 2)
             stopping = asyncio.create_task(running.stop())
             async with asyncio.timeout(10):
                 # The one who reads is told of the end, and knows by that that nothing was cut.

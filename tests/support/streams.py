@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -16,6 +16,13 @@ from tests.support.sse import EventReader
 #: Longer than anything here may take.
 PATIENCE = 20
 PATH = "/events/stream"
+
+
+async def until(true: Callable[[], bool], patience: float = PATIENCE) -> None:
+    """Return when something is so. Raises TimeoutError."""
+    async with asyncio.timeout(patience):
+        while not true():  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.01)
 
 
 class InProcessStream:
