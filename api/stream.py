@@ -1,9 +1,9 @@
 """`GET /events/stream`: the history as it happens, to each client in its own time."""
 
 import asyncio
-import random
 import re
 from collections.abc import Sequence
+from secrets import randbelow
 from time import monotonic
 
 import msgspec
@@ -27,8 +27,9 @@ _HEADERS: Headers = (
     (b"content-type", sse.MEDIA_TYPE),
     (b"x-accel-buffering", b"no"),  # else nginx keeps events back until it has a buffer full of them
 )
-#: Milliseconds that a client is told to wait before it connects anew: not the same for all who lost one server.
-_RETRY = (500, 1500)
+#: Milliseconds that a client is told to wait before it connects anew, and up to twice that: not all who lost one server
+#: are to come at once.
+_LEAST_RETRY = 500
 
 _POSITION = re.compile(rb"[0-9]{1,19}")
 
@@ -65,7 +66,7 @@ class EventStream:
             address=request.address,
             after=self._chosen.after,
         )
-        await send(_part(sse.retry(random.randint(*_RETRY))))  # noqa: S311  (no secret)
+        await send(_part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
         with self._feed.tail.follow(self._chosen) as follower:
             left = asyncio.ensure_future(self._request.left())
             left.add_done_callback(lambda _: follower.wake())
