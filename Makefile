@@ -62,9 +62,10 @@ sbom: dev ## List what the service is made of, as CycloneDX
 	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--spec-version 1.6 --output-reproducible --output-format JSON --output-file $(SBOM)
 
-fuzz-api: dev ## Hold the service against its OpenAPI document for longer than the tests do
+fuzz-api: dev ## Hold the service against its OpenAPI document, and against requests of any kind, for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \
-		$(BIN)/python -m pytest tests/contract/test_schemathesis.py -s $(ARGS)
+		$(BIN)/python -m pytest -s tests/contract/test_schemathesis.py \
+		tests/api/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
 
 format: dev ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix .

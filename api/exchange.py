@@ -51,7 +51,7 @@ class Exchange:
             method=scope["method"],
             path=scope["path"],
             headers=headers,
-            address=address_of(scope),
+            address=address_of(scope, headers),
             left=partial(until_left, receive),
         )
         self._scheme: str = scope["scheme"]

@@ -4,18 +4,19 @@ A request is first counted against the address it comes from, so that nobody gue
 not there, without limit. Once a good credential is shown that address gets its token back, and the credential is
 counted instead: clients behind one address don't share its budget. What costs more has a budget of its own besides.
 
-This machine's own addresses are not counted: who is on it can do worse. A proxy on it must be trusted to tell its
-clients' addresses (`ITEMLEDGER_TRUSTED_PROXIES`), or they go uncounted, too, until they show a credential.
+This machine's own addresses are not counted: who is on it can do worse. Who comes from it through a proxy that is not
+listed in `ITEMLEDGER_TRUSTED_PROXIES` shares one budget with all of those.
 
 The headers are those of draft-ietf-httpapi-ratelimit-headers-10, with a problem that names the violated policies.
 """
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Network, ip_address
+from ipaddress import IPv6Network
 from time import monotonic
 
 from api.buckets import Buckets, Budget, Verdict
+from api.peer import is_loopback
 from api.problems import QUOTA_EXCEEDED, Problem
 from api.reply import Headers
 from api.settings import Settings
@@ -88,10 +89,7 @@ def budget_headers(verdicts: Sequence[Verdict]) -> Headers:
 @lru_cache(4096)
 def _client(address: str) -> str | None:
     """Give whom an address stands for, None where it is not counted: of IPv6 a whole /64, which one customer has."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address  # all that can't be told share one bucket
-    if parsed.is_loopback:
+    if is_loopback(address):
         return None
-    return address if isinstance(parsed, IPv4Address) else str(IPv6Network((parsed, 64), strict=False))
+    # All that are unknown share one bucket.
+    return str(IPv6Network((address, 64), strict=False)) if ":" in address else address

@@ -4,6 +4,7 @@ What trusted proxies tell is read by uvicorn's middleware: of `X-Forwarded-For` 
 proxy's, of `X-Forwarded-Proto` the last word. From anybody else these headers are only noise.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
@@ -27,10 +28,29 @@ class Network(str):
         return super().__new__(cls, text)
 
 
-def address_of(scope: Scope) -> str:
-    """Give the client's IP address in its one usual form, or `unknown`."""
+#: By these a proxy tells that it is one.
+_TELLING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
+
+
+def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+    """Give the client's IP address in its one usual form, or `unknown`.
+
+    Whoever seems to be on this machine, but comes through a proxy, is unknown: those who are on it are let in where
+    there are no credentials, and not counted, and no proxy shall pass for one of them.
+    """
     client = scope.get("client")
-    return _canonical(client[0]) if client else UNKNOWN
+    if client is None:
+        return UNKNOWN
+    address = _canonical(client[0])
+    if is_loopback(address) and any(name in headers for name in _TELLING):
+        return UNKNOWN
+    return address
+
+
+@lru_cache(4096)
+def is_loopback(address: str) -> bool:
+    """Tell whether an address is this machine's own; `unknown` is not."""
+    return address != UNKNOWN and ip_address(address).is_loopback
 
 
 @lru_cache(4096)

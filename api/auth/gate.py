@@ -6,8 +6,6 @@ without.
 """
 
 import re
-from functools import lru_cache
-from ipaddress import ip_address
 from time import time
 
 import structlog
@@ -17,6 +15,7 @@ from api.auth.key_text import PREFIX, read_key
 from api.auth.key_uses import KeyUses
 from api.auth.principal import ANYBODY, CredentialError, Principal
 from api.auth.tokens import Tokens
+from api.peer import is_loopback
 from api.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
 from api.reply import Headers
 from api.scopes import Scope, Unscoped
@@ -45,7 +44,7 @@ class Gate:
         or Problem (503) where that can't be told for now.
         """
         if authorization is None:
-            if await self._is_open() and (self._insecure or _is_this_machine(address)):
+            if await self._is_open() and (self._insecure or is_loopback(address)):
                 return ANYBODY
             raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), noted={"reason": "no credential"})
         try:
@@ -109,11 +108,3 @@ def _challenge(**parameters: str) -> Headers:
     """Write `WWW-Authenticate` (RFC 6750, section 3)."""
     written = ", ".join(f'{name}="{value}"' for name, value in parameters.items())
     return ((b"www-authenticate", f"Bearer {written}".strip().encode()),)
-
-
-@lru_cache(1024)
-def _is_this_machine(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False  # it can't be told

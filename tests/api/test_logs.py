@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import sqlite3
+import subprocess
 import sys
 from itertools import product
 from typing import Any
@@ -194,3 +195,34 @@ async def test_an_event_without_either_keeps_the_id_that_the_answer_has(service:
     deleted = await service.client.delete("/items/1", headers={"x-request-id": "a b"})
     rows = await service.services.database.read(select(events.c.correlation_id).order_by(events.c.position))
     assert [row[0] for row in rows] == [answer.headers["x-request-id"] for answer in (created, deleted)]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("/events?actor=anonymous&limit=5", {"actor": "anonymous", "limit": 5}),
+        ("/events/1", {}),
+        ("/audit/items/1?as_of=1", {"as_of": "1"}),
+        ("/events?limit=none", {}),
+    ],
+)
+async def test_who_read_what_of_the_history_is_logged_at_any_level(
+    small: InProcess, monkeypatch: pytest.MonkeyPatch, target: str, told: dict[str, Any]
+) -> None:
+    assert (await small.client.post("/items", json={"name": "a", "price": 1})).status_code == 201
+    always, others = CapturingLogger(), CapturingLogger()
+    monkeypatch.setattr(exchange, "audit", always)
+    monkeypatch.setattr(exchange, "log", others)
+    answer = await small.client.get(target)
+    (line,) = always.calls
+    assert others.calls == []
+    assert (line.kwargs["actor"], line.kwargs["address"]) == ("anonymous", "127.0.0.1")
+    assert (line.kwargs["status"], line.kwargs["path"]) == (answer.status_code, target.partition("?")[0])
+    assert {name: line.kwargs["filter"].get(name) for name in told} == told
+
+
+def test_no_level_hides_what_must_be_logged() -> None:
+    code = "import structlog; from api import observe; observe.configure('error'); observe.audit.info('must'); "
+    code += "observe.audit.warning('must'); structlog.get_logger().warning('may')"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["must", "must"]

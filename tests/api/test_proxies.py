@@ -4,7 +4,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from api import exchange
-from tests.support.http import call
+from tests.support.http import call, check_problem
 from tests.support.service import InProcess
 
 PROXIES = ("10.0.0.0/8", "::1", "fd00::/8")
@@ -35,7 +35,8 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
         ("10.1.2.3", [""], "10.1.2.3"),
         ("10.1.2.3", [], "10.1.2.3"),
         ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),  # no proxy of ours
-        ("127.0.0.1", ["198.51.100.1"], "127.0.0.1"),
+        ("127.0.0.1", ["198.51.100.1"], "unknown"),
+        ("10.1.2.3", ["127.0.0.1"], "unknown"),  # nobody on this machine comes by another
         (None, ["198.51.100.1"], "unknown"),
     ],
 )
@@ -65,9 +66,19 @@ async def test_the_scheme_is_what_a_trusted_proxy_says(sqlite_url: str, peer: st
         assert (HSTS in answer.headers) is secure
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+async def test_who_comes_through_a_proxy_that_is_not_listed_is_not_on_this_machine(small: InProcess, name: str) -> None:
+    """Else everybody behind a proxy beside the service would be let in without a credential."""
+    answer = await call(small.app, "GET", "/items", headers=[(name, "127.0.0.1")])
+    assert answer is not None
+    check_problem(answer, 401, "credential-required")
+    assert (await small.client.get("/items")).status_code == 200
+
+
 async def test_nobody_is_trusted_unless_listed(small: InProcess, lines: CapturingLogger) -> None:
     headers = [("X-Forwarded-For", "198.51.100.1"), ("X-Forwarded-Proto", "https"), ("Forwarded", "for=198.51.100.1")]
-    answer = await call(small.app, "GET", "/livez", headers=headers)
-    assert answer is not None
-    assert HSTS not in answer.headers
-    assert lines.calls[-1].kwargs["address"] == "127.0.0.1"
+    for peer, address in (("127.0.0.1", "unknown"), ("203.0.113.9", "203.0.113.9")):
+        answer = await call(small.app, "GET", "/livez", headers=headers, client=(peer, 4711))
+        assert answer is not None
+        assert HSTS not in answer.headers
+        assert lines.calls[-1].kwargs["address"] == address

@@ -1,0 +1,20 @@
+"""What schemathesis holds against a service that is asked by somebody who shows no credential."""
+
+from typing import Any
+
+import schemathesis
+from schemathesis import Case, CheckContext, Response
+
+#: What is there for everybody.
+OPEN = {"GET /livez", "GET /readyz", "GET /docs", "GET /docs/{asset}"}
+
+
+@schemathesis.check
+def nothing_is_given(_context: CheckContext, response: Response, case: Case[Any]) -> None:
+    """An operation that asks for a credential gives nothing but how to show one."""
+    if case.operation.label in OPEN or response.status_code in (404, 405):
+        return
+    if response.status_code == 204 and case.method.upper() == "OPTIONS":
+        return
+    assert response.status_code == 401, f"{response.status_code} without a credential"
+    assert response.headers["www-authenticate"][0].startswith("Bearer")
