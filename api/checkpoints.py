@@ -1,6 +1,6 @@
 """Checkpoints of the log, signed where there is a key: one at a time, and none that contradicts an earlier one."""
 
-import asyncio
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 
@@ -9,6 +9,7 @@ from api.tlog.identity import LogKeys
 from eventstore import checkpoint
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
+from projections.batching import Batched
 
 #: The origin of a log that was given none.
 _NAMELESS = "localhost/log"
@@ -24,23 +25,26 @@ class Checkpoints:
         self._database = database
         self._keys = () if keys is None else keys.signers
         self.origin = keys.origin if keys else origin or _NAMELESS
-        self._alone = asyncio.Lock()
         self._latest: tuple[float, TreeHead] | None = None
+        self._found = Batched(self._find)
 
     async def latest(self, at_least: int) -> TreeHead:
         """Give a head that may be signed: the log's, as of now or a second ago, of `at_least` events if it has them.
 
         Raises InconsistentLogError where the log is not the one that was signed before, and UnavailableError.
         """
-        async with self._alone:  # who waited is given what was found meanwhile
-            if self._latest and self._latest[1].size >= at_least and monotonic() - self._latest[0] < _FRESH:
-                return self._latest[1]
-            if self._keys:
-                head = await self._database.write(checkpoint.advance)
-            else:
-                head = await self._database.view(checkpoint.head)
-            self._latest = monotonic(), head
-            return head
+        if self._latest and self._latest[1].size >= at_least and monotonic() - self._latest[0] < _FRESH:
+            return self._latest[1]
+        return await self._found.get(None)
+
+    async def _find(self, keys: Sequence[None]) -> dict[None, TreeHead]:
+        """Find the head once for all who ask."""
+        if self._keys:
+            head = await self._database.write(checkpoint.advance)
+        else:
+            head = await self._database.view(checkpoint.head)
+        self._latest = monotonic(), head
+        return dict.fromkeys(keys, head)
 
     async def earlier(self, size: int, latest: TreeHead) -> TreeHead:
         """Give the head of `size` events, at most those of `latest`, which was given by this. Raises as that does."""

@@ -1,9 +1,11 @@
 """What was signed binds what is signed later: whatever happens to the log, no checkpoint contradicts another."""
 
+import asyncio
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.util import await_only
 
 from eventstore import checkpoint
 from eventstore.checkpoint import TreeHead
@@ -51,6 +53,31 @@ async def test_another_process_is_bound_as_well(database_url: str, database: Dat
     with pytest.raises(InconsistentLogError, match="a checkpoint of 301 events was signed, and there are 300"):
         await database.write(checkpoint.advance)
     assert await kept(database) == (newer.size, newer.root)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)  # on SQLite there is one who writes
+async def test_who_is_about_to_sign_waits_for_who_is_before(database: Database, database_url: str) -> None:
+    await fill_and_sign(database)
+    async with opened(database_url) as other:
+        began, taken = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def hold(connection: Connection) -> None:
+            with connection.begin():
+                connection.execute(text("SELECT size FROM log_checkpoint FOR UPDATE"))
+                loop.call_soon(began.set)
+                await_only(taken.wait())
+                connection.execute(text("UPDATE log_checkpoint SET size = 9000"))
+
+        holding = asyncio.create_task(other.write(hold))
+        await began.wait()
+        signing = asyncio.create_task(database.write(checkpoint.advance))
+        await asyncio.sleep(0.2)
+        assert not signing.done()
+        taken.set()
+        await holding
+        with pytest.raises(InconsistentLogError, match="a checkpoint of 9,000 events was signed"):
+            await signing
 
 
 @pytest.mark.parametrize("position", [1, 256, SIGNED])

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from commands.item import DeleteItem
+from eventstore import checkpoint
+from eventstore.verify import verify as verify_log
 from projections import PROJECTIONS, rebuilds
 from projections.drift import DriftCheck
 from projections.verify import verify
@@ -65,6 +67,8 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(
                 await writer.submit(DeleteItem(item.item_id), metadata=metadata())
             await assert_log_and_projection_agree(database)
             assert all(verdict.same for verdict in await verify(database, PROJECTIONS))
+            head = await database.write(checkpoint.advance)
+            assert await verify_log(database, [head]) == head
             check = DriftCheck(database, PROJECTIONS)
             await check.resume()
             assert await check.step() == []
