@@ -303,6 +303,12 @@ async def test_what_comes_first_is_named(database: Database, heads: list[TreeHea
     assert (await fault(database)).position == 2
 
 
+async def test_a_checkpoint_before_what_is_wrong_comes_first(database: Database, heads: list[TreeHead]) -> None:
+    await tamper(database, "UPDATE events SET actor = 'eve' WHERE position = 230")  # read together with event 200
+    assert (await fault(database, heads[1])).position == 230
+    assert (await fault(database, TreeHead(200, heads[0].root), heads[0])).position == 101
+
+
 async def test_an_event_before_the_first_is_seen(database: Database, heads: list[TreeHead]) -> None:
     drop = {
         "postgresql": ["ALTER TABLE events DROP CONSTRAINT ck_events_position"],
