@@ -87,7 +87,12 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         uses = KeyUses(database)
         gate = Gate(KeyRing(database), uses, await open_tokens(settings), insecure=settings.insecure_no_auth)
         await gate.say_who_comes_in()
-        feed = Feed(database, max_streams=settings.max_streams, lifetime=settings.stream_lifetime)
+        feed = Feed(
+            database,
+            max_streams=settings.max_streams,
+            max_client_streams=settings.max_client_streams,
+            lifetime=settings.stream_lifetime,
+        )
         writer = Writer(
             database,
             [LiveProjections(PROJECTIONS)],

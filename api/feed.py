@@ -1,6 +1,7 @@
 """What the open event streams of a process are fed by, and how many there may be."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import NoReturn
@@ -8,7 +9,7 @@ from typing import NoReturn
 import structlog
 
 from api import sse
-from api.problems import STOPPING, TOO_MANY_STREAMS, Problem
+from api.problems import QUOTA_EXCEEDED, STOPPING, TOO_MANY_STREAMS, Problem
 from eventstore.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.tail import Tail
@@ -17,17 +18,29 @@ log = structlog.get_logger()
 
 #: Seconds between two tries to follow the log after one failed.
 _PAUSE = 1.0
+#: Seconds after which a client that has too many streams may try again.
+_RETRY = 5
 
 
 class Feed:
-    """The open streams of this process, `max_streams` at most, and what they are fed by.
+    """The open streams of this process, `max_streams` at most, `max_client_streams` a client, and what they are fed by.
 
     A stream ends after `lifetime` seconds, and is told something at least every `heartbeat` seconds.
     """
 
-    def __init__(self, database: Database, *, max_streams: int, lifetime: float, heartbeat: float = 10.0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        max_streams: int,
+        max_client_streams: int,
+        lifetime: float,
+        heartbeat: float = 10.0,
+    ) -> None:
         self._database = database
         self._max_streams = max_streams
+        self._max_client_streams = max_client_streams
+        self._clients = Counter[str | None]()
         self.lifetime = lifetime
         self.heartbeat = heartbeat
         self.tail = Tail(database, sse.frame)
@@ -46,17 +59,24 @@ class Feed:
         self.tail.wake_followers()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Take the place of one stream. Raises Problem: 503."""
+    def place(self, client: str | None) -> Iterator[None]:
+        """Take the place of one stream of `client`, if it is one that is counted. Raises Problem: 503, 429."""
         if self.ended:
             raise Problem(STOPPING)
         if self.streams >= self._max_streams:
             raise Problem(TOO_MANY_STREAMS)
+        if client is not None and self._clients[client] >= self._max_client_streams:
+            detail = f"A client may have {self._max_client_streams} streams open"
+            raise Problem(QUOTA_EXCEEDED, detail, retry_after=_RETRY, violated_policies=("streams",))
         self.streams += 1
+        self._clients[client] += 1
         try:
             yield
         finally:
             self.streams -= 1
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

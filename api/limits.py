@@ -41,16 +41,16 @@ class Limits:
 
     def arrive(self, address: str) -> list[Verdict]:
         """Count a request of whom nobody knows more than the address."""
-        return self._take([REQUESTS], _client(address))
+        return self._take([REQUESTS], client_of(address))
 
     def admit(self, address: str, credential: str | None, arrived: list[Verdict], extra: str | None) -> list[Verdict]:
         """Count a request that has `arrived` for its `credential`, if it has one, and against the budget `extra`."""
-        client = _client(address)
+        client = client_of(address, credential)
         if credential is None:
             return [*arrived, *self._take([extra], client)]
         if arrived:
-            self._buckets[REQUESTS].give_back(client)
-        return self._take([REQUESTS, extra], credential)
+            self._buckets[REQUESTS].give_back(client_of(address))
+        return self._take([REQUESTS, extra], client)
 
     def _take(self, names: Sequence[str | None], client: str | None) -> list[Verdict]:
         """Give a verdict of each budget; the first that refuses is the last."""
@@ -87,8 +87,14 @@ def budget_headers(verdicts: Sequence[Verdict]) -> Headers:
 
 
 @lru_cache(4096)
-def _client(address: str) -> str | None:
-    """Give whom an address stands for, None where it is not counted: of IPv6 a whole /64, which one customer has."""
+def client_of(address: str, credential: str | None = None) -> str | None:
+    """Give whose request it is, None where that is not counted: the credential's, or the address's without one.
+
+    Of IPv6 an address stands for its /64, which one customer has. A credential's name is no address, since none of
+    those has a space before it.
+    """
+    if credential is not None:
+        return f" {credential}"
     if is_loopback(address):
         return None
     # All that are unknown share one bucket.

@@ -66,6 +66,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     rebuild_limit: Quota = 10
     #: Open streams of events; one more is answered 503.
     max_streams: Annotated[int, Meta(ge=0)] = 1000
+    #: Of those, streams of one credential, or of one address without one; one more is answered 429.
+    max_client_streams: Annotated[int, Meta(ge=1)] = 100
     #: Seconds after which a stream ends, for its client to resume: elsewhere perhaps, if it still may.
     stream_lifetime: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
     #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.

@@ -14,6 +14,7 @@ from api.context import RequestContext, current
 from api.event_query import StreamQuery
 from api.events import EVENT_EXAMPLE
 from api.feed import Feed
+from api.limits import client_of
 from api.observe import audit
 from api.problems import INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS, Problem
 from api.reply import Headers, Message, Send
@@ -45,9 +46,10 @@ class EventStream:
     async def to_asgi(self, send: Send) -> None:
         """Send it until the client leaves, its credential or the stream's time ends, or the feed does.
 
-        Raises Problem (503) before anything is sent, and UnavailableError.
+        Raises Problem (503, 429) before anything is sent, and UnavailableError.
         """
-        with self._feed.place():
+        client = client_of(self._request.address, self._request.principal.credential)
+        with self._feed.place(client):
             head = await self._feed.tail.head()
             if self._chosen.after > head:
                 raise Problem(POSITION_NOT_REACHED, f"The log is at position {head}, before the one to go on from")

@@ -67,7 +67,7 @@ async def _services() -> AsyncIterator[Services]:
         checkpoints=Checkpoints(database, None, None),
         past=ItemHistory(database),
         rebuilding=Rebuilding(database, _settings.database_url),
-        feed=Feed(database, max_streams=0, lifetime=1),
+        feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )
 

@@ -181,6 +181,23 @@ async def test_one_stream_more_than_there_may_be_is_refused(sqlite_url: str) -> 
             assert (await third.begin()).status_code == 200
 
 
+async def test_one_stream_more_than_a_client_may_have_is_refused_and_others_have_theirs(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, max_client_streams=1) as service:
+        keys = [await make_key(service.services.database, name) for name in ("one", "other")]
+        one, other = (bearer(key.text) for key in keys)
+        as_read(service)
+        async with streaming(service.app, headers=one) as first:
+            assert (await first.begin()).status_code == 200
+            refused = await service.client.get(PATH, headers=one)
+            problem = check_problem(refused, 429, "quota-exceeded")
+            assert (problem["violated-policies"], refused.headers["retry-after"]) == (["streams"], "5")
+            async with streaming(service.app, headers=other) as second:
+                assert (await second.begin()).status_code == 200
+        assert feed_of(service)._clients == {}
+        async with streaming(service.app, headers=one) as third:
+            assert (await third.begin()).status_code == 200
+
+
 async def test_a_stream_ends_when_its_time_is_over(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, stream_lifetime=0.05) as service:
         await create(service, "Pen")
