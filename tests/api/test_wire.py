@@ -115,3 +115,29 @@ def test_an_upgrade_to_a_websocket_is_not_taken(server: Server) -> None:
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     (answer,) = converse(server.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + upgrade + key + b"\r\n")
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        b"Content-Length: 5\r\nContent-Length: 60\r\n",
+        b"Content-Length: 5, 60\r\n",
+        b"Content-Length: +5\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Transfer-Encoding:\r\n chunked\r\n",
+    ],
+)
+def test_a_request_that_is_framed_in_two_ways_hides_no_other(server: Server, framing: bytes) -> None:
+    """Where a proxy and the server find different ends, what one takes for a body is a request to the other."""
+    hidden = b"POST /items HTTP/1.1\r\n" + TYPE + b"Content-Length: %d\r\n\r\n" % len(CUT) + CUT
+    body = b"0\r\n\r\n" + hidden
+    statuses = [
+        answer.status_code
+        for answer in converse(server.port, b"POST /items HTTP/1.1\r\n" + TYPE + framing + CLOSE + b"\r\n" + body)
+    ]
+    assert statuses in ([], [400], [422], [408]), statuses
+    assert "cut" not in {item["name"] for item in httpx.get(f"{server.url}/items?limit=1000").json()}
