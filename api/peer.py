@@ -29,7 +29,7 @@ class Network(str):
 
 
 #: By these a proxy tells that it is one.
-_TELLING = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
+_TELLING = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
 
 
 def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
@@ -42,7 +42,7 @@ def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
     if client is None:
         return UNKNOWN
     address = _canonical(client[0])
-    if is_loopback(address) and any(name in headers for name in _TELLING):
+    if is_loopback(address) and not _TELLING.isdisjoint(headers):
         return UNKNOWN
     return address
 

@@ -16,11 +16,15 @@ _BY_DEFAULT: Headers = (
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"cache-control", b"no-store"),
 )
+_OTHERWISE = frozenset(name for name, _ in _BY_DEFAULT)
 _TLS: Headers = ((b"strict-transport-security", STRICT_TRANSPORT_SECURITY.encode()),)
+#: What most answers need, put together once: without TLS and with it.
+_MOST = (*_ALWAYS, *_BY_DEFAULT)
+_MOST_OVER_TLS = (*_MOST, *_TLS)
 
 
 def protection(headers: Headers, scheme: str) -> Headers:
     """Give what an answer with `headers` needs besides; `scheme` is the one by which the client came."""
-    names = {name for name, _ in headers}
-    missing = tuple(header for header in _BY_DEFAULT if header[0] not in names)
-    return (*_ALWAYS, *missing, *(_TLS if scheme == "https" else ()))
+    most = _MOST_OVER_TLS if scheme == "https" else _MOST
+    names = [name for name, _ in headers]
+    return most if _OTHERWISE.isdisjoint(names) else tuple(header for header in most if header[0] not in names)

@@ -56,6 +56,7 @@ async def test_the_client_is_whom_the_last_proxy_that_is_trusted_saw(
         ("10.1.2.3", "https", True),
         ("10.1.2.3", "http", False),
         ("10.1.2.3", "nonsense", False),
+        ("10.1.2.3", "ws", False),
         ("203.0.113.9", "https", False),
     ],
 )
