@@ -1,4 +1,4 @@
-"""Whether exported files of JSON Lines are the log: from their lines alone, and the manifests beside them."""
+"""Exported files of JSON Lines read as the log that they are of: from their lines, and the manifests beside them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -8,12 +8,14 @@ from time import monotonic
 
 import msgspec
 
-from api.event_body import EventDocument, format_time, parse_time
+from api.event_body import EventDocument, format_time, stored
 from api.export import manifest
 from api.export.manifest import Manifest
 from eventstore.checkpoint import TreeHead
 from eventstore.errors import TamperedError
-from eventstore.verification import Row, Verification
+from eventstore.history import StoredEvent
+from eventstore.importing import row_of
+from eventstore.verification import Verification
 from eventstore.verify import Progress
 
 #: Lines that are read at a time.
@@ -32,39 +34,66 @@ class UnreadableFileError(Exception):
     """A file is not there, or is no export of a run of the log; the message says which."""
 
 
+class LogFiles:
+    """Files that are, one after the other, a log from its beginning; each is held against the manifest beside it."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Read the manifests. Raises UnreadableFileError."""
+        self._files = [(file, _manifest(file)) for file in files]
+        #: The heads of the log that manifests tell of.
+        self.heads = [
+            TreeHead(made.log.size, bytes.fromhex(made.log.root))
+            for _, made in self._files
+            if made is not None and made.last_position == made.log.size
+        ]
+        self._bytes, self._read = sum(map(_size, files)), 0
+        #: How many events were read.
+        self.count = 0
+        self._began = monotonic()
+
+    def __iter__(self) -> Iterator[Iterator[StoredEvent]]:
+        """Give the events, some at a time: all of them are to be taken before the next.
+
+        Raises TamperedError where they are no events, or not those that a manifest describes, and UnreadableFileError.
+        """
+        for file, made in self._files:
+            before, digest = self.count, sha256()
+            for lines in _lines(file):
+                for line in lines:
+                    digest.update(line)
+                    self._read += len(line)
+                yield _events(lines, self.count + 1)
+                self.count += len(lines)
+            if made is not None:
+                _compare(file, made, self.count - before, digest.hexdigest(), self.count)
+
+    def progress(self) -> Progress:
+        """Tell how far reading is, when what was given has been taken."""
+        rate = self.count / (monotonic() - self._began)
+        return Progress(self.count, self.count * self._bytes // max(self._read, 1), rate)
+
+
 def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: Callable[[Progress], None]) -> TreeHead:
     """Verify that `files` are, one after the other, a log from its beginning, and give its head.
 
     `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, and
     UnreadableFileError.
     """
-    manifests = [_manifest(file) for file in files]
-    exported = [
-        TreeHead(made.log.size, bytes.fromhex(made.log.root))
-        for made in manifests
-        if made is not None and made.last_position == made.log.size
-    ]
-    verification = Verification([*known, *exported])
-    total, read, began = sum(map(_size, files)), 0, monotonic()
-    for file, made in zip(files, manifests, strict=True):
-        before, digest = verification.size, sha256()
-        for lines in _lines(file):
-            for line in lines:
-                digest.update(line)
-                read += len(line)
-            verification.take(_rows(lines, verification.size + 1))
-            rate = verification.size / (monotonic() - began)
-            tell(Progress(verification.size, verification.size * total // read, rate))
-        if made is not None:
-            if made.count != verification.size - before:
-                raise TamperedError(
-                    verification.size + 1,
-                    f"{file} has {verification.size - before:,} events, by its manifest {made.count:,}",
-                )
-            if made.sha256 != digest.hexdigest():
-                raise TamperedError(verification.size, f"{file} is not the file that its manifest describes")
+    exported = LogFiles(files)
+    verification = Verification([*known, *exported.heads])
+    for events in exported:
+        verification.take(map(row_of, events))
+        tell(exported.progress())
     verification.finish()
     return TreeHead(verification.size, verification.root)
+
+
+def _compare(file: Path, made: Manifest, count: int, digest: str, position: int) -> None:
+    """Raise TamperedError where a file of so many events, the last of them at `position`, is not what `made` says."""
+    if made.count != count:
+        raise TamperedError(position + 1, f"{file} has {count:,} events, by its manifest {made.count:,}")
+    if made.sha256 != digest:
+        raise TamperedError(position, f"{file} is not the file that its manifest describes")
 
 
 def _lines(file: Path) -> Iterator[list[bytes]]:
@@ -106,29 +135,15 @@ def _manifest(file: Path) -> Manifest | None:
     return made
 
 
-def _rows(lines: Sequence[bytes], position: int) -> Iterator[Row]:
+def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
     """Give the events of `lines`, of which the first is to be at `position`."""
     for expected, line in enumerate(lines, position):
         try:
-            event = _decode(line)
-            time = parse_time(event.recorded_at)
-            row = (
-                event.position,
-                event.item_id,
-                event.version,
-                event.type,
-                time,
-                event.actor,
-                event.command_id,
-                event.ordinal,
-                event.correlation_id,
-                event.causation_id,
-                bytes(event.data).decode(),
-                bytes.fromhex(event.leaf_hash),
-            )
+            document = _decode(line)
+            event = stored(document)
         except _UNREADABLE as error:
             raise TamperedError(expected, f"its line is not an event: {error}") from None
         # What is skipped by a reader, as a second member of the same name, could tell another reader something else.
-        if _encode(event) + b"\n" != line or format_time(time) != event.recorded_at:
+        if _encode(document) + b"\n" != line or format_time(event.recorded_at) != document.recorded_at:
             raise TamperedError(expected, "its line is not as an export writes it")
-        yield row
+        yield event

@@ -103,14 +103,6 @@ class InconsistentLogError(EventStoreError):
         self.reason = reason
 
 
-class RefusedEventError(EventStoreError):
-    """Event {position} is refused: {reason}."""
-
-    def __init__(self, position: int, reason: str) -> None:
-        self.position = position
-        self.reason = reason
-
-
 class TamperedError(EventStoreError):
     """Position {position}: {reason}."""
 

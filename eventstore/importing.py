@@ -1,84 +1,79 @@
-"""Taking over what another log holds: every event is checked before it is written, and nothing of it is changed.
+"""Taking over what another log holds: every event is verified before it is written, and nothing of it is changed.
 
-What goes in is what was recorded elsewhere: positions, times, command ids and hashes as they are. Each leaf hash is
-worked out anew from the other columns, so that an event that was changed since it was recorded is refused.
+What goes in is what was recorded elsewhere: positions, times, command ids and hashes as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 import msgspec
-from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from eventstore import codec, log, merkle
-from eventstore.errors import CorruptEventError, RefusedEventError, UnknownEventTypeError
+from eventstore import codec, merkle
+from eventstore.checkpoint import TreeHead
+from eventstore.errors import NotEmptyError, TamperedError
 from eventstore.events import Metadata, RecordedEvent
-from eventstore.history import StoredEvent, leaf
-from eventstore.log import Head
+from eventstore.history import StoredEvent
+from eventstore.unit_of_work import UnitOfWork
+from eventstore.verification import Verification
 
 #: What the column holds.
 _LAST_ORDINAL = 2**31 - 1
 
-
-def take_over(connection: Connection, head: Head, events: Sequence[StoredEvent]) -> tuple[Head, list[RecordedEvent]]:
-    """Write `events` behind `head` and move the head; give the new head and the events as a projection wants them.
-
-    The caller holds the append lock and read `head` under it. Raises RefusedEventError for the first event that does
-    not belong there, or is not what its leaf hash says.
-    """
-    recorded = _check(connection, head, events)
-    try:
-        with connection.begin_nested():
-            return log.extend(connection, head, [msgspec.structs.asdict(event) for event in events]), recorded
-    except IntegrityError:
-        _find_repeated(connection, events)
-        raise
+#: Gives an event as Verification takes it.
+row_of = attrgetter(*codec.LEAF, "leaf_hash")
 
 
-def _check(connection: Connection, head: Head, events: Sequence[StoredEvent]) -> list[RecordedEvent]:
-    """Give `events` as recorded. Raises RefusedEventError."""
-    versions = log.lengths(connection, {event.item_id for event in events if event.item_id <= head.position})
-    last, recorded = head.recorded_at, []
-    for due, event in enumerate(events, head.position + 1):
-        if event.position != due:
-            raise RefusedEventError(event.position, f"position {due} is due")
-        if event.recorded_at < last:
-            raise RefusedEventError(due, "it was recorded before the event before it")
-        _check_version(event, versions)
-        if event.leaf_hash != merkle.leaf_hash(leaf(event)):
-            raise RefusedEventError(due, "its leaf hash is not that of what it says")
-        recorded.append(_recorded(event))
-        last, versions[event.item_id] = event.recorded_at, event.version
-    return recorded
+class Import:
+    """Takes a whole log over, page by page, in one unit of work: it is there whole, or nothing is."""
 
+    def __init__(self, unit: UnitOfWork, known: Iterable[TreeHead] = ()) -> None:
+        """Begin with an empty log; `known` are heads that the other one must have had.
 
-def _check_version(event: StoredEvent, versions: dict[int, int]) -> None:
-    before = versions.get(event.item_id, 0)
-    if event.version != before + 1:
-        raise RefusedEventError(event.position, f"version {before + 1} of item {event.item_id} is due")
-    if not before and event.item_id != event.position:
-        raise RefusedEventError(event.position, "an item's id is the position of its first event")
+        Raises NotEmptyError, and TamperedError where a head of the empty log is known that is none.
+        """
+        if unit.head.position:
+            raise NotEmptyError(unit.head.position)
+        self._unit = unit
+        self._verification = Verification(known)
+
+    def take(self, events: Sequence[StoredEvent]) -> None:
+        """Append the next events, and project them.
+
+        Raises TamperedError for the first that is wrong, and UnknownEventTypeError or CorruptEventError for one that
+        this version of the code can't read.
+        """
+        self._verification.take(map(row_of, events))
+        recorded = list(map(_recorded, events))
+        try:
+            self._unit.take_over([msgspec.structs.asdict(event) for event in events], recorded)
+        except IntegrityError:
+            self._find_repeated(events)
+            raise
+
+    def finish(self) -> TreeHead:
+        """Give the log's head. Raises TamperedError where it ends before one that is known."""
+        self._verification.finish()
+        return TreeHead(self._unit.head.position, merkle.root(self._unit.head.frontier))
+
+    def _find_repeated(self, events: Sequence[StoredEvent]) -> None:
+        """Raise TamperedError for the first event of a command and ordinal that were there before."""
+        earlier = self._unit.commands({event.command_id for event in events})
+        there = {(one.metadata.command_id, one.ordinal): one.position for one in earlier}
+        for event in events:
+            position = there.setdefault((event.command_id, event.ordinal), event.position)
+            if position != event.position:
+                raise TamperedError(event.position, f"its command and ordinal are those of the event at {position}")
 
 
 def _recorded(event: StoredEvent) -> RecordedEvent:
+    # These two are no part of the leaf's shape: the columns would refuse what does not fit them, but name no position.
     if len(event.fingerprint) != merkle.HASH_SIZE:
-        raise RefusedEventError(event.position, "its fingerprint is no SHA-256")
-    if event.ordinal > _LAST_ORDINAL:
-        raise RefusedEventError(event.position, "its ordinal is too large")
-    try:
-        fact = codec.decode(event.position, event.type, event.data)
-    except (UnknownEventTypeError, CorruptEventError) as error:
-        raise RefusedEventError(event.position, str(error)) from None
+        raise TamperedError(event.position, "its fingerprint is no SHA-256")
+    if not 0 <= event.ordinal <= _LAST_ORDINAL:
+        raise TamperedError(event.position, "its ordinal is out of range")
     metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
-    return RecordedEvent(event.position, event.item_id, event.version, event.recorded_at, fact, metadata, event.ordinal)
-
-
-def _find_repeated(connection: Connection, events: Sequence[StoredEvent]) -> None:
-    """Raise RefusedEventError for the first event of a command and ordinal that were there before."""
-    earlier = log.read_commands(connection, {event.command_id for event in events})
-    there = {(one.metadata.command_id, one.ordinal): one.position for one in earlier}
-    for event in events:
-        position = there.setdefault((event.command_id, event.ordinal), event.position)
-        if position != event.position:
-            reason = f"its command and ordinal are those of event {position}"
-            raise RefusedEventError(event.position, reason)
+    decoded = codec.decode(event.position, event.type, event.data)
+    return RecordedEvent(
+        event.position, event.item_id, event.version, event.recorded_at, decoded, metadata, event.ordinal
+    )

@@ -1,15 +1,14 @@
 """One write transaction: lock the log, read its head, append, project, move the head; all or nothing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from eventstore import importing, log, snapshots
+from eventstore import log, snapshots
 from eventstore.events import ProposedEvent, RecordedEvent
 from eventstore.failures import commit
-from eventstore.history import StoredEvent
 from eventstore.snapshots import Snapshot
 
 
@@ -45,9 +44,13 @@ class UnitOfWork:
         self._project(recorded)
         return recorded
 
-    def take_over(self, events: Sequence[StoredEvent]) -> None:
-        """Append `events` of another log as they are, and project them. Raises RefusedEventError."""
-        self.head, recorded = importing.take_over(self._connection, self.head, events)
+    def take_over(self, rows: Sequence[Mapping[str, Any]], recorded: Sequence[RecordedEvent]) -> None:
+        """Append `rows` of another log as they are, and project them, who are `recorded`; see importing.py.
+
+        Raises sqlalchemy.exc.IntegrityError, and has appended nothing then.
+        """
+        with self._connection.begin_nested():
+            self.head = log.extend(self._connection, self.head, rows)
         self._project(recorded)
 
     def _project(self, recorded: Sequence[RecordedEvent]) -> None:

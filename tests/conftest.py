@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import migrations
 from eventstore.database import Database
 from eventstore.engine import open_database
 from tests.support.postgres import PostgresServer
-from tests.support.service import InProcess
+from tests.support.service import InProcess, migrate
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +54,9 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database of either kind with the schema at head."""
+    """A database of either kind with the schema at head, by the role that owns it: for what the service may not do."""
+    await migrate(database_url)
     opened = open_database(database_url)
-    await opened.write(migrations.upgrade)
     yield opened
     await opened.dispose()
 

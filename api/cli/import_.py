@@ -3,56 +3,62 @@
 from pathlib import Path
 
 import click
-import msgspec
 
 from api.app import prepare
 from api.cli.database import settle, with_database
+from api.cli.evidence import existing_file, public_keys, read_checkpoint
 from api.cli.progress import Told, how_far, telling
-from api.export import manifest
-from api.export.manifest import Manifest, Tree
-from api.importing import ImportRefusedError, Known, Progress, import_file
+from api.importing import import_files
+from api.log_file import LogFiles, UnreadableFileError
+from api.tlog.note import VerifierKey
+from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
-
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+from eventstore.verify import Progress
 
 
 @click.command("import")
-@click.argument("file", type=_FILE)
-@click.option("--manifest", "manifest_file", type=_FILE, help="Its manifest; FILE.manifest.json where that is there.")
-def import_(file: Path, manifest_file: Path | None) -> None:
-    """Bring a jsonl export of a whole log into an empty log: the way from SQLite to PostgreSQL, and back.
+@click.argument("files", nargs=-1, required=True, type=existing_file)
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=existing_file,
+    metavar="FILE",
+    help="A checkpoint that the log must have had; as many as there are.",
+)
+@public_keys
+def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[VerifierKey, ...]) -> None:
+    """Bring a log that was exported as jsonl into an empty one: the way from SQLite to PostgreSQL, and back.
 
-    Positions, times, command ids and hashes stay as they are. Each event's hash and the tree are worked out anew and
-    compared with the manifest, and the projections are filled: a service can be started at once. Exit codes: 0, done;
-    1, something does not match, or it failed, and nothing was kept; 130 and 143, it was interrupted: the same.
+    FILES are, one after the other, the whole log. Positions, times, command ids and hashes stay as they are. Each event
+    and the tree are verified, by the manifests beside FILES and the checkpoints that are given, and the projections are
+    filled: a service can be started at once. Exit codes: 0, done; 1, it failed, and nothing was kept; 130 and 143, it
+    was interrupted: the same.
     """
+    if keys and not checkpoints:
+        raise click.UsageError("--public-key is for signatures of checkpoints: give --checkpoint")
+    known = [TreeHead(one.size, one.root) for one in (read_checkpoint(path, keys) for path in checkpoints)]
     settle()
-    there = manifest_file or manifest.path_of(file)
-    known, expected = [], None
-    if manifest_file or there.exists():
-        expected = _read(there)
-        known.append(Known(expected.log, there.name))
+    try:
+        exported = LogFiles(files)
+    except UnreadableFileError as error:
+        raise click.ClickException(str(error)) from None
 
-    async def run(database: Database) -> Tree:
+    async def run(database: Database) -> TreeHead:
         await prepare(database)
         with telling(_told) as tell:
             try:
-                return await import_file(database, file, known, expected, tell)
-            except ImportRefusedError as error:
-                raise click.ClickException(f"{file}: {error}") from None
+                return await import_files(database, exported, known, tell)
+            except UnreadableFileError as error:
+                raise click.ClickException(str(error)) from None
 
-    tree = with_database(run, stopped="Interrupted: nothing was kept")
-    compared = f"as {' and '.join(one.source for one in known)} says" if known else "with nothing to compare it with"
-    click.echo(f"{tree.size:,} events; the root is {tree.root}, {compared}")
-
-
-def _read(path: Path) -> Manifest:
-    try:
-        return manifest.decode(path.read_bytes())
-    except msgspec.DecodeError as error:
-        raise click.ClickException(f"{path}: {error}") from None
+    head = with_database(run, stopped="Interrupted: nothing was kept")
+    heads = len(known) + len(exported.heads)
+    against = "which no manifest or checkpoint was there to confirm" if not heads else "as was known of it"
+    click.echo(f"{head.size:,} events; the root is {head.root.hex()}, {against}")
 
 
 def _told(progress: Progress) -> Told:
-    total = round(progress.count * progress.size / progress.read)
-    return Told("import", how_far(progress.count, total, progress.rate, progress.eta), progress.read, progress.size)
+    eta = (progress.target - progress.position) / progress.rate if progress.rate else None
+    far = how_far(progress.position, progress.target, progress.rate, eta)
+    return Told("import", far, progress.position, progress.target)

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.support.http import Contract
-from tests.support.service import InProcess
+from tests.support.service import InProcess, migrate
 
 
 def judged(running: InProcess) -> InProcess:
@@ -23,6 +23,14 @@ def contract_of(running: InProcess) -> Contract:
 async def service(database_url: str) -> AsyncIterator[InProcess]:
     """The service over an empty database of either kind."""
     async with InProcess.over(database_url) as running:
+        yield judged(running)
+
+
+@pytest.fixture
+async def owned(database_url: str) -> AsyncIterator[InProcess]:
+    """The service over an empty database of either kind, under the role that owns the schema: it can rebuild."""
+    await migrate(database_url)
+    async with InProcess.over_as_it_is(database_url) as running:
         yield judged(running)
 
 

@@ -227,7 +227,8 @@ async def test_until_its_table_can_tell_it_says_when_to_come_again_and_all_else_
         assert answer.headers["log-position"] == "1"
     check_problem(await service.client.get("/activity"), 503, "projection-not-ready")
     assert len((await service.client.get("/items?min_position=1")).json()) == 1
-    await rebuild(service.services.database, ACTIVITY, Options())
+    async with service.owner() as owner:
+        await rebuild(owner, ACTIVITY, Options())
     assert [day["created"] for day in (await service.client.get("/activity")).json()] == [1]
 
 

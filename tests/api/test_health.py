@@ -20,7 +20,8 @@ async def execute(service: InProcess, statement: Any) -> None:
         with connection.begin():
             connection.execute(statement)
 
-    await service.services.database.write(work)
+    async with service.owner() as owner:
+        await owner.write(work)
 
 
 async def why_not_ready(service: InProcess) -> str:

@@ -212,7 +212,7 @@ async def test_of_two_clients_with_the_same_tag_exactly_one_wins(shared: InProce
 
 async def test_of_two_clients_at_two_processes_exactly_one_wins(shared: InProcess) -> None:
     url = shared.services.database.url.render_as_string(hide_password=False)
-    async with InProcess.over(url) as other:
+    async with InProcess.over_as_it_is(url) as other:
         await race(shared, other, await create(shared), 40)
     await assert_log_and_projection_agree(shared.services.database)
 

@@ -211,12 +211,12 @@ async def test_the_tree_has_the_event_that_it_proves(proving: InProcess) -> None
 
 
 async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -> None:
-    database = signing.services.database
     await checkpoint(signing)
-    await tamper(database, "UPDATE events SET actor = 'eve' WHERE position = 7")
-    check_problem(await signing.client.get("/log/proof/7"), 500, "log-changed")
-    await get(signing, "/log/proof/8")  # the hashes are what they were
-    await tamper(database, covered_up=True)
+    async with signing.owner() as owner:
+        await tamper(owner, "UPDATE events SET actor = 'eve' WHERE position = 7")
+        check_problem(await signing.client.get("/log/proof/7"), 500, "log-changed")
+        await get(signing, "/log/proof/8")  # the hashes are what they were
+        await tamper(owner, covered_up=True)
     await create(signing, 1)
     for path in ("checkpoint", "proof/7", "proof/301", "consistency?from=7"):
         problem = check_problem(await signing.client.get(f"/log/{path}"), 500, "log-changed")

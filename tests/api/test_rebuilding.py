@@ -18,6 +18,12 @@ from tests.support.service import InProcess
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 
 
+@pytest.fixture
+def service(owned: InProcess) -> InProcess:
+    """The service under the role that owns the schema: it can rebuild."""
+    return owned
+
+
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, its processes are waited for."""

@@ -16,6 +16,7 @@ from commands.item import DeletedItem, DeleteItem, LiveItem
 from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.log import lock_head, read_all
+from tests.eventstore.recording import opened
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
 
@@ -129,13 +130,14 @@ _POISON = {
 }
 
 
-async def test_a_poison_command_does_not_fail_its_neighbours(database: Database) -> None:
+async def test_a_poison_command_does_not_fail_its_neighbours(database: Database, database_url: str) -> None:
     def lay_poison(connection: Connection) -> None:
         with connection.begin():
             for statement in _POISON[connection.dialect.name]:
                 connection.exec_driver_sql(statement)
 
-    await database.write(lay_poison)
+    async with opened(database_url) as owner:
+        await owner.write(lay_poison)
     names = ["poison" if n in (7, 20) else f"Pen {n}" for n in range(64)]
     async with writing(database) as writer:
         outcomes = await asyncio.gather(*(create(writer, name) for name in names), return_exceptions=True)

@@ -34,7 +34,10 @@ def stand_in(tmp_path: Path) -> str:
 def printed_otherwise(page: Path, database_url: str, path: str) -> list[tuple[str, str, str]]:
     asyncio.run(migrate(database_url))
     text = page.read_text()
-    with tempfile.TemporaryDirectory() as home, serving(database_url, environment=prepare(home, text)) as server:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        serving(database_url, as_owner=True, environment=prepare(home, text)) as server,
+    ):
         environment = at_home(home, database_url, path)
         ran = [(step, run(step, server.port, environment)) for step in steps(text)]
     assert len(ran) > 3

@@ -1,12 +1,16 @@
 """The databases themselves refuse to change history, and the read engine changes nothing at all."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import Database
 from eventstore.errors import UnavailableError
-from tests.eventstore.recording import created, execute, record, tables
+from tests.eventstore.recording import created, execute, opened, record, tables
+from tests.support.service import migrate
 
 COLUMNS = (
     "position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, fingerprint, "
@@ -15,6 +19,7 @@ COLUMNS = (
 #: Event 1 as someone would like it to have been: same position, or another position and the same version.
 SAME_POSITION = f"SELECT {COLUMNS.replace('data', repr('{}'))} FROM events WHERE position = 1"
 SAME_VERSION = SAME_POSITION.replace("position, item_id", "99, item_id").replace("command_id", "'other'")
+SAME_COMMAND = SAME_POSITION.replace("position, item_id", "99, 99")
 
 CHANGES = [
     "UPDATE events SET data = '{}'",
@@ -30,6 +35,7 @@ SQLITE_CHANGES = [
     "UPDATE OR REPLACE events SET position = 1 WHERE position = 2",
     f"INSERT OR REPLACE INTO events ({COLUMNS}) {SAME_POSITION}",
     f"INSERT OR REPLACE INTO events ({COLUMNS}) {SAME_VERSION}",
+    f"INSERT OR REPLACE INTO events ({COLUMNS}) {SAME_COMMAND}",
     f"REPLACE INTO events ({COLUMNS}) {SAME_POSITION}",
 ]
 POSTGRES_CHANGES = [
@@ -68,6 +74,19 @@ async def test_the_database_refuses_to_change_history(database: Database, role: 
         with pytest.raises(DBAPIError, match="events is append-only"):
             await execute(database, *prelude, change)
         assert await tables(database) == before, change
+
+
+async def test_a_sqlite_file_refuses_it_whoever_opens_it(sqlite_url: str) -> None:
+    await migrate(sqlite_url)
+    async with opened(sqlite_url) as database:
+        await record(database, [created(1), created(2)])
+        before = await tables(database)
+        # As the sqlite3 shell does, without the settings that connections of ours have.
+        with closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)) as shell:
+            for change in SQLITE_CHANGES:
+                with pytest.raises(sqlite3.IntegrityError, match="events is append-only"):
+                    shell.execute(change)
+        assert await tables(database) == before
 
 
 async def test_the_read_engine_can_not_write(database: Database) -> None:

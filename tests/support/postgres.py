@@ -21,6 +21,10 @@ from sqlalchemy.engine import make_url
 StopMode = Literal["smart", "fast", "immediate"]
 
 DEFAULT_VERSION: Final = "18"
+#: The role that the service runs under, on every server; whoever migrates a database gives it its rights there.
+SERVICE_ROLE: Final = "service"
+#: The superuser, who owns all that is made.
+_OWNER: Final = "postgres"
 
 # The server outlives a killed test process unless someone watches. This shell holds the reading end of a pipe whose
 # only writing end is in our process: however that ends, the read returns, the server stops and its files go.
@@ -79,13 +83,16 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and make its data directory first where there is none."""
-        if self._home is None:
+        fresh = self._home is None
+        if fresh:
             try:
                 self._create()
             except BaseException:
                 self.close()
                 raise
         self._pg_ctl("start", "--log", str(self._directory / "log"))
+        if fresh and self._data is None:
+            self.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN")
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server and keep its data; "immediate" is a crash, which the next start recovers from."""
@@ -227,3 +234,20 @@ def _free_port() -> int:
                 continue
             return port
     raise RuntimeError("no free port on 127.0.0.1")
+
+
+def as_service(url: str) -> str:
+    """Give the URL by which the service reaches a database. On SQLite it is the one that there is."""
+    return _by(SERVICE_ROLE, url)
+
+
+def as_owner(url: str) -> str:
+    """Give the URL by which its owner reaches a database, who may do anything. SQLite's is the one that there is."""
+    return _by(_OWNER, url)
+
+
+def _by(role: str, url: str) -> str:
+    named = make_url(url)
+    if named.get_backend_name() != "postgresql":
+        return url
+    return named.set(username=role).render_as_string(hide_password=False)

@@ -25,7 +25,11 @@ from api.context import Services
 from api.patience import PatientProtocol
 from api.secret import SecretUrl
 from api.settings import Settings
+from eventstore.database import Database
 from eventstore.engine import open_database
+from eventstore.postgresql import PostgresDatabase
+from migrations.rights import grant
+from tests.support.postgres import SERVICE_ROLE, as_owner, as_service
 
 ITEMLEDGER = Path(sys.executable).parent / "itemledger"
 
@@ -41,8 +45,15 @@ class InProcess:
     @classmethod
     @asynccontextmanager
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
-        """Run the application over `database_url`, its schema brought to head."""
+        """Run the application over `database_url`, its schema brought to head, under the role that the service has."""
         await migrate(database_url)
+        async with cls.over_as_it_is(as_service(database_url), **settings) as running:
+            yield running
+
+    @classmethod
+    @asynccontextmanager
+    async def over_as_it_is(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
+        """Run the application over a database whose schema is at head, under the role that `database_url` names."""
         chosen = Settings(database_url=SecretUrl(database_url), **settings)
         async with run(chosen) as services:
 
@@ -55,6 +66,15 @@ class InProcess:
                 transport = httpx.ASGITransport(app, raise_app_exceptions=True)
                 async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                     yield cls(app, services, client)
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[Database]:
+        """Open the database as its owner does, to do behind the service's back what the service may not."""
+        database = open_database(as_owner(self.services.database.url.render_as_string(hide_password=False)))
+        try:
+            yield database
+        finally:
+            await database.dispose()
 
 
 class Listening:
@@ -110,10 +130,12 @@ async def started(app: Boundary) -> AsyncIterator[None]:
 
 
 async def migrate(database_url: str, down_to: str | None = None) -> None:
-    """Bring a database's schema to head, or down to an earlier revision."""
+    """Bring a database's schema to head and let the service's role use it, or down to an earlier revision."""
     database = open_database(database_url)
     if down_to is None:
         await database.write(migrations.upgrade)
+        if isinstance(database, PostgresDatabase):
+            await database.write(partial(grant, role=SERVICE_ROLE))
     else:
         await database.write(partial(migrations.downgrade, revision=down_to))
     await database.dispose()
@@ -128,14 +150,17 @@ class Server:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] = (str(ITEMLEDGER), "serve"),
+        as_owner: bool = False,
     ) -> None:
+        """Start it, on PostgreSQL under the service's role, or `as_owner` of the schema."""
+        url = database_url if as_owner else as_service(database_url)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A file, not a pipe: a pipe that nobody reads fills up and stops the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *arguments],
-            env={**outer_environment(), "DATABASE_URL": database_url, **(environment or {})},
+            env={**outer_environment(), "DATABASE_URL": url, **(environment or {})},
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that a kill reaches every worker
@@ -177,9 +202,9 @@ class Server:
 
 
 @contextmanager
-def serving(database_url: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(database_url: str, *arguments: str, **options: Any) -> Iterator[Server]:
     """Run `itemledger serve` over a database whose schema is at head (SQLite's is brought there by itself)."""
-    server = Server(database_url, *arguments, environment=environment)
+    server = Server(database_url, *arguments, **options)
     try:
         server.wait_until_ready()
         yield server

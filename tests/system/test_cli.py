@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import migrations
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import SERVICE_ROLE, PostgresServer
 from tests.support.service import ITEMLEDGER, free_port, outer_environment, serving
 
 
@@ -62,6 +62,19 @@ def test_migrate_says_from_where_to_where_and_does_nothing_the_second_time(datab
         assert (done.returncode, done.stdout, done.stderr) == (0, f"Schema: {before} -> {head}\n", "")
     with serving(database_url):
         pass  # it found the schema as it needs it
+
+
+def test_migrate_gives_the_service_its_rights(postgres_url: str, sqlite_url: str) -> None:
+    done = _run("migrate", "--grant", SERVICE_ROLE, DATABASE_URL=postgres_url)
+    first, *lines = done.stdout.splitlines()
+    assert (done.returncode, first) == (0, f"Schema: nothing -> {migrations.head()}")
+    assert "service may SELECT, INSERT: events, log_tiles, snapshots" in lines
+    with serving(postgres_url):
+        pass  # under that role
+    for url, role, words in ((postgres_url, "nobody", "no role 'nobody'"), (sqlite_url, SERVICE_ROLE, "no roles")):
+        refused = _run("migrate", "--grant", role, DATABASE_URL=url)
+        assert refused.returncode == 1
+        assert words in refused.stderr
 
 
 def test_serve_brings_an_sqlite_file_to_head_by_itself_in_a_directory_that_is_not_there(sqlite_url: str) -> None:

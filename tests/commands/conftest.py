@@ -1,0 +1,18 @@
+"""The writer works under the role that the service has."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstore.database import Database
+from tests.eventstore.recording import opened
+from tests.support.postgres import as_service
+from tests.support.service import migrate
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database of either kind with the schema at head; PostgreSQL's under the service's role."""
+    await migrate(database_url)
+    async with opened(as_service(database_url)) as database:
+        yield database
