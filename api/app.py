@@ -9,7 +9,20 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import activity, audit, description, events, items, observe, openapi, operations, projections, proofs, stream
+from api import (
+    activity,
+    audit,
+    description,
+    events,
+    exports,
+    items,
+    observe,
+    openapi,
+    operations,
+    projections,
+    proofs,
+    stream,
+)
 from api.auth.gate import Gate
 from api.auth.jwks import UnreadableKeysError, published_at
 from api.auth.key_ring import KeyRing
@@ -44,6 +57,7 @@ ROUTES = [
     *events.ROUTES,
     *audit.ROUTES,
     *stream.ROUTES,
+    *exports.ROUTES,
     *proofs.ROUTES,
     *projections.ROUTES,
     *operations.ROUTES,
@@ -116,7 +130,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     items=ItemReader(database),
                     activity=ActivityReader(database),
                     history=HistoryReader(database),
-                    checkpoints=Checkpoints(database, settings.log_key, settings.log_origin),
+                    checkpoints=Checkpoints(database, settings.log_key, settings.origin),
                     past=ItemHistory(database),
                     rebuilding=rebuilding,
                     feed=feed,

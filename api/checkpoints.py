@@ -11,8 +11,6 @@ from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from projections.batching import Batched
 
-#: The origin of a log that was given none.
-_NAMELESS = "localhost/log"
 #: Seconds that a checkpoint is given out, unless a newer one is asked for. Other processes' writes may lie behind it.
 _FRESH = 1.0
 
@@ -20,11 +18,11 @@ _FRESH = 1.0
 class Checkpoints:
     """Gives checkpoints of the log: the newest, or one of an earlier size."""
 
-    def __init__(self, database: Database, keys: LogKeys | None, origin: str | None) -> None:
-        """Sign with `keys`, whose name is then the log's; without any it is `origin`, or else one that says little."""
+    def __init__(self, database: Database, keys: LogKeys | None, origin: str) -> None:
+        """Sign with `keys`, whose name is then `origin`, the log's."""
         self._database = database
         self._keys = () if keys is None else keys.signers
-        self.origin = keys.origin if keys else origin or _NAMELESS
+        self.origin = origin
         self._latest: tuple[float, TreeHead] | None = None
         self._found = Batched(self._find)
 

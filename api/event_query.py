@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import replace
 
 from api.event_body import parse_time
+from api.export.formats import STREAMED
 from api.listing import link
 from api.query import MinPosition, wrong
 from commands.item import TEXT_PATTERN
@@ -40,16 +41,25 @@ _CorrelationId = Annotated[
 _CommandId = Annotated[
     _Text | UnsetType, Meta(description="Only events of this command", examples=["1a20a323001d0060f3b4400000003"])
 ]
+_Before = Annotated[
+    Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
+    Meta(description="Only events before this position", examples=[1000]),
+]
+_From = Annotated[
+    _Time | UnsetType,
+    Meta(description="Only events recorded at this time or later (RFC 3339)", examples=["2026-11-23T00:00:00Z"]),
+]
+_To = Annotated[
+    _Time | UnsetType,
+    Meta(description="Only events recorded at this time or before", examples=["2026-11-24T08:00:00.5+01:00"]),
+]
 
 
 class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Which part of a list that is in the order of positions, in which direction, and which page of it."""
 
     after: _After = 0
-    before: Annotated[
-        Annotated[int, Meta(ge=0, le=END, extra_json_schema=_INT64)] | UnsetType,
-        Meta(description="Only events before this position", examples=[1000]),
-    ] = UNSET
+    before: _Before = UNSET
     sort: Annotated[
         Literal["position", "-position"],
         Meta(description="The order: as it happened, or with `-` the newest first", examples=["-position"]),
@@ -64,7 +74,7 @@ class RangeQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
     def range(self) -> Filter:
         """Give the positions asked for."""
-        return Filter(after=self.after) if self.before is UNSET else Filter(after=self.after, before=self.before)
+        return _between(self)
 
     def links(self, path: str, following: int | None) -> bytes:
         """Write the `Link` header (RFC 8288): to the first page, and to the one that goes on at `following`."""
@@ -85,14 +95,8 @@ class EventQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defau
     actor: _Actor = UNSET
     correlation_id: _CorrelationId = UNSET
     command_id: _CommandId = UNSET
-    from_: Annotated[
-        _Time | UnsetType,
-        Meta(description="Only events recorded at this time or later (RFC 3339)", examples=["2026-11-23T00:00:00Z"]),
-    ] = field(default=UNSET, name="from")
-    to: Annotated[
-        _Time | UnsetType,
-        Meta(description="Only events recorded at this time or before", examples=["2026-11-24T08:00:00.5+01:00"]),
-    ] = UNSET
+    from_: _From = field(default=UNSET, name="from")
+    to: _To = UNSET
 
     def filter(self) -> Filter:
         """Give what is asked for but times. Raises Problem (400)."""
@@ -100,8 +104,7 @@ class EventQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defau
 
     def times(self) -> dict[str, int]:
         """Give the times asked for, as HistoryReader.page takes them. Raises Problem (400)."""
-        asked = (("since", "from", self.from_), ("until", "to", self.to))
-        return {name: time(parameter, text) for name, parameter, text in asked if text is not UNSET}
+        return _times(self)
 
 
 class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -117,6 +120,35 @@ class StreamQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     def filter(self) -> Filter:
         """Give what is asked for. Raises Problem (400)."""
         return _chosen(self, Filter(after=self.after))
+
+
+class ExportQuery(StreamQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which events, and in which format."""
+
+    before: _Before = UNSET
+    from_: _From = field(default=UNSET, name="from")
+    to: _To = UNSET
+    format: Annotated[
+        Annotated[str, Meta(extra_json_schema={"enum": [format.name for format in STREAMED]})] | UnsetType,
+        Meta(description="The format, whatever `Accept` says", examples=["jsonl"]),
+    ] = UNSET
+
+    def filter(self) -> Filter:
+        """Give what is asked for but times. Raises Problem (400)."""
+        return _chosen(self, _between(self))
+
+    def times(self) -> dict[str, int]:
+        """Give the times asked for, as HistoryReader.page takes them. Raises Problem (400)."""
+        return _times(self)
+
+
+def _between(query: RangeQuery | ExportQuery) -> Filter:
+    return Filter(after=query.after) if query.before is UNSET else Filter(after=query.after, before=query.before)
+
+
+def _times(query: EventQuery | ExportQuery) -> dict[str, int]:
+    asked = (("since", "from", query.from_), ("until", "to", query.to))
+    return {name: time(parameter, text) for name, parameter, text in asked if text is not UNSET}
 
 
 def _chosen(query: EventQuery | StreamQuery, between: Filter) -> Filter:

@@ -65,6 +65,12 @@ RESPONSE_HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "const": "true"},
         "example": "true",
     },
+    "Content-Disposition": {
+        "description": "What to call the answer as a file (RFC 6266)",
+        "required": True,
+        "schema": {"type": "string"},
+        "example": 'attachment; filename="events.jsonl"',
+    },
     "X-Accel-Buffering": {
         "description": "Asks proxies to pass the answer on as it comes",
         "required": True,

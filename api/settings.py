@@ -90,6 +90,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     #: The least severe lines that are logged; those on who was refused, and on who read the history, always are.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @property
+    def origin(self) -> str:
+        """The log's name in the world: its key's, or the one it was given, or one that says little."""
+        return self.log_key.origin if self.log_key else self.log_origin or "localhost/log"
+
 
 def variable(field: str) -> str:
     """Give the name of the environment variable that `field` is read from."""

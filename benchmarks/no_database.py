@@ -64,7 +64,7 @@ async def _services() -> AsyncIterator[Services]:
         items=ItemReader(database),
         activity=ActivityReader(database),
         history=HistoryReader(database),
-        checkpoints=Checkpoints(database, None, None),
+        checkpoints=Checkpoints(database, None, "localhost/log"),
         past=ItemHistory(database),
         rebuilding=Rebuilding(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),

@@ -4,7 +4,7 @@ The log only grows: as of a position, whatever is asked of it has the same answe
 ended when it was asked sees one moment without a transaction, and knows which answers can still change.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -102,15 +102,36 @@ class HistoryReader:
         end = moment.position + 1
         # Nothing that is still to come can be among them:
         closed = chosen.before <= end or (until is not None and until < moment.recorded_at)
-        chosen = replace(
-            chosen, after=max(chosen.after, moment.before_since), before=min(chosen.before, end, moment.until + 1)
-        )
+        chosen = _within(chosen, moment)
         looked_at = await self._look(chosen, newest_first)
         events = await self._events(_up_to(looked_at, chosen, newest_first), limit, newest_first)
         last = events[-1].position if len(events) == limit else looked_at
         if last == (chosen.after + 1 if newest_first else chosen.before - 1) and (newest_first or closed):
             last = None  # there is nothing behind it, nor ever will be
         return HistoryPage(moment.position, events, last, closed or (last is not None and not newest_first))
+
+    async def position(self) -> int:
+        """Give the log's position."""
+        return (await self._moment(None, None)).position
+
+    async def bounds(self, chosen: Filter, *, since: int | None = None, until: int | None = None) -> Filter:
+        """Give `chosen`, with times as `page` takes them, between two positions: at most up to where the log is now."""
+        return _within(chosen, await self._moment(since, until))
+
+    async def pages(self, chosen: Filter, size: int) -> AsyncIterator[Sequence[StoredEvent]]:
+        """Read all of the events `chosen`, in position order, at most `size` of them a page.
+
+        No transaction is open between two pages, and each looks at a bounded number of events.
+        """
+        while chosen.after + 1 < chosen.before:
+            looked_at = await self._look(chosen, newest_first=False)
+            events = await self._events(_up_to(looked_at, chosen, newest_first=False), size)
+            if events:
+                yield events
+            last = events[-1].position if len(events) == size else looked_at
+            if last is None:
+                return
+            chosen = replace(chosen, after=last)
 
     async def _moment(self, since: int | None, until: int | None) -> _Moment:
         if since is None and until is None:
@@ -127,6 +148,11 @@ class HistoryReader:
     async def _events(self, chosen: Filter, limit: int, newest_first: bool = False) -> list[StoredEvent]:
         rows = await self._database.read(*selection(chosen, limit, newest_first=newest_first))
         return [StoredEvent(*tuple(row)) for row in rows]
+
+
+def _within(chosen: Filter, moment: _Moment) -> Filter:
+    end = min(moment.position, moment.until) + 1
+    return replace(chosen, after=max(chosen.after, moment.before_since), before=min(chosen.before, end))
 
 
 def _up_to(position: int | None, chosen: Filter, newest_first: bool) -> Filter:

@@ -19,7 +19,7 @@ _FORMULA = (*_SIGNS, *(chr(ord(sign) + 0xFEE0) for sign in _SIGNS), "\t", "\r", 
 class CsvEncoder:
     """See formats.Encoder."""
 
-    def __init__(self, resumed: bool) -> None:
+    def __init__(self, origin: str, resumed: bool) -> None:
         pass
 
     def begin(self) -> bytes:

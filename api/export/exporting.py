@@ -4,19 +4,19 @@ Positions never change, so what is read later is what would have been read at fi
 database from clearing away what it replaces meanwhile: SQLite's write-ahead log, PostgreSQL's dead rows.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from time import monotonic
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection
 
-from api.export.formats import Encoder, Format
+from api.export.formats import Encoder
 from api.export.manifest import Manifest, Order, Tree
 from api.export.target import File, Plan, Target
-from eventstore import history, log, merkle
+from eventstore import log, merkle
 from eventstore.database import Database
-from eventstore.history import Filter, StoredEvent
+from eventstore.history import Filter
+from eventstore.history_reader import HistoryReader
 
 #: Events of one page.
 _PAGE = 2_000
@@ -39,34 +39,36 @@ class Progress(Struct, frozen=True):
 Tell = Callable[[Progress], None]
 
 
-async def plan(database: Database, order: Order, chosen: Filter) -> Plan:
-    """Settle what an export is of: `chosen` as of now, whatever is appended meanwhile. Raises UnavailableError."""
-    head = await database.view(log.read_head)
-    until = msgspec.structs.replace(chosen, before=min(chosen.before, head.position + 1))
-    return Plan(order, until, Tree(head.position, merkle.root(head.frontier).hex()))
+async def plan(
+    database: Database, order: Order, chosen: Filter, *, since: int | None = None, until: int | None = None
+) -> Plan:
+    """Settle what an export is of: `chosen`, recorded from `since` to `until`, whatever is appended from now on.
 
-
-async def export_file(
-    database: Database, format: Format, order: Order, chosen: Filter, file: File, tell: Tell
-) -> Manifest:
-    """Export what `chosen` says into `file`, from where it was left, and give its manifest.
-
-    However it is interrupted, a later call with the file opened anew goes on. Raises UnavailableError, OSError.
+    Times are in microseconds since the epoch, both included. Raises UnavailableError.
     """
-    if file.plan is None:
-        file.begin(await plan(database, order, chosen))
+    head = await database.view(log.read_head)
+    bounds = await HistoryReader(database).bounds(chosen, since=since, until=until)
+    so_far = msgspec.structs.replace(bounds, before=min(bounds.before, head.position + 1))
+    return Plan(order, so_far, Tree(head.position, merkle.root(head.frontier).hex()))
+
+
+async def export_file(database: Database, encoder: Callable[[bool], Encoder], file: File, tell: Tell) -> Manifest:
+    """Export what `file` is planned to be of, from where it was left, and give its manifest.
+
+    `encoder` makes one that goes on behind events written before, or does not. However this is interrupted, a later
+    call with the file opened anew goes on. Raises UnavailableError, OSError.
+    """
     assert file.plan is not None
-    encoder = format.encoder(file.written.count > 0)
+    encoding = encoder(file.written.count > 0)
     try:
-        await _export(database, encoder, file.plan.chosen, file, tell)
+        await _export(database, encoding, file.plan.chosen, file, tell)
     finally:
         file.note()
-    return file.finish(encoder.end())
+    return file.finish(encoding.end())
 
 
-async def export_stream(database: Database, format: Format, chosen: Filter, target: Target, tell: Tell) -> None:
-    """Export what `chosen` says into a stream. Raises UnavailableError, OSError."""
-    encoder = format.encoder(False)
+async def export_stream(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:
+    """Export `chosen`, which is between two positions, into a stream. Raises UnavailableError, OSError."""
     await _export(database, encoder, chosen, target, tell)
     target.write(encoder.end())
 
@@ -78,19 +80,8 @@ async def _export(database: Database, encoder: Encoder, chosen: Filter, target: 
     if not written.bytes:
         target.write(encoder.begin())
     end, began = chosen.before - 1, monotonic()
-    async for events in pages(database, chosen, _PAGE):
+    async for events in HistoryReader(database).pages(chosen, _PAGE):
         target.write(encoder.page(events), events)
         position = events[-1].position
         rate = (position - chosen.after) / max(monotonic() - began, 1e-6)
         tell(Progress(target.written.count, position, end, round(rate), (end - position) / rate if rate else None))
-
-
-async def pages(database: Database, chosen: Filter, size: int) -> AsyncIterator[list[StoredEvent]]:
-    """Read the events `chosen`, in position order, at most `size` of them a page. Raises UnavailableError."""
-
-    def read(connection: Connection) -> list[StoredEvent]:
-        return list(history.read(connection, chosen, size))
-
-    while events := await database.view(read):
-        yield events
-        chosen = msgspec.structs.replace(chosen, after=events[-1].position)

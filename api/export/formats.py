@@ -5,8 +5,10 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from api.export.cloud_events import CloudEventsEncoder
 from api.export.csv_rows import CsvEncoder
 from api.export.json_lines import JsonLinesEncoder
+from api.export.parquet import ParquetEncoder
 from eventstore.history import StoredEvent
 
 
@@ -32,14 +34,20 @@ class Format(Struct, frozen=True):
     name: str
     #: The first is what an answer of this format is sent as; the others ask for it as well.
     media_types: tuple[str, ...]
-    #: Makes an encoder for one export; its argument says whether that goes on behind events written before.
-    encoder: Callable[[bool], Encoder]
+    #: Makes an encoder for one export of the log that has the name given, which goes on behind events written before or
+    #: does not. Raises MissingExtraError.
+    encoder: Callable[[str, bool], Encoder]
     #: Whether a file of it can be gone on with where it was left.
     resumable: bool = True
+    #: Whether it comes in pieces that are quickly made, so that a service can give it beside all else.
+    streamed: bool = True
 
 
 FORMATS: tuple[Format, ...] = (
     Format("jsonl", ("application/jsonl", "application/x-ndjson"), JsonLinesEncoder),
     Format("csv", ("text/csv",), CsvEncoder),
+    Format("cloudevents", ("application/cloudevents-batch+json",), CloudEventsEncoder),
+    Format("parquet", ("application/vnd.apache.parquet",), ParquetEncoder, resumable=False, streamed=False),
 )
+STREAMED = [format for format in FORMATS if format.streamed]
 BY_NAME = {format.name: format for format in FORMATS}

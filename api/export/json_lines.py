@@ -13,7 +13,7 @@ _encoder = msgspec.json.Encoder()
 class JsonLinesEncoder:
     """See formats.Encoder."""
 
-    def __init__(self, resumed: bool) -> None:
+    def __init__(self, origin: str, resumed: bool) -> None:
         pass
 
     def begin(self) -> bytes:

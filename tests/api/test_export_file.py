@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from api.export.target import File, TargetError
 from eventstore import history
 from eventstore.database import Database
 from eventstore.history import Filter
+from eventstore.history_reader import HistoryReader
 from tests.eventstore.recording import changed, created, record
 from tests.support.fold import root_of
 
@@ -46,9 +48,11 @@ async def export(
     from_scratch: bool = False,
     **asked: int,
 ) -> Manifest:
-    order = Order(format.name, dict(asked))
+    order, chosen = Order(format.name, dict(asked)), Filter(**asked)  # type: ignore[arg-type]
     with File.opened(path, order, from_scratch=from_scratch, resumable=format.resumable) as file:
-        return await export_file(database, format, order, Filter(**asked), file, tell)  # type: ignore[arg-type]
+        if file.plan is None:
+            file.begin(await exporting.plan(database, order, chosen))
+        return await export_file(database, partial(format.encoder, "localhost/log"), file, tell)
 
 
 async def lines_of(database: Database, chosen: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
@@ -107,7 +111,7 @@ async def test_what_is_appended_meanwhile_is_not_in_it(database: Database, tmp_p
     with File.opened(path, order, from_scratch=False) as file:
         file.begin(await exporting.plan(database, order, Filter()))
         await record(database, [created(EVENTS + 1)])
-        made = await export_file(database, JSONL, order, Filter(), file, lambda _: None)
+        made = await export_file(database, partial(JSONL.encoder, ""), file, lambda _: None)
     assert (path.read_bytes(), made.log.root, made.count) == (expected, tree, EVENTS)
 
 
@@ -155,7 +159,8 @@ async def test_after_a_crash_it_goes_on_behind_what_was_noted(
                 raise RuntimeError
 
         monkeypatch.setattr(file, "note", lambda: None if seen else note())
-        await export_file(database, JSONL, order, Filter(), file, crash)
+        file.begin(await exporting.plan(database, order, Filter()))
+        await export_file(database, partial(JSONL.encoder, ""), file, crash)
     resumed: list[Progress] = []
     await export(database, path, tell=resumed.append)
     assert resumed[0].count == (noted + 1) * 7
@@ -220,8 +225,8 @@ async def test_a_file_is_written_by_one_at_a_time(database: Database, tmp_path: 
 
 async def test_no_transaction_is_open_between_two_pages(database: Database) -> None:
     await fill(database)
-    held = [await database.write(_held_back) async for _ in exporting.pages(database, Filter(), 7)]
-    assert held == [0] * 6
+    pages = HistoryReader(database).pages(Filter(before=EVENTS + 1), 7)
+    assert [await database.write(_held_back) async for _ in pages] == [0] * 6
 
 
 def _held_back(connection: Connection) -> object:

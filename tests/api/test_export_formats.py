@@ -1,18 +1,26 @@
 """Events in the formats of an export: nothing is lost, and nothing in it is more than text to whoever opens it."""
 
 import csv
-from io import StringIO
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from io import BytesIO, StringIO
 
 import msgspec
+import pyarrow.parquet
 import pytest
+from cloudevents.core.formats.json import JSONFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.event_body import EventDocument, document, stored
+from api.export import parquet
+from api.export.cloud_events import CloudEventsEncoder
 from api.export.csv_rows import CsvEncoder
 from api.export.json_lines import JsonLinesEncoder
+from api.export.parquet import MissingExtraError, ParquetEncoder
 from eventstore.history import StoredEvent
-from tests.support.stored import STORED_EVENTS
+from tests.support.stored import STORED_EVENTS, whole_log
 
 FEW_EVENTS = st.lists(STORED_EVENTS, min_size=1, max_size=5)
 #: What a spreadsheet may take for the beginning of a formula, or for the end of a cell that has one.
@@ -25,7 +33,7 @@ def rows_of(text: bytes) -> list[list[str]]:
 
 @given(FEW_EVENTS)
 def test_each_line_of_jsonl_is_an_event_s_document_and_nothing_else(events: list[StoredEvent]) -> None:
-    encoder = JsonLinesEncoder(False)
+    encoder = JsonLinesEncoder("localhost/log", False)
     text = encoder.begin() + encoder.page(events) + encoder.end()
     assert text == b"".join(msgspec.json.encode(document(event)) + b"\n" for event in events)
     assert [stored(msgspec.json.decode(line, type=EventDocument)) for line in text.splitlines()] == events
@@ -33,7 +41,7 @@ def test_each_line_of_jsonl_is_an_event_s_document_and_nothing_else(events: list
 
 @given(FEW_EVENTS)
 def test_csv_holds_every_value_and_no_cell_that_a_spreadsheet_would_run(events: list[StoredEvent]) -> None:
-    encoder = CsvEncoder(False)
+    encoder = CsvEncoder("localhost/log", False)
     header, *rows = rows_of(encoder.begin() + encoder.page(events) + encoder.end())
     assert tuple(header) == EventDocument.__struct_fields__
     for event, row in zip(events, rows, strict=True):
@@ -47,6 +55,68 @@ def test_csv_holds_every_value_and_no_cell_that_a_spreadsheet_would_run(events: 
 @pytest.mark.parametrize("actor", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "'=1"])
 def test_what_begins_like_a_formula_gets_an_apostrophe_in_front(actor: str) -> None:
     event = StoredEvent(1, 1, 1, "item.created.v1", "{}", 0, actor, "a", 0, bytes(32), None, None, bytes(32))
-    ((*_, after),) = [rows_of(CsvEncoder(False).page([event]))]
+    ((*_, after),) = [rows_of(CsvEncoder("localhost/log", False).page([event]))]
     assert after[5] == f"'{actor}"
-    assert b"\r\n" in CsvEncoder(False).page([event])
+    assert b"\r\n" in CsvEncoder("localhost/log", False).page([event])
+
+
+def test_each_cloud_event_is_one_to_its_own_sdk_and_holds_the_event() -> None:
+    events = whole_log(7)
+    first, second = CloudEventsEncoder("log.example/items", False), CloudEventsEncoder("log.example/items", True)
+    text = first.begin() + first.page(events[:2]) + first.page(events[2:5]) + second.page(events[5:]) + second.end()
+    batch = json.loads(text)
+    assert len(text.splitlines()) == len(events) + 2
+    for event, sent in zip(events, batch, strict=True):
+        taken = JSONFormat().read(None, json.dumps(sent))  # raises where it is none
+        assert (taken.get_specversion(), taken.get_datacontenttype()) == ("1.0", "application/json")
+        assert (taken.get_source(), taken.get_id()) == ("//log.example/items", str(event.position))
+        assert (taken.get_type(), taken.get_subject()) == (event.type, f"items/{event.item_id}")
+        assert taken.get_time() == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.recorded_at)
+        assert taken.get_data() == json.loads(event.data)
+        assert taken.get_extension("sequence") == f"{event.position:019}"
+        assert taken.get_extension("correlationid") == event.correlation_id
+        assert taken.get_extension("leafhash") == event.leaf_hash.hex()
+        assert not {"traceparent", "causationid"} & sent.keys()
+        assert None not in sent.values()
+
+
+def test_an_empty_batch_of_cloud_events_is_an_empty_array() -> None:
+    encoder = CloudEventsEncoder("Größe und mehr", False)
+    assert json.loads(encoder.begin() + encoder.end()) == []
+    page = CloudEventsEncoder("Größe und mehr", False).page(whole_log(1))
+    assert json.loads(page)["source"] == "//Gr%C3%B6%C3%9Fe%20und%20mehr"
+
+
+def test_parquet_holds_every_value_with_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_GROUP", 4)
+    events = whole_log(10)
+    encoder = ParquetEncoder("localhost/log", False)
+    parts = [
+        encoder.begin(),
+        encoder.page(events[:3]),
+        encoder.page(events[3:6]),
+        encoder.page(events[6:]),
+        encoder.end(),
+    ]
+    assert [bool(part) for part in parts] == [True, False, True, True, True]
+    file = pyarrow.parquet.ParquetFile(BytesIO(b"".join(parts)))
+    assert file.num_row_groups == 2
+    table = file.read()
+    assert table.schema.names == list(EventDocument.__struct_fields__)
+    recorded_at = [datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.recorded_at) for event in events]
+    assert table.column("recorded_at").to_pylist() == recorded_at
+    rows = [msgspec.structs.asdict(event) for event in events]
+    for name in set(table.schema.names) - {"recorded_at"}:
+        assert table.column(name).to_pylist() == [row[name] for row in rows]
+
+
+def test_an_empty_parquet_file_has_its_columns() -> None:
+    encoder = ParquetEncoder("localhost/log", False)
+    table = pyarrow.parquet.read_table(BytesIO(encoder.begin() + encoder.end()))
+    assert (table.num_rows, table.schema.names) == (0, list(EventDocument.__struct_fields__))
+
+
+def test_without_pyarrow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"itemledger\[parquet\]"):
+        ParquetEncoder("localhost/log", False)

@@ -3,22 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from api import importing
+from api import log_file
 from api.export import manifest
-from api.export.exporting import export_file
+from api.export.exporting import export_file, plan
 from api.export.formats import BY_NAME
 from api.export.manifest import Manifest, Order, Tree
 from api.export.target import File
-from api.importing import ImportRefusedError, Known, import_file
+from api.importing import import_files
+from api.log_file import LogFiles
+from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
-from eventstore.errors import NotEmptyError, RefusedEventError
+from eventstore.errors import NotEmptyError, TamperedError
 from eventstore.history import Filter
+from eventstore.verify import Progress
 from tests.eventstore.recording import opened, tables
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.long_log import fill_long
@@ -30,7 +34,7 @@ SEED = 5
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_PAGE", 100)
+    monkeypatch.setattr(log_file, "_CHUNK", 100)
 
 
 @pytest.fixture
@@ -48,19 +52,17 @@ async def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def export(database: Database, path: Path) -> Manifest:
     order = Order("jsonl", {})
     with File.opened(path, order, from_scratch=False) as file:
-        return await export_file(database, BY_NAME["jsonl"], order, Filter(), file, lambda _: None)
+        file.begin(await plan(database, order, Filter()))
+        return await export_file(database, partial(BY_NAME["jsonl"].encoder, ""), file, lambda _: None)
 
 
-def manifest_of(path: Path) -> Manifest:
-    return manifest.decode(manifest.path_of(path).read_bytes())
-
-
-async def bring(database: Database, path: Path, known: Sequence[Known] | None = None, **options: Any) -> Tree:
-    """Import `path`; by default hold it against its manifest."""
-    expected = manifest_of(path)
-    known = [Known(expected.log, "the manifest")] if known is None else known
-    options.setdefault("tell", lambda _: None)
-    return await import_file(database, path, known, options.pop("manifest", expected), **options)
+async def bring(
+    database: Database,
+    *files: Path,
+    known: Sequence[TreeHead] = (),
+    tell: Callable[[Progress], None] = lambda _: None,
+) -> TreeHead:
+    return await import_files(database, LogFiles(files), known, tell)
 
 
 @asynccontextmanager
@@ -94,77 +96,77 @@ async def test_there_and_back_between_the_databases_everything_is_the_same(
         back = await bring(database, tmp_path / "second")
         await assert_log_and_projection_agree(database)
         assert await tables(database) == before
-    assert there == back == first.log == second.log
+    assert there == back == TreeHead(EVENTS, bytes.fromhex(first.log.root))
     assert first.sha256 == second.sha256
     assert await answers(sqlite_url) == await answers(postgres_url) == await answers(back_url)
 
 
-def changed_copy(path: Path, change: Callable[[list[bytes]], Sequence[bytes]]) -> Path:
+def changed_copy(path: Path, change: Callable[[list[bytes]], Sequence[bytes]], name: str = "copy") -> Path:
     """Give a copy of an export that somebody changed, with the manifest as it was."""
-    copy = path.with_name("copy.jsonl")
+    copy = path.with_name(name)
     copy.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
     manifest.path_of(copy).write_bytes(manifest.path_of(path).read_bytes())
     return copy
 
 
-#: Ways to change a file, and what is said then.
+#: Ways to change a file, and what is said then; test_log_file.py has more of them.
 WRONG_FILES: dict[Callable[[list[bytes]], Sequence[bytes]], str] = {
-    # A line that is gone, two that are swapped, one that is there twice.
-    lambda lines: [*lines[:299], *lines[300:]]: "Event 301 is refused: position 300 is due",
-    lambda lines: [*lines[:9], lines[10], lines[9], *lines[11:]]: "Event 11 is refused: position 10 is due",
-    lambda lines: lines[1:]: "Event 2 is refused: position 1 is due",
-    lambda lines: lines[:-1]: "it has 599 events, and not 600 as the manifest says",
-    lambda lines: [*lines, lines[-1]]: "Event 600 is refused: position 601 is due",
-    # What is no event.
-    lambda lines: [*lines[:-1], lines[-1][:40]]: "line 600 is cut off",
-    lambda lines: [lines[0], b"{}\n", *lines[2:]]: "line 2 is no event: Object missing required",
-    lambda lines: [lines[0], b"\n", *lines[1:]]: "line 2 is no event",
-    # What its hash tells, and what the file's hash alone tells: a space, and a fingerprint.
-    lambda lines: [lines[0].replace(b"Item", b"item"), *lines[1:]]: "Event 1 is refused: its leaf hash",
-    lambda lines: [lines[0].replace(b",", b", ", 1), *lines[1:]]: "its SHA-256 is ",
-    lambda lines: [*lines[:-1], lines[-1].replace(b'"fingerprint":"00', b'"fingerprint":"01')]: "its SHA-256 is ",
+    lambda lines: [*lines[:299], *lines[300:]]: "Position 300: position 301 comes where 300 should",
+    lambda lines: lines[1:]: "Position 1: position 2 comes where 1 should",
+    lambda lines: lines[:-1]: "Position 600: ",
+    lambda lines: [*lines[:-1], lines[-1][:40]]: "Position 600: its line is not an event",
+    lambda lines: [lines[0].replace(b"Item", b"item"), *lines[1:]]: "Position 1: it is not what its hash was made of",
+    # What no event's hash covers, the file's does.
+    lambda lines: [*lines[:-1], lines[-1].replace(b'"fingerprint":"00', b'"fingerprint":"01')]: "Position 600: ",
 }
 
 
 async def test_a_file_that_was_changed_is_refused_and_nothing_is_kept(database: Database, exported: Path) -> None:
     before = await tables(database)
     for change, message in WRONG_FILES.items():
-        with pytest.raises((ImportRefusedError, RefusedEventError)) as raised:
+        with pytest.raises(TamperedError) as raised:
             await bring(database, changed_copy(exported, change))
         assert str(raised.value).startswith(message)
         assert await tables(database) == before, message
 
 
-async def test_a_log_whose_root_is_another_is_refused(database: Database, exported: Path) -> None:
-    before, tree = await tables(database), manifest_of(exported).log
-    for wrong in (Tree(EVENTS, "0" * 64), Tree(EVENTS + 1, tree.root), Tree(250, tree.root)):
-        with pytest.raises(ImportRefusedError, match="as a checkpoint says"):
-            await bring(database, exported, [Known(tree, "the manifest"), Known(wrong, "a checkpoint")])
-    assert await tables(database) == before
-
-
-async def test_the_root_is_compared_at_each_size_that_is_known(
-    database: Database, exported: Path, sqlite_url: str
-) -> None:
-    shorter = changed_copy(exported, lambda lines: lines[:250])
-    async with migrated(sqlite_url.replace("itemledger.db", "shorter.db")) as other:
-        earlier = await import_file(other, shorter, [], None, lambda _: None)
-    assert earlier.size == 250
-    assert (await bring(database, exported, [Known(earlier, "a checkpoint")])).size == EVENTS
-
-
-async def test_nothing_is_brought_into_a_log_that_has_events(database: Database, exported: Path) -> None:
-    await bring(database, exported)
+async def test_a_log_that_is_not_what_was_known_of_it_is_refused(database: Database, exported: Path) -> None:
     before = await tables(database)
-    with pytest.raises(NotEmptyError, match="it has 600 events"):
-        await bring(database, exported)
+    for wrong in (TreeHead(EVENTS, bytes(32)), TreeHead(EVENTS + 1, bytes(32)), TreeHead(250, bytes(32))):
+        with pytest.raises(TamperedError, match="checkpoint"):
+            await bring(database, exported, known=[wrong])
     assert await tables(database) == before
+
+
+async def test_several_exports_are_brought_as_the_one_log_that_they_are(database: Database, exported: Path) -> None:
+    first, second = (
+        changed_copy(exported, part, name) for part, name in ((first_part, "first"), (second_part, "second"))
+    )
+    for copy in (first, second):
+        manifest.path_of(copy).unlink()
+    head = await bring(database, first, second)
+    assert head.root.hex() == manifest.decode(manifest.path_of(exported).read_bytes()).log.root
+    await assert_log_and_projection_agree(database)
+    with pytest.raises(NotEmptyError, match="it has 600 events"):
+        await bring(database, first, second)
+
+
+def first_part(lines: list[bytes]) -> list[bytes]:
+    return lines[:250]
+
+
+def second_part(lines: list[bytes]) -> list[bytes]:
+    return lines[250:]
 
 
 async def test_an_import_that_is_cancelled_leaves_nothing(database: Database, exported: Path) -> None:
     before = await tables(database)
     loop, under_way = asyncio.get_running_loop(), asyncio.Event()
-    task = asyncio.create_task(bring(database, exported, tell=lambda _: loop.call_soon_threadsafe(under_way.set)))
+
+    def begun(_: Progress) -> None:
+        loop.call_soon_threadsafe(under_way.set)
+
+    task = asyncio.create_task(bring(database, exported, tell=begun))
     await under_way.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -174,16 +176,8 @@ async def test_an_import_that_is_cancelled_leaves_nothing(database: Database, ex
 
 
 async def test_an_export_of_nothing_is_brought_as_nothing(database: Database, tmp_path: Path) -> None:
-    (tmp_path / "empty").write_bytes(b"")
-    tree = await import_file(database, tmp_path / "empty", [], None, lambda _: None)
-    assert tree.size == 0
-
-
-def test_lines_that_are_too_long_are_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_LONGEST", 10)
-    (tmp_path / "long").write_bytes(b"x" * 100 + b"\n")
-    with (tmp_path / "long").open("rb") as file, pytest.raises(ImportRefusedError, match="line 1 is cut off"):
-        list(importing._Reader(file))
+    await export(database, tmp_path / "empty")
+    assert (await bring(database, tmp_path / "empty")).size == 0
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:

@@ -23,6 +23,7 @@ SCOPES: dict[str, str] = {
     "GET /log/consistency": "events:read",
     "GET /audit/items/{item_id}": "events:read",
     "GET /events/stream": "events:read",
+    "GET /events/export": "events:export",
     "GET /projections": "projections:rebuild",
     "GET /projections/{name}": "projections:rebuild",
     "POST /projections/{name}/rebuild": "projections:rebuild",
