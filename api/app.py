@@ -48,6 +48,7 @@ from projections.activity import ActivityReader
 from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
 from projections.live import LiveProjections
+from projections.past_reader import PastReader
 from projections.rebuild import Options
 from projections.standing import standings
 
@@ -132,6 +133,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     history=HistoryReader(database),
                     checkpoints=Checkpoints(database, settings.log_key, settings.origin),
                     past=ItemHistory(database),
+                    past_items=PastReader(database),
                     rebuilding=rebuilding,
                     feed=feed,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),

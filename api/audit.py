@@ -4,18 +4,35 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from api.audit_body import ItemVersion, shown
-from api.audit_query import VersionQuery, moment
-from api.conditional import etag, kept_reply, page_etag
+from api.audit_query import PastQuery, VersionQuery, moment
+from api.conditional import IMMUTABLE, REVALIDATE, etag, kept_reply, page_etag
 from api.context import RequestContext, current
 from api.events import EVENT_EXAMPLE
 from api.item_body import Item, listed
 from api.listing import link
 from api.path import ITEM_ID, parse_item_id
-from api.problems import ITEM_NOT_FOUND, POSITION_NOT_REACHED, STORAGE_FULL
-from api.reply import Reply
+from api.problems import ITEM_NOT_FOUND, POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
+from api.reply import Reply, json_reply
 from api.routing import Answer, Route
 from api.scopes import Scope
 from commands.errors import ItemNotFoundError
+
+
+async def audit_items() -> Reply:
+    """List items as they were at a moment, a page at a time."""
+    request = current.get()
+    query: PastQuery = request.query
+    await request.wait_for(query.min_position)
+    as_of = await moment(query.as_of, request.services.history)
+    asked = query.at(as_of.position)
+    page = await request.services.past_items.page(
+        as_of.position, asked.filter(), asked.order(), asked.after(), asked.limit
+    )
+    if page is None:
+        raise Problem(PROJECTION_NOT_READY)
+    request.reflect(as_of.position)
+    link = (b"link", asked.links(request.path, page.next))
+    return json_reply(200, list(map(listed, page.items)), link, IMMUTABLE if as_of.final else REVALIDATE)
 
 
 async def audit_item(item_id: str) -> Reply:
@@ -61,6 +78,7 @@ async def _state(request: RequestContext, item_id: int) -> Reply:
     )
 
 
+_ITEM = {"id": 1, "name": "Fountain pen", "price": 24.5, "in_stock": True}
 _CREATED = {
     **EVENT_EXAMPLE,
     "changes": {
@@ -72,6 +90,21 @@ _CREATED = {
 _READING = (POSITION_NOT_REACHED, STORAGE_FULL)
 
 ROUTES = [
+    Route(
+        "GET",
+        "/audit/items",
+        audit_items,
+        summary="List items as they were at a moment",
+        description="What `/items` answered when the log was at that position, or at that time; filters, order and "
+        "pages are the same. Without `as_of` the moment is now. `Log-Position` is the position that the moment stands "
+        "for, and links lead on as of that: all pages are of one moment, whatever is written meanwhile. A moment that "
+        "is still to come is refused (400).",
+        tag="history",
+        scope=Scope.EVENTS_READ,
+        query=PastQuery,
+        answers=(Answer(200, "A page of items", list[Item], ("Link", "Cache-Control"), [_ITEM]),),
+        problems=(PROJECTION_NOT_READY, *_READING),
+    ),
     Route(
         "GET",
         "/audit/items/{item_id}",

@@ -4,10 +4,11 @@ from time import time_ns
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from api.event_body import parse_time
 from api.event_query import RangeQuery
+from api.listing import ListQuery
 from api.path import read_number
 from api.query import wrong
 from eventstore.history_reader import AsOf, HistoryReader
@@ -25,6 +26,22 @@ _Moment = Annotated[
         }
     ),
 ]
+
+
+class PastQuery(ListQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which items, in which order, and which page of them; and of which moment."""
+
+    as_of: Annotated[
+        _Moment,
+        Meta(description="The items as they were at this position, or at this time (RFC 3339)", examples=[1]),
+    ] = UNSET
+
+    def at(self, position: int) -> "PastQuery":
+        """Give the same question as of a position: what links ask, so that all pages are of one moment."""
+        return replace(self, as_of=position)
+
+    def _list(self) -> list[object]:
+        return [*super()._list(), self.as_of]
 
 
 class VersionQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -30,6 +30,7 @@ from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
+from projections.past_reader import PastReader
 
 #: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
 _WAIT_SECONDS = 1.0
@@ -82,6 +83,7 @@ class Services(Struct):
     history: HistoryReader
     checkpoints: Checkpoints
     past: ItemHistory
+    past_items: PastReader
     rebuilding: Rebuilding
     feed: Feed
     #: The OpenAPI document, encoded.

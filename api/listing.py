@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from api.query import MinPosition, wrong
 from commands.item import TEXT_PATTERN, Name
 from commands.price import PRICE_PATTERN
-from projections.item_reader import Filter, Order, Place
+from projections.item_lists import Filter, Order, Place
 from projections.items import price_units
 
 _Price = Annotated[str, Meta(pattern=PRICE_PATTERN)]
@@ -85,7 +85,7 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
             of, key, item_id = msgspec.json.decode(urlsafe_b64decode(padded), type=_CURSORS[self.sort.lstrip("-")])
         except ValueError:  # what all of binascii, msgspec and str.encode raise
             raise wrong("cursor", "Not a cursor of this list") from None
-        if of != self._list():
+        if of != self._mark():
             raise wrong("cursor", "The cursor is of a list with other filters, or in another order")
         return Place(key, item_id)
 
@@ -95,14 +95,18 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         parameters.pop("cursor", None)
         links = [link(path, parameters, "first")]
         if after is not None:
-            written = msgspec.json.encode((self._list(), after.key, after.id))
+            written = msgspec.json.encode((self._mark(), after.key, after.id))
             parameters["cursor"] = urlsafe_b64encode(written).decode().rstrip("=")
             links.append(link(path, parameters, "next"))
         return ", ".join(links).encode()
 
-    def _list(self) -> str:
-        """Give a mark of the list that a cursor belongs to. What may differ between its pages is left out."""
-        return sha256(msgspec.json.encode((self.sort, self.filter()))).hexdigest()[:16]
+    def _mark(self) -> str:
+        """Give a mark of the list that a cursor belongs to."""
+        return sha256(msgspec.json.encode(self._list())).hexdigest()[:16]
+
+    def _list(self) -> list[object]:
+        """Give what makes it this list. What may differ between its pages is left out."""
+        return [self.sort, self.filter()]
 
 
 def _units(price: str | UnsetType) -> int | None:

@@ -110,7 +110,7 @@ ROUTES = [
                 Ready,
                 example={
                     "log_position": 42,
-                    "projections": {"items": 42, "activity": 42},
+                    "projections": {"items": 42, "activity": 42, "former_items": 42},
                     "schema_revision": "0007",
                     "status": "ready",
                 },

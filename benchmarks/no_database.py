@@ -24,6 +24,7 @@ from eventstore.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.item_history import ItemHistory
 from projections.item_reader import ItemReader
+from projections.past_reader import PastReader
 
 _settings = from_environment()
 _positions = count(1)
@@ -66,6 +67,7 @@ async def _services() -> AsyncIterator[Services]:
         history=HistoryReader(database),
         checkpoints=Checkpoints(database, None, "localhost/log"),
         past=ItemHistory(database),
+        past_items=PastReader(database),
         rebuilding=Rebuilding(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),

@@ -25,6 +25,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 #: The most rows in one statement on SQLite; a power of two.
 _MOST_ROWS = 64
+_PAIR = ("first", "second")
 _SQLITE = sqlite.dialect()
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
@@ -51,10 +53,27 @@ def each_number(dialect: str, parameter: str) -> TableValuedAlias:
     return func.json_each(bindparam(parameter)).table_valued(column("value", Integer), name="wanted")
 
 
-def numbers(connection: Connection, values: Iterable[int]) -> list[int] | str:
+def numbers(connection: Connection | AsyncEngine, values: Iterable[int]) -> list[int] | str:
     """Give what a parameter of `each_number` or `among` takes."""
     listed = sorted(values)
     return listed if connection.dialect.name == "postgresql" else f"[{','.join(map(str, listed))}]"
+
+
+def each_pair(dialect: str, parameter: str) -> FromClause:
+    """Give a table with the columns `first` and `second`, of the pairs that `pairs` makes the values of parameters."""
+    if dialect == "postgresql":
+        arrays = (bindparam(f"{parameter}_{name}", type_=postgresql.ARRAY(BigInteger)) for name in _PAIR)
+        return func.unnest(*arrays).table_valued(*(column(name, BigInteger) for name in _PAIR)).render_derived("wanted")
+    sent = func.json_each(bindparam(parameter)).table_valued(column("value"))
+    halves = (func.json_extract(sent.c.value, f"$[{place}]") for place in range(2))
+    return select(*(half.label(name) for half, name in zip(halves, _PAIR, strict=True))).subquery("wanted")
+
+
+def pairs(connection: Connection, parameter: str, values: Sequence[tuple[int, int]]) -> dict[str, object]:
+    """Give the parameters of `each_pair`."""
+    if connection.dialect.name == "postgresql":
+        return {f"{parameter}_{name}": list(half) for name, half in zip(_PAIR, zip(*values, strict=True), strict=True)}
+    return {parameter: msgspec.json.encode(values).decode()}
 
 
 def among(connection: Connection, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:

@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Select, and_, bindparam, func, select, tuple_
 
 from eventstore import codec
-from eventstore.dialect import joined, unindexed
+from eventstore.dialect import each_found, each_pair, joined, pairs, unindexed
 from eventstore.errors import MissingEventsError
 from eventstore.events import Fact
 from eventstore.tables import events
@@ -25,7 +25,8 @@ class Place(Struct, frozen=True):
 
 
 _position, _item = events.c.position, (events.c.item_id, events.c.version)
-_FACTS = select(events.c.type, _position, *_item, events.c.recorded_at, events.c.data).limit(bindparam("limit"))
+_COLUMNS = (events.c.type, _position, *_item, events.c.recorded_at, events.c.data)
+_FACTS = select(*_COLUMNS).limit(bindparam("limit"))
 _BEHIND = _FACTS.where(_position > bindparam("after")).order_by(_position)
 _BY_ITEM = _FACTS.where(
     tuple_(*_item) > tuple_(bindparam("item_id"), bindparam("version")), unindexed(_position) <= bindparam("through")
@@ -56,6 +57,26 @@ def by_item(connection: Connection, after: Place, through: int, limit: int) -> l
     """
     wanted = {"item_id": after.item_id, "version": after.version, "through": through, "limit": limit}
     return _read(connection, _BY_ITEM, wanted)
+
+
+def at(connection: Connection, places: Sequence[Place]) -> list[Fact]:
+    """Read the events of items that have these versions, in the order of items and versions.
+
+    Raises UnknownEventTypeError or CorruptEventError.
+    """
+    if not places:
+        return []
+    wanted = pairs(connection, "places", [(place.item_id, place.version) for place in places])
+    return _read(connection, _at(connection.dialect.name), wanted)
+
+
+@cache
+def _at(dialect: str) -> _Facts:
+    wanted = each_pair(dialect, "places")
+    here = and_(events.c.item_id == wanted.c.first, events.c.version == wanted.c.second)
+    found, on_found = each_found(dialect, events, here)
+    columns = (found.c[column.name] for column in _COLUMNS)
+    return select(*columns).select_from(wanted.join(found, on_found)).order_by(found.c.item_id, found.c.version)
 
 
 def _read(connection: Connection, statement: _Facts, parameters: Mapping[str, object]) -> list[Fact]:

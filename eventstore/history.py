@@ -131,6 +131,12 @@ def position_at(time: ColumnElement[int]) -> ColumnElement[int]:
     return last_of(lambda position: select(events.c.recorded_at).where(events.c.position == position), time)
 
 
+def position_of(item_id: ColumnElement[int], version: ColumnElement[int]) -> ColumnElement[int]:
+    """Give the position of the event by which an item came to a version: a look-up for each row."""
+    found = select(events.c.position).where(events.c.item_id == item_id, events.c.version == version)
+    return found.scalar_subquery()
+
+
 def _wanted(chosen: Filter) -> dict[str, object]:
     return {name: value for name in _EQUAL if (value := getattr(chosen, name)) is not None}
 

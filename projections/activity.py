@@ -7,13 +7,13 @@ from typing import Any, assert_never
 from msgspec import UNSET, Struct
 from sqlalchemy import Column, Table, Text, bindparam, select, true
 from sqlalchemy import Row as AnyRow
-from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import Database
 from eventstore.events import Event, Fact, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 from eventstore.tables import BigInt, metadata
 from projections.items import price_units
 from projections.projection import Before, Changes, Row, checkpoints
+from projections.standing import read_current
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -50,6 +50,7 @@ class ActivityProjection:
     version = 1
     table = activity
     by_item = False
+    item_by_item = False
 
     def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
         """Read the row of the last day, and of the items what their events before made of them."""
@@ -145,7 +146,6 @@ _PAGE = (
     .where(_HERE)
     .order_by(_page.c.day.desc())
 )
-_VERSION = select(checkpoints.c.version).where(_HERE)
 
 
 class ActivityReader:
@@ -161,13 +161,8 @@ class ActivityReader:
         """
         # One more than asked for tells where the next page begins.
         wanted = {"first": _number(first), "last": _number(last), "limit": limit + 1}
-        try:
-            rows = await self._database.read(_PAGE, wanted)
-        except DBAPIError:
-            if [row.version for row in await self._database.read(_VERSION)] != [ACTIVITY.version]:
-                return None
-            rows = await self._database.read(_PAGE, wanted)  # it was put in place just then
-        if not rows:
+        rows = await read_current(self._database, ACTIVITY, _PAGE, wanted)
+        if rows is None:
             return None
         days = [_view(row) for row in rows if row.day is not None]
         return DayPage(rows[0].position, days[:limit], days[limit].day if len(days) > limit else None)

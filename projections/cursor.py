@@ -15,8 +15,8 @@ from projections.projection import Projection
 class Cursor(Struct, frozen=True):
     """How far a table has come in the log: it is the fold of the events 1 to `position`.
 
-    Where each row is of one item, the events 1 to `base` are folded item by item, which writes every row once and in
-    the table's own order. Until that is done `position` is the number of events that were folded, up to `place`.
+    Where each row comes of one item's events alone, the events 1 to `base` are folded item by item, which writes every
+    row once. Until that is done `position` is the number of events that were folded, up to `place`.
     """
 
     position: int = 0
@@ -26,7 +26,7 @@ class Cursor(Struct, frozen=True):
     @classmethod
     def start(cls, projection: Projection, head: int) -> "Cursor":
         """Give where to begin with an empty table, while the log is at position `head`."""
-        return cls(base=head if projection.by_item else 0)
+        return cls(base=head if projection.item_by_item else 0)
 
     @property
     def whole(self) -> bool:

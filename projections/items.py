@@ -77,6 +77,7 @@ class ItemsProjection:
     version = 2
     table = items
     by_item = True
+    item_by_item = True
 
     def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
         """Read the rows that changes build on; for a deleted item that returns, what its events before said it was."""
@@ -86,7 +87,7 @@ class ItemsProjection:
         restored = touched[ItemRestored] - touched[ItemCreated]
         rows = before.rows(touched[ItemChanged] - touched[ItemCreated] - restored)
         for recorded in before.streams(restored):
-            _change(rows.setdefault(recorded.item_id, {}), recorded)
+            change(rows.setdefault(recorded.item_id, {}), recorded)
         return rows
 
     def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
@@ -98,7 +99,7 @@ class ItemsProjection:
             row = after.get(item_id)
             if row is None:
                 row = after[item_id] = dict(rows.get(item_id, ()))
-            _change(row, recorded)
+            change(row, recorded)
             if recorded.event.__class__ is ItemDeleted:
                 deleted.add(item_id)
             elif item_id in deleted:
@@ -117,12 +118,13 @@ def states(stream: Iterable[Fact]) -> Iterator[Row | None]:
     row: Row = {}
     for fact in stream:
         after = dict(row)
-        _change(after, fact)
+        change(after, fact)
         row = after
         yield None if fact.event.__class__ is ItemDeleted else row
 
 
-def _change(row: dict[str, Any], recorded: Fact) -> None:
+def change(row: dict[str, Any], recorded: Fact) -> None:
+    """Make of an item's row before an event the one after it; before the first it is empty."""
     event = recorded.event
     # Looked into by name: a pattern of their fields takes several times as long, and a replay does little else.
     match event:

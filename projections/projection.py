@@ -5,9 +5,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
-from eventstore import log
+from eventstore import facts, log
 from eventstore.dialect import among, numbers, upsert
 from eventstore.events import Fact, RecordedEvent
+from eventstore.facts import Place
 from eventstore.tables import BigInt, metadata
 
 Row = Mapping[str, Any]
@@ -74,6 +75,14 @@ class Before:
             return iter(())
         return log.read_streams(self._connection, wanted, through=self._position, whole=self._whole)
 
+    def preceding(self, events: Iterable[Fact]) -> list[Fact]:
+        """Read of each item that `events` happened to the two events before, if there are so many."""
+        first: dict[int, int] = {}
+        for event in events:
+            first.setdefault(event.item_id, event.version)
+        before = ((item_id, version - back) for item_id, version in first.items() for back in (2, 1) if version > back)
+        return facts.at(self._connection, [Place(*place) for place in before])
+
     def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
         if not keys:
             return {}
@@ -94,6 +103,8 @@ class Projection(Protocol):
     #: Whether each row is of one item, has its id for key, and comes of that item's events alone. Then any of them can
     #: be folded by itself, which makes it cheap to check and to mend.
     by_item: bool
+    #: Whether each row comes of one item's events alone, whatever its key. Then a replay reads the log item by item.
+    item_by_item: bool
 
     def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
         """Read what `fold` needs to know of the time before `events`.

@@ -1,9 +1,11 @@
 """Where each projection stands: the version and position of its table, beside what the code has."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, select, true
+from sqlalchemy import Connection, Executable, Row, select, true
+from sqlalchemy.exc import DBAPIError
 
 from eventstore import log, replacement
 from eventstore.database import Database
@@ -54,6 +56,22 @@ async def standings(database: Database, projections: Sequence[Projection]) -> li
         )
         for projection in projections
     ]
+
+
+async def read_current(
+    database: Database, projection: Projection, statement: Executable, parameters: Mapping[str, object]
+) -> Sequence[Row[Any]] | None:
+    """Run a SELECT that joins the checkpoint of `projection` with what it finds in its table, and give its rows.
+
+    None where the table is not there yet, or is too old for that. Raises UnavailableError.
+    """
+    try:
+        return await database.read(statement, parameters) or None
+    except DBAPIError:
+        version = select(checkpoints.c.version).where(checkpoints.c.name == projection.name)
+        if [row.version for row in await database.read(version)] != [projection.version]:
+            return None
+        return await database.read(statement, parameters)  # it was put in place just then
 
 
 def establish(connection: Connection, projections: Sequence[Projection]) -> None:

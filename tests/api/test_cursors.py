@@ -65,7 +65,7 @@ async def test_a_cursor_goes_with_any_limit_and_position_and_spelling_of_the_sam
 
 def sealed(query: ListQuery, *place: object) -> str:
     """Write a cursor of the very list of `query`, but to a place of our own."""
-    return urlsafe_b64encode(msgspec.json.encode((query._list(), *place))).decode().rstrip("=")
+    return urlsafe_b64encode(msgspec.json.encode((query._mark(), *place))).decode().rstrip("=")
 
 
 NO_PLACES: list[tuple[str, tuple[object, ...]]] = [

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.listing import ListQuery
-from projections.item_reader import Place
+from projections.item_lists import Place
 from tests.support.service import InProcess
 
 

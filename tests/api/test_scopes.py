@@ -21,6 +21,7 @@ SCOPES: dict[str, str] = {
     "GET /log/checkpoint": "events:read",
     "GET /log/proof/{position}": "events:read",
     "GET /log/consistency": "events:read",
+    "GET /audit/items": "events:read",
     "GET /audit/items/{item_id}": "events:read",
     "GET /events/stream": "events:read",
     "GET /events/export": "events:export",

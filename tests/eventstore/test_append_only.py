@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import Database
 from eventstore.errors import UnavailableError
-from tests.eventstore.recording import created, execute, opened, record, tables
+from tests.eventstore.recording import changed, created, execute, opened, record, tables
 from tests.support.service import migrate
 
 COLUMNS = (
@@ -51,6 +51,7 @@ POSTGRES_CHANGES = [
 #: Every table, and a column to write.
 COLUMN_OF = {
     "activity": "stock_value",
+    "former_items": "name",
     "alembic_version": "version_num",
     "events": "data",
     "items": "name",
@@ -90,7 +91,7 @@ async def test_a_sqlite_file_refuses_it_whoever_opens_it(sqlite_url: str) -> Non
 
 
 async def test_the_read_engine_can_not_write(database: Database) -> None:
-    await record(database, [created(position) for position in range(1, 257)])  # enough for a tile
+    await record(database, [*map(created, range(1, 257)), changed(1, 2)])  # enough for a tile
     before = await tables(database)
     assert before.keys() == COLUMN_OF.keys()
     assert all(before.values())

@@ -84,12 +84,12 @@ def long_url(request: pytest.FixtureRequest) -> Iterator[str]:
     with TemporaryDirectory() as directory:
         if request.param == "sqlite":
             url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
-            asyncio.run(plans.fill(url, _FILL, _HEAD))
+            asyncio.run(plans.fill(url, plans.by_sql(_FILL, _HEAD)))
             yield url
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database()
-            asyncio.run(plans.fill(url, _FILL, _HEAD))
+            asyncio.run(plans.fill(url, plans.by_sql(_FILL, _HEAD)))
             yield url
             server.drop_database(url)
 

@@ -10,7 +10,8 @@ import pytest
 from msgspec import Struct
 
 from eventstore.database import Database
-from projections.item_reader import SCAN, Filter, ItemReader, Order, Page, Place
+from projections.item_lists import Filter, Order, Page, Place
+from projections.item_reader import SCAN, ItemReader
 from tests.eventstore.recording import opened
 from tests.support import plans
 from tests.support.postgres import PostgresServer
@@ -73,12 +74,12 @@ def million_url(request: pytest.FixtureRequest) -> Iterator[str]:
     with TemporaryDirectory() as directory:  # a file of this size is not left to pytest, which would keep it
         if request.param == "sqlite":
             url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
-            asyncio.run(plans.fill(url, _FILL))
+            asyncio.run(plans.fill(url, plans.by_sql(_FILL)))
             yield url
         else:
             server: PostgresServer = request.getfixturevalue("postgres_server")
             url = server.create_database()
-            asyncio.run(plans.fill(url, _FILL))
+            asyncio.run(plans.fill(url, plans.by_sql(_FILL)))
             yield url
             server.drop_database(url)
 

@@ -10,7 +10,8 @@ from sqlalchemy import event
 from eventstore.database import Database
 from eventstore.events import ItemDeleted
 from projections import item_reader
-from projections.item_reader import Filter, ItemReader, Order, Page, Place
+from projections.item_lists import Filter, Order, Page, Place
+from projections.item_reader import ItemReader
 from projections.items import ItemView
 from tests.eventstore.recording import changed, created, proposed, record
 

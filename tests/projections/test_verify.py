@@ -49,14 +49,14 @@ async def verdicts(database: Database) -> dict[str, Verdict]:
 async def test_a_table_that_is_what_the_log_says_is_the_same(database: Database) -> None:
     position = await fill(database)
     found = await verdicts(database)
-    assert list(found) == ["items", "activity", "snapshots"]
+    assert list(found) == ["items", "activity", "former_items", "snapshots"]
     for verdict in found.values():
         assert verdict.same, verdict
         assert (verdict.problems, verdict.samples, verdict.rows_differ) == ([], [], 0)
         assert verdict.position == position
         assert verdict.digest_live == verdict.digest_folded
     assert (found["items"].rows_compared, found["activity"].rows_compared) == (3, 1)
-    assert found["snapshots"].rows_compared == 2
+    assert (found["former_items"].rows_compared, found["snapshots"].rows_compared) == (37, 2)
     assert found["items"].digest_live
 
 
@@ -65,6 +65,7 @@ async def test_an_empty_log_is_the_same(database: Database) -> None:
 
 
 _ADDED = "INSERT INTO items (id, name, price, in_stock, version, name_folded) VALUES"
+_ANOTHER_STATE = "began, node, id, name, price, in_stock, version, name_folded FROM former_items WHERE ended = 41"
 _ANOTHER_DAY = "created, changed, deleted, restored, alive, stock_value FROM activity"
 
 #: What is done to each table, and the key and the column that must be named then: the key of the one day is not known.
@@ -90,6 +91,19 @@ TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
         ("DELETE FROM activity", None, "day"),
         (f"INSERT INTO activity SELECT 3, {_ANOTHER_DAY}", 3, "day"),
         (f"INSERT INTO activity SELECT day + 1, {_ANOTHER_DAY}", None, "day"),
+    ],
+    "former_items": [
+        ("UPDATE former_items SET began = began - 1 WHERE ended = 9", 9, "began"),
+        ("UPDATE former_items SET node = node + 1 WHERE ended = 9", 9, "node"),
+        ("UPDATE former_items SET id = 2 WHERE ended = 9", 9, "id"),
+        ("UPDATE former_items SET name = 'pen' WHERE ended = 9", 9, "name"),
+        ("UPDATE former_items SET price = price + 1 WHERE ended = 9", 9, "price"),
+        ("UPDATE former_items SET in_stock = NOT in_stock WHERE ended = 40", 40, "in_stock"),
+        ("UPDATE former_items SET version = version + 1 WHERE ended = 40", 40, "version"),
+        ("UPDATE former_items SET name_folded = 'pem' WHERE ended = 41", 41, "name_folded"),
+        ("DELETE FROM former_items WHERE ended = 41", 41, "ended"),
+        (f"INSERT INTO former_items SELECT 42, {_ANOTHER_STATE}", 42, "ended"),
+        (f"INSERT INTO former_items SELECT -7, {_ANOTHER_STATE}", -7, "ended"),
     ],
     "snapshots": [
         ("UPDATE snapshots SET data = replace(data, 'Pen', 'Pan') WHERE version = 17", 1, "name, version 17"),
@@ -241,7 +255,7 @@ async def test_a_table_that_has_just_taken_the_place_of_another_is_not_seen_empt
     replaced = replacing(monkeypatch, database_url)
     found = await verdicts(database)
     assert all(verdict.same for verdict in found.values()), found
-    assert replaced == ["items", "activity"]
+    assert replaced == [projection.name for projection in PROJECTIONS]
 
 
 class _Slow(ItemsProjection):

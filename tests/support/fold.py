@@ -22,6 +22,9 @@ ItemRow = dict[str, Any]
 #: A day's: what was created, changed, deleted and restored, and at its end alive and stock_value (ten-thousandths).
 DayRow = dict[str, int]
 
+#: A state of an item that is over: its row with `name_folded`, and `began`, `ended` and `node`.
+FormerRow = dict[str, Any]
+
 _EVENTS = text("SELECT * FROM events ORDER BY position")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TILE_WIDTH = 256
@@ -52,6 +55,17 @@ def stored_days(connection: Connection) -> dict[int, DayRow]:
     """Give what the `activity` table holds, by day. Run it within a transaction."""
     rows = connection.execute(text("SELECT * FROM activity")).mappings()
     return {row["day"]: {name: int(value) for name, value in row.items() if name != "day"} for row in rows}
+
+
+def former_items_of_log(connection: Connection, upto: int | None = None) -> dict[int, FormerRow]:
+    """Give the states of items that the log, or its first `upto` events, ended. Run it within a transaction."""
+    return _former_items(connection.execute(_EVENTS).mappings().all()[:upto])
+
+
+def stored_former_items(connection: Connection) -> dict[int, FormerRow]:
+    """Give what the `former_items` table holds, by `ended`. Run it within a transaction."""
+    rows = connection.execute(text("SELECT * FROM former_items")).mappings()
+    return {row["ended"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
 
 
 def leaf_hash_of(row: Any) -> bytes:
@@ -103,6 +117,7 @@ def _check(connection: Connection) -> None:
         checkpoints = connection.execute(text("SELECT name, position FROM projections")).all()
         items = stored_items(connection)
         days = stored_days(connection) if "activity" in dict(map(tuple, checkpoints)) else None
+        former = stored_former_items(connection) if "former_items" in dict(map(tuple, checkpoints)) else None
 
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1)), "positions are not 1..N"
     times = [row["recorded_at"] for row in rows]
@@ -128,6 +143,7 @@ def _check(connection: Connection) -> None:
     for item_id in sorted(expected.keys() | items.keys()):
         assert items.get(item_id) == expected.get(item_id), f"item {item_id} differs from the fold of the log"
     assert days in (None, _days(rows)), "the days differ from those of the log"
+    assert former in (None, _former_items(rows)), "what items were differs from the log"
 
 
 def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
@@ -150,6 +166,28 @@ def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
                 raise AssertionError(f"the reference model does not know {unknown}")
         items[item_id]["version"] = row["version"]
     return {item_id: item for item_id, item in items.items() if item_id not in deleted}
+
+
+def _former_items(rows: Sequence[Any]) -> dict[int, FormerRow]:
+    former: dict[int, FormerRow] = {}
+    states: dict[int, ItemRow] = {}
+    for row in rows:
+        item_id, ended = row["item_id"], row["position"]
+        state = states.pop(item_id, {"id": item_id})
+        if state.pop("alive", False):
+            folded = {"name_folded": state["name"].casefold(), "node": _node(state["began"], ended)}
+            former[ended] = {**state, "ended": ended, **folded}
+        data = json.loads(row["data"])
+        if "price" in data:
+            data["price"] = int(Decimal(data["price"]) * 10_000)
+        alive = row["type"] != "item.deleted.v1"
+        states[item_id] = {**state, **data, "version": row["version"], "began": ended, "alive": alive}
+    return former
+
+
+def _node(began: int, ended: int) -> int:
+    """Give the number from `began` to before `ended` that can be halved most often."""
+    return next(n for bit in reversed(range(63)) if (n := (ended - 1) >> bit << bit) >= began)
 
 
 def _day(row: Any) -> int:

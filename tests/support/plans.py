@@ -1,7 +1,7 @@
 """What a query costs, as the databases tell it: the plans that they make, and the work that they do."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,21 +21,30 @@ def is_postgres(database: Database) -> bool:
     return database.url.get_backend_name() == "postgresql"
 
 
-async def fill(url: str, by_kind: dict[str, str], *more: str) -> None:
-    """Fill an empty database by the statement for its kind, and `more`; its schema is brought to head first."""
+async def fill(url: str, filling: Callable[[Connection], None]) -> None:
+    """Fill an empty database by `filling`, in one transaction; its schema is brought to head first."""
 
     def work(connection: Connection) -> None:
         with connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
-            for statement in (by_kind[connection.dialect.name], *more):
-                connection.exec_driver_sql(statement)
+            filling(connection)
 
     database = open_database(url, patient=True)
     await database.write(migrations.upgrade)
     await database.write(work)
     await database.dispose()
+
+
+def by_sql(statements: Mapping[str, str], *more: str) -> Callable[[Connection], None]:
+    """Give what fills a database by the statement for its kind, and `more`."""
+
+    def filling(connection: Connection) -> None:
+        for statement in (statements[connection.dialect.name], *more):
+            connection.exec_driver_sql(statement)
+
+    return filling
 
 
 async def analyze(database: Database, table: str) -> None:
@@ -83,7 +92,7 @@ async def _explain(database: Database, sent: Sent, options: str = "") -> dict[st
 
 
 async def _explain_for_any_parameters(database: Database, sent: Sent) -> dict[str, Any]:
-    values = ", ".join("NULL" if value is None else repr(value) for value in sent[1])
+    values = ", ".join(f"ARRAY{value}::bigint[]" if isinstance(value, list) else repr(value) for value in sent[1])
     async with database.reader.connect() as connection:
         for statement in ("SET plan_cache_mode = force_generic_plan", f"PREPARE asked AS {sent[0]}"):
             await connection.exec_driver_sql(statement)
