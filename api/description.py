@@ -14,7 +14,31 @@ from api.reply import JSON, Reply, json_reply
 from api.routing import Answer, Route
 from api.scopes import Unscoped
 
-_START = b'SwaggerUIBundle({url: "/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});\n'
+#: Where the document is for holders of credentials alone it asks for one, and keeps it while the page is open.
+_START = b"""\
+const form = document.querySelector("form");
+
+async function start(credential) {
+  const headers = credential ? {Authorization: `Bearer ${credential}`} : {};
+  const answer = await fetch("/openapi.json", {headers});
+  form.hidden = answer.status !== 401;
+  form.elements.refused.value = credential ? "That one is not good." : "";
+  if (!answer.ok) return;
+  const ui = SwaggerUIBundle({
+    spec: await answer.json(),
+    dom_id: "#ui",
+    deepLinking: true,
+    validatorUrl: null,
+    onComplete: () => credential && ui.preauthorizeApiKey("credential", credential),
+  });
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  start(form.elements.credential.value.trim());
+});
+start();
+"""
 #: Swagger UI's files, from a package of them: the page reaches for nothing outside this machine.
 _ASSETS = {
     name: (media_type, (Path(swagger_ui_path) / name).read_bytes())
@@ -31,6 +55,11 @@ _PAGE = b"""<!doctype html>
 <title>Itemledger API</title>
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 <link rel="icon" href="/docs/favicon-32x32.png">
+<form hidden>
+<label>API key or access token <input name="credential" type="password" autocomplete="off" size="64" required></label>
+<button>Show the API</button>
+<output name="refused"></output>
+</form>
 <div id="ui"></div>
 <script src="/docs/swagger-ui-bundle.js"></script>
 <script src="/docs/start.js"></script>
@@ -104,7 +133,8 @@ ROUTES = [
         "/docs",
         docs,
         summary="This document as a page",
-        description="For people with a browser. Nothing on it comes from another machine.",
+        description="For people with a browser. Nothing on it comes from another machine. Where the document takes a "
+        "credential the page asks for one, uses it for the requests that are tried out, and keeps it nowhere.",
         tag="description",
         scope=Unscoped.OPEN,
         answers=(Answer(200, "HTML", str, (), _PAGE.decode(), media_type="text/html"),),

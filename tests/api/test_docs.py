@@ -1,5 +1,6 @@
 """/docs shows the document without reaching outside the machine, with Swagger UI's files as upstream released them."""
 
+import json
 import re
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -65,9 +66,21 @@ async def test_its_policy_lets_a_browser_reach_nothing_else(small: InProcess) ->
 
 async def test_what_starts_the_page_names_our_document_alone(small: InProcess) -> None:
     script = (await small.client.get("/docs/start.js")).text
-    assert re.findall(r'url: "([^"]*)"', script) == ["/openapi.json"]
+    assert re.findall(r'fetch\("([^"]*)"', script) == ["/openapi.json"]
+    assert "url:" not in script, "the page has what it shows from there"
     assert "validatorUrl: null" in script, "else it would send the document to a validator elsewhere"
     assert "//" not in script
+
+
+async def test_the_page_asks_for_a_credential_where_the_document_does_and_keeps_it_nowhere(small: InProcess) -> None:
+    page = (await small.client.get("/docs")).text
+    assert "<form hidden>" in page
+    assert 'name="credential" type="password" autocomplete="off"' in page
+    script = (await small.client.get("/docs/start.js")).text
+    [scheme] = json.loads(small.services.openapi)["components"]["securitySchemes"]
+    assert f'preauthorizeApiKey("{scheme}", credential)' in script, "what is tried out shows it, too"
+    for store in ("Storage", "cookie", "indexedDB", "history", "location", "persistAuthorization"):
+        assert store not in script
 
 
 async def test_the_style_sheet_loads_nothing(small: InProcess) -> None:
