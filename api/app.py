@@ -100,7 +100,13 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         await prepare(database)
         found = await standings(database, PROJECTIONS)
         uses = KeyUses(database)
-        gate = Gate(KeyRing(database), uses, await open_tokens(settings), insecure=settings.insecure_no_auth)
+        gate = Gate(
+            KeyRing(database),
+            uses,
+            await open_tokens(settings),
+            origins=settings.cors_origins,
+            insecure=settings.insecure_no_auth,
+        )
         await gate.say_who_comes_in()
         feed = Feed(
             database,

@@ -99,8 +99,7 @@ class Boundary:
         exchange.route = route
         request = exchange.context
         if route.scope is not Unscoped.OPEN:
-            authorization = request.headers.get(b"authorization")
-            request.principal = await request.services.gate.authenticate(authorization, request.address)
+            request.principal = await request.services.gate.authenticate(request.headers, request.address)
         credential = request.principal.credential
         exchange.count(self._limits.admit(request.address, credential, exchange.verdicts, route.budget))
         authorise(request.principal, route.scope)

@@ -5,7 +5,7 @@ variable for every request: always sets, since uvicorn leaks a pipelined request
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from hashlib import sha256
 from itertools import count
@@ -61,7 +61,7 @@ class Commands(Protocol):
 class Gatekeeper(Protocol):
     """Who comes in: the gate, as the boundary and answers that take long see it."""
 
-    async def authenticate(self, authorization: bytes | None, address: str) -> Principal:
+    async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         """Tell who makes a request; see Gate.authenticate."""
         ...
 

@@ -41,7 +41,7 @@ def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
     client = scope.get("client")
     if client is None:
         return UNKNOWN
-    address = _canonical(client[0])
+    address = canonical(client[0])
     if is_loopback(address) and not _TELLING.isdisjoint(headers):
         return UNKNOWN
     return address
@@ -54,7 +54,8 @@ def is_loopback(address: str) -> bool:
 
 
 @lru_cache(4096)
-def _canonical(host: str) -> str:
+def canonical(host: str) -> str:
+    """Give an IP address in its one usual form, `unknown` for any other text."""
     try:
         address = ip_address(host)
     except ValueError:

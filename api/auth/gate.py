@@ -6,6 +6,7 @@ without.
 """
 
 import re
+from collections.abc import Collection, Mapping
 from time import time
 
 import structlog
@@ -13,9 +14,9 @@ import structlog
 from api.auth.key_ring import KeyRing
 from api.auth.key_text import PREFIX, read_key
 from api.auth.key_uses import KeyUses
+from api.auth.locality import is_local
 from api.auth.principal import ANYBODY, CredentialError, Principal
 from api.auth.tokens import Tokens
-from api.peer import is_loopback
 from api.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
 from api.reply import Headers
 from api.scopes import Scope, Unscoped
@@ -30,21 +31,34 @@ _KEY_PREFIX = PREFIX.encode()
 class Gate:
     """Lets in who shows an API key or an access token; and anybody, where there are neither."""
 
-    def __init__(self, ring: KeyRing, uses: KeyUses, tokens: Tokens | None = None, *, insecure: bool = False) -> None:
-        """Let in who shows a key of `ring` or one of `tokens`; `insecure`: anybody from anywhere, without either."""
+    def __init__(
+        self,
+        ring: KeyRing,
+        uses: KeyUses,
+        tokens: Tokens | None = None,
+        *,
+        origins: Collection[str] = (),
+        insecure: bool = False,
+    ) -> None:
+        """Let in who shows a key of `ring` or one of `tokens`; without either, whoever is on this machine.
+
+        Pages of `origins` count as that. `insecure`: without either let in anybody from anywhere.
+        """
         self._ring = ring
         self._uses = uses
         self._tokens = tokens
+        self._origins = origins
         self._insecure = insecure
 
-    async def authenticate(self, authorization: bytes | None, address: str) -> Principal:
-        """Tell who makes a request with this `Authorization` header, from this IP address.
+    async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
+        """Tell who makes a request with these headers, from this IP address.
 
-        Several headers are one with commas, which is none that we take. Raises Problem (401), and UnavailableError
-        or Problem (503) where that can't be told for now.
+        Several `Authorization` headers are one with commas, which is none that we take. Raises Problem (401), and
+        UnavailableError or Problem (503) where that can't be told for now.
         """
+        authorization = headers.get(b"authorization")
         if authorization is None:
-            if await self._is_open() and (self._insecure or is_loopback(address)):
+            if await self._is_open() and (self._insecure or is_local(address, headers, self._origins)):
                 return ANYBODY
             raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), noted={"reason": "no credential"})
         try:

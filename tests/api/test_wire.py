@@ -13,10 +13,10 @@ from tests.support.http import check_problem, converse, talk
 from tests.support.service import Server, migrate, serving
 
 CUT = b'{"name":"cut","price":1}'
-TYPE = b"Host: x\r\nContent-Type: application/json\r\n"
+TYPE = b"Host: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = b"POST /items HTTP/1.1\r\n" + TYPE + b"Transfer-Encoding: chunked\r\n\r\n"
 CLOSE = b"Connection: close\r\n"
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n" + CLOSE + b"\r\n"
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + CLOSE + b"\r\n"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -102,18 +102,18 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever(server: Server) ->
 
 def test_a_path_that_no_client_library_would_send_is_answered(server: Server) -> None:
     for target in (b"*", b"//items", b"/items/%2f", b"/items/%00", b"/items/%ff", b"/items/%0d%0ax:y", b"/items/*"):
-        request = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n" + CLOSE + b"\r\n"
+        request = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n" + CLOSE + b"\r\n"
         (answer,) = converse(server.port, request)
         assert answer.status_code == 404, target
         assert answer.headers["content-type"] == "application/problem+json"
-    (answer,) = converse(server.port, b"OPTIONS * HTTP/1.1\r\nHost: x\r\n" + CLOSE + b"\r\n")
+    (answer,) = converse(server.port, b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n" + CLOSE + b"\r\n")
     assert answer.status_code in (204, 404)
 
 
 def test_an_upgrade_to_a_websocket_is_not_taken(server: Server) -> None:
     upgrade = b"Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    (answer,) = converse(server.port, b"GET /livez HTTP/1.1\r\nHost: x\r\n" + upgrade + key + b"\r\n")
+    (answer,) = converse(server.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + upgrade + key + b"\r\n")
     assert answer.status_code == 200
 
 

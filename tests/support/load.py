@@ -82,7 +82,7 @@ class Client:
 
 def request(method: str, path: str, body: bytes | None = None, key: str | None = None) -> bytes:
     """Write a request, with an `Idempotency-Key` where it has one."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: test\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n"
     if key is not None:
         head += f"Idempotency-Key: {key}\r\n"
     if body is not None:

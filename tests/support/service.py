@@ -64,7 +64,7 @@ class InProcess:
             app = create_app(chosen, lifespan)
             async with started(app):
                 transport = httpx.ASGITransport(app, raise_app_exceptions=True)
-                async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+                async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                     yield cls(app, services, client)
 
     @asynccontextmanager

@@ -11,10 +11,10 @@ from time import monotonic
 
 from msgspec import Struct
 
-_JSON = b"Host: x\r\nContent-Type: application/json\r\n"
+_JSON = b"Host: localhost\r\nContent-Type: application/json\r\n"
 _POST = b"POST /items HTTP/1.1\r\n" + _JSON
 _BATCH = b"POST /items/batch HTTP/1.1\r\n" + _JSON
-_LONG = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+_LONG = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #: No part of a request. Where nothing is read, only what is sent finds out that nobody is there any more.
 _PROBE = b"\r\n"
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -56,7 +56,7 @@ def _dripping_body() -> Iterator[bytes]:
 
 def _body_after_its_answer() -> Iterator[bytes]:
     """Go on sending a body that was refused at once, for its media type."""
-    yield b"POST /items HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 60000\r\n\r\n"
+    yield b"POST /items HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 60000\r\n\r\n"
     while True:
         yield b" "
 

@@ -120,7 +120,7 @@ class Consumer:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**20)
         try:
             resume = f"Last-Event-ID: {self.reader.last_event_id}\r\n" if self.reader.last_event_id else ""
-            writer.write(f"GET {PATH}{self._query} HTTP/1.1\r\nHost: test\r\n{resume}\r\n".encode())
+            writer.write(f"GET {PATH}{self._query} HTTP/1.1\r\nHost: localhost\r\n{resume}\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200 "):
                 raise LostError(head.decode())

@@ -17,7 +17,7 @@ SOCKETS = 5
 #: The times that a client is allowed, in seconds; after PATIENCE nothing may be held, on however slow a machine.
 ALLOWED = "1"
 PATIENCE = 60
-LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
+LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def test_whoever_holds_on_to_a_connection_loses_it_and_the_others_are_served(sqlite_url: str) -> None:

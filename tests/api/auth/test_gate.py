@@ -19,6 +19,7 @@ from api.app import ROUTES
 from api.auth import gate, key_table
 from api.auth.key_text import _checksum, new_key, read_key
 from api.auth.principal import ANYBODY
+from api.cors import Origin
 from api.idempotency import command_id
 from api.routing import Route
 from api.scopes import Scope, Unscoped
@@ -277,7 +278,7 @@ async def test_every_answer_to_a_wrong_secret_and_to_an_unknown_id_is_the_same(g
 
 def peer(running: InProcess, address: str | None) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(running.app, client=(address, 1))  # type: ignore[arg-type]
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 OUTSIDE = ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "127.0.0.1.example", "localhost", "", "10.0.0.1", None]
@@ -294,6 +295,46 @@ async def test_without_credentials_whoever_is_on_this_machine_comes_in_and_nobod
                 assert (await client.get("/livez")).status_code == 200
         # What is shown is checked all the same.
         check_problem(await running.client.get("/items", headers=bearer(new_key())), 401, "credential-invalid")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "items.example"},
+        {"host": "items.example:8000"},
+        {"host": "127.0.0.1.example"},
+        {"host": "localhost.example"},
+        {"host": "localhost@items.example"},
+        {"host": "192.0.2.1"},
+        {"host": ""},
+        {"host": "[::1"},
+        {"origin": "https://items.example"},
+        {"origin": "http://127.0.0.1.example:8000"},
+        {"origin": "null"},
+        {"origin": "localhost"},
+        {"origin": ""},
+        {"x-forwarded-for": "192.0.2.1"},
+        {"x-forwarded-for": "127.0.0.1"},
+        {"x-real-ip": "192.0.2.1"},
+        {"forwarded": "for=192.0.2.1"},
+    ],
+)
+async def test_without_credentials_no_page_and_no_proxy_brings_others_in(
+    sqlite_url: str, headers: dict[str, str]
+) -> None:
+    async with InProcess.over(sqlite_url) as running:
+        async with unchanged_log(running.services.database):
+            check_problem(await running.client.post("/items", json=PEN, headers=headers), 401, "credential-required")
+        key = await make_key(running.services.database)
+        assert (await running.client.get("/items", headers={**headers, **bearer(key.text)})).status_code == 200
+
+
+async def test_without_credentials_this_machine_goes_by_many_names(sqlite_url: str) -> None:
+    names = ("localhost", "LOCALHOST:8000", "127.0.0.1", "127.1.2.3:1", "[::1]:8000", "items.localhost")
+    origins = ("http://localhost:3000", "https://[::1]", "https://app.example")
+    async with InProcess.over(sqlite_url, cors_origins=(Origin("https://app.example"),)) as running:
+        for headers in (*({"host": name} for name in names), *({"origin": origin} for origin in origins)):
+            assert (await running.client.get("/items", headers=headers)).status_code == 200, headers
 
 
 async def test_anybody_comes_in_where_that_was_asked_for(sqlite_url: str) -> None:
