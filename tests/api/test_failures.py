@@ -28,7 +28,8 @@ FORESEEN = {
     eventstore.StorageFullError: (507, "storage-full", False),
     eventstore.OutcomeUnknownError: (503, "outcome-unknown", True),
 }
-#: These never mean anything to a client: at start they end the process, in the log they are our fault.
+#: These never mean anything to a client: at start they end the process, in the log they are our fault, and commands of
+#: the shell tell operators and auditors.
 OURS = {
     eventstore.UnsafeDatabaseError,
     eventstore.UnsupportedDatabaseError,
@@ -38,6 +39,12 @@ OURS = {
     eventstore.OldEventTypeError,
     eventstore.UnreadableLogError,
     eventstore.LockHeldError,
+    eventstore.MissingEventsError,
+    eventstore.NotEmptyError,
+    eventstore.TamperedError,
+    eventstore.ProofError,
+    eventstore.NoBackupError,
+    eventstore.DamagedCopyError,
 }
 BASES = {commands.CommandError, commands.CommandRejectedError, eventstore.EventStoreError}
 UNEXPECTED = [
