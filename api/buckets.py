@@ -52,6 +52,7 @@ class Buckets:
         missing = max(self._full_at.get(client, now) - now, 0.0)  # seconds until full
         after = missing + self._token
         if after > budget.window + self._token / 1e6:  # a millionth, for what floating point gets wrong
+            self._full_at.move_to_end(client)
             return Verdict(budget, admitted=False, remaining=0, seconds=max(ceil(after - budget.window), 1))
         self._full_at[client] = now + after
         self._full_at.move_to_end(client)

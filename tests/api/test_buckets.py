@@ -77,10 +77,19 @@ def test_a_token_that_is_given_back_can_be_taken_again() -> None:
 
 def test_memory_is_bounded_and_the_least_recent_client_forgotten_first() -> None:
     buckets = Buckets(Budget("any", 1), 100)
+    admitted = 0
     for number in range(1000):
         buckets.take(number, 0)
-        buckets.take("busy", 0)
+        admitted += buckets.take("busy", 0).admitted
         assert len(buckets) <= 100
-    assert not buckets.take("busy", 0).admitted
+    assert admitted == 1, "who goes on asking is not forgotten"
     assert not buckets.take(999, 0).admitted
     assert buckets.take(0, 0).admitted
+
+
+def test_who_asks_within_the_budget_is_not_forgotten_either() -> None:
+    buckets = Buckets(Budget("any", 2000), 100)
+    for number in range(1000):
+        buckets.take(number, 0)
+        buckets.take("steady", 0)
+    assert buckets.take("steady", 0).remaining == 999
