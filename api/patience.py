@@ -20,8 +20,8 @@ _HANDSHAKE = 10.0
 _GRACE = 1.0
 #: Seconds that a client has to take what was sent to it before the server was told to stop.
 _UNTAKEN_AT_STOP = 4.0
-#: How long sent data may stay unacknowledged, for want of room at the other end too (Linux).
-_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+#: Bytes that the kernel takes ahead of what it can send: by itself it would take four MiB for whoever reads nothing.
+_UNSENT = 128 * 1024
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -71,10 +71,9 @@ class PatientProtocol(HttpToolsProtocol):
         if len(self.connections) > self._patience.connections:
             transport.abort()
             return
-        if _USER_TIMEOUT is not None:
-            # What the kernel has taken over is no longer ours to see, and would outlive the connection.
-            milliseconds = int(self._patience.answer * 1000)
-            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, milliseconds)
+        # What the kernel has taken over is no longer ours to see, and would outlive the connection.
+        self._tell_kernel("TCP_USER_TIMEOUT", int(self._patience.answer * 1000))
+        self._tell_kernel("TCP_NOTSENT_LOWAT", _UNSENT)
         self._due = self.loop.time() + self._patience.head
         self._look = self.loop.call_later(_LOOK, self._look_at)
 
@@ -137,6 +136,10 @@ class PatientProtocol(HttpToolsProtocol):
     def _let_go(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+    def _tell_kernel(self, option: str, value: int) -> None:
+        if (number := getattr(socket, option, None)) is not None:  # Linux has both
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, number, value)
 
     def _is_idle(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle  # there is none before the first request
