@@ -16,6 +16,7 @@ from api import (
     events,
     exports,
     items,
+    keys,
     observe,
     openapi,
     operations,
@@ -61,6 +62,7 @@ ROUTES = [
     *exports.ROUTES,
     *proofs.ROUTES,
     *projections.ROUTES,
+    *keys.ROUTES,
     *operations.ROUTES,
     *description.ROUTES,
 ]

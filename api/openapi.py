@@ -55,6 +55,7 @@ _TAGS = {
     "activity": "What happened to the items, day by day.",
     "history": "What auditors ask: every event as it was recorded, and what items were.",
     "proofs": "That the log is what it was: checkpoints, and proofs that lead to them.",
+    "keys": "Who may come in by an API key, and what for.",
     "operations": "What those who run the service need.",
     "description": "The service about itself.",
 }

@@ -9,6 +9,7 @@ import msgspec
 from FasterAPI import HTTPException, RequestValidationError
 from msgspec import Meta, Struct
 
+from api.auth import key_table
 from api.reply import Headers, Reply
 from commands import errors as commands
 from commands.item import NAME_PATTERN, TEXT_PATTERN
@@ -94,6 +95,9 @@ ISSUER_UNAVAILABLE = Kind(
 INSUFFICIENT_SCOPE = Kind(
     "insufficient-scope", 403, "Forbidden", "The credential lacks the scope that the request takes; `detail` names it."
 )
+KEY_NOT_FOUND = Kind("key-not-found", 404, "Key Not Found", "No API key has this id, or it was revoked.")
+KEY_ENDED = Kind("key-ended", 409, "Conflict", "The API key has expired, or was replaced already.")
+KEY_NAME_TAKEN = Kind("key-name-taken", 409, "Conflict", "The holder has an API key that is good: it can be replaced.")
 INVALID_HEADER = Kind("invalid-header", 400, "Bad Request", "A request header has a value that it can't have.")
 KEY_REUSED = Kind(
     "idempotency-key-reused", 422, "Unprocessable Content", "The idempotency key was used before, with another request."
@@ -150,6 +154,9 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     commands.IdempotencyKeyReusedError: KEY_REUSED,
     commands.QueueFullError: OVERLOADED,
     commands.WriterClosedError: STOPPING,
+    key_table.NoSuchKeyError: KEY_NOT_FOUND,
+    key_table.KeyEndedError: KEY_ENDED,
+    key_table.NameTakenError: KEY_NAME_TAKEN,
     eventstore.UnavailableError: UNAVAILABLE,
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
@@ -228,6 +235,7 @@ _PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(?P<name>.*?)`")
 _PLAIN_WORDS = {
+    key_table.WHOLE_NAME_PATTERN: f"Expected {key_table.NAME_RULE}",
     NAME_PATTERN: "Expected a text that is not blank and has no control characters",
     TEXT_PATTERN: "Expected a text without control characters",
     PRICE_PATTERN: "Expected a decimal number with at most 4 fractional digits",

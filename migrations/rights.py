@@ -17,7 +17,7 @@ RIGHTS: Mapping[str, str] = {
     "projections": "SELECT, UPDATE",
     "rebuilds": "SELECT, UPDATE",
     "checks": "SELECT, INSERT, UPDATE",
-    "api_keys": "SELECT, UPDATE (last_used_at)",
+    "api_keys": "SELECT, INSERT, UPDATE",
     "alembic_version": "SELECT",
     **{projection.table.name: "SELECT, INSERT, UPDATE, DELETE" for projection in PROJECTIONS},
 }

@@ -35,6 +35,9 @@ from eventstore.tables import BigInt, metadata
 
 #: A holder's name: what a log, a query and a shell can show as it is. "anonymous" is nobody's.
 NAME_PATTERN = r"(?!anonymous$)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
+#: The same for the whole of a text. "$" alone would let a line feed pass at the end.
+WHOLE_NAME_PATTERN = rf"^{NAME_PATTERN}(?![\s\S])"
+NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ + -, of which the first is a letter or digit; and not anonymous"
 
 api_keys = Table(
     "api_keys",
@@ -95,6 +98,18 @@ class KeyChangeError(Exception):
     """The keys can't be changed so; the message says why."""
 
 
+class NoSuchKeyError(KeyChangeError):
+    """There is no key of that id."""
+
+
+class KeyEndedError(KeyChangeError):
+    """The key is good no longer, or was replaced."""
+
+
+class NameTakenError(KeyChangeError):
+    """The name has a key that is good."""
+
+
 def now() -> int:
     """Give the time in microseconds since the epoch, UTC."""
     return time_ns() // 1000
@@ -103,14 +118,14 @@ def now() -> int:
 def create(connection: Connection, name: str, scopes: Collection[Scope], lifetime: int, by: str) -> NewKey:
     """Make a key for `name`, which is to match NAME_PATTERN, on behalf of `by`, in a transaction of its own.
 
-    It expires after `lifetime` microseconds; 0: it does not. Raises KeyChangeError where `name` has a key that is good:
+    It expires after `lifetime` microseconds; 0: it does not. Raises NameTakenError where `name` has a key that is good:
     whoever gets another would be the same actor to all who read the history. A holder's next key comes by `rotate`.
     """
     with connection.begin():
         moment = now()
         of_name = [key for key in read_all(connection) if key.name == name]
         if good := [key.id for key in of_name if key.is_good(moment)]:
-            raise KeyChangeError(f"{name} has a key that is good, {good[0]}: rotate or revoke that")
+            raise NameTakenError(f"{name} has a key that is good, {good[0]}: rotate or revoke that")
         return _insert(connection, name, scopes, moment, lifetime, by)
 
 
@@ -118,11 +133,13 @@ def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | No
     """Make a key to take the place of `key_id`, which stays good for `overlap` microseconds more at most.
 
     The new one has the same name and scopes, and expires after `lifetime` microseconds (0: it does not), by default as
-    long as the old one was made for. Raises KeyChangeError where there is no such key, or it is good no longer.
+    long as the old one was made for. Raises NoSuchKeyError, and KeyEndedError where it was replaced before, too.
     """
     with connection.begin():
         moment = now()
         old = _good(connection, key_id, moment)
+        if old.replaced_by is not None:
+            raise KeyEndedError(f"The key {key_id} was replaced already, by {old.replaced_by}")
         if lifetime is None:
             lifetime = 0 if old.expires_at is None else old.expires_at - old.created_at
         new = _insert(connection, old.name, old.scopes, moment, lifetime, by)
@@ -132,7 +149,7 @@ def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | No
 
 
 def revoke(connection: Connection, key_id: str, by: str) -> ApiKey:
-    """End `key_id` at once, and give it. Raises KeyChangeError where there is no such key, or it is good no longer."""
+    """End `key_id` at once, and give it. Raises NoSuchKeyError and KeyEndedError."""
     with connection.begin():
         moment = now()
         key = _good(connection, key_id, moment)
@@ -156,6 +173,18 @@ def read_all(connection: Connection) -> list[ApiKey]:
     return [as_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name, "generation"))]
 
 
+def find(connection: Connection, key_id: str, *, for_update: bool = False) -> ApiKey:
+    """Read one key, which nobody else changes until the transaction ends, where it is `for_update`.
+
+    Raises NoSuchKeyError.
+    """
+    wanted = select(api_keys).where(api_keys.c.id == key_id)
+    row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
+    if row is None:
+        raise NoSuchKeyError(f"There is no key {key_id}")
+    return as_key(row)
+
+
 def as_key(row: Row[Any]) -> ApiKey:
     """Make a key of its row, without the scopes that only another version of the service knows."""
     known = {field: row._mapping[field] for field in ApiKey.__struct_fields__}
@@ -174,17 +203,14 @@ def _insert(
     try:
         connection.execute(insert(api_keys).values(**row, generation=generation.scalar_subquery()))
     except IntegrityError:
-        raise KeyChangeError(f"somebody else makes a key for {name} at this moment") from None
+        raise NameTakenError(f"Somebody else makes a key for {name} at this moment") from None
     return NewKey(key, text)
 
 
 def _good(connection: Connection, key_id: str, moment: int) -> ApiKey:
-    row = connection.execute(select(api_keys).where(api_keys.c.id == key_id).with_for_update()).one_or_none()
-    if row is None:
-        raise KeyChangeError(f"there is no key {key_id}")
-    key = as_key(row)
+    key = find(connection, key_id, for_update=True)
     if not key.is_good(moment):
-        raise KeyChangeError(f"the key {key_id} {'has expired' if key.revoked_at is None else 'was revoked'} already")
+        raise KeyEndedError(f"The key {key_id} {'has expired' if key.revoked_at is None else 'was revoked'} already")
     return key
 
 

@@ -19,6 +19,8 @@ _ID_LENGTH = 8
 _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
 _KEY = re.compile(rb"itl_([0-9a-z]{8})_[0-9A-Za-z]{49}")
 
+ID_PATTERN = "[0-9a-z]{8}"
+
 PREFIX = "itl_"
 
 

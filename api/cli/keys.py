@@ -5,11 +5,10 @@ import pwd
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 import msgspec
-import structlog
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -18,10 +17,11 @@ from sqlalchemy import Connection
 from api import observe
 from api.app import prepare
 from api.auth import key_table
-from api.auth.key_table import NAME_PATTERN, ApiKey, KeyChangeError, NewKey, now
+from api.auth.key_log import log_change
+from api.auth.key_table import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
 from api.cli.database import with_database
 from api.cli.durations import Duration, Lifetime
-from api.event_body import format_time
+from api.key_body import KeyState, made, shown
 from api.scopes import Scope
 from eventstore.database import Database
 
@@ -53,12 +53,10 @@ def create_key(name: str, scopes: tuple[str, ...], lifetime: int, as_json: bool)
     NAME is the actor of every event that is caused with it.
     """
     if not re.fullmatch(NAME_PATTERN, name):
-        raise click.UsageError(
-            "NAME is 1 to 64 of A-Z a-z 0-9 . _ @ + -, begins with a letter or digit, and is not anonymous"
-        )
+        raise click.UsageError(f"NAME is {NAME_RULE}")
     by = _user()
     new = _change(lambda connection: key_table.create(connection, name, [*map(Scope, scopes)], lifetime, by))
-    _log("API key created", new.key, by)
+    _log("created", new.key, by)
     _print_new(new, as_json=as_json)
 
 
@@ -73,7 +71,7 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
         return await database.view(key_table.read_all)
 
     moment = now()
-    found = [_told(key, moment) for key in with_database(read) if with_ended or key.is_good(moment)]
+    found = [shown(key, moment) for key in with_database(read) if with_ended or key.is_good(moment)]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -89,7 +87,7 @@ def rotate_key(key_id: str, overlap: int, lifetime: int | None, as_json: bool) -
     """Make a key to take the place of KEY_ID, with its name and scopes, and print it."""
     by = _user()
     new = _change(lambda connection: key_table.rotate(connection, key_id, overlap, lifetime, by))
-    _log("API key rotated", new.key, by, replaces=key_id)
+    _log("rotated", new.key, by, replaces=key_id)
     _print_new(new, as_json=as_json)
 
 
@@ -99,7 +97,7 @@ def revoke_key(key_id: str) -> None:
     """End KEY_ID. A second later every process refuses it."""
     by = _user()
     key = _change(lambda connection: key_table.revoke(connection, key_id, by))
-    _log("API key revoked", key, by)
+    _log("revoked", key, by)
 
 
 def _user() -> str:
@@ -121,29 +119,19 @@ def _change(work: Callable[[Connection], T]) -> T:
     return with_database(run)
 
 
-def _log(event: str, key: ApiKey, by: str, **more: str) -> None:
+def _log(done: str, key: ApiKey, by: str, **more: str) -> None:
     observe.configure("info", sys.stderr)
-    structlog.get_logger().info(event, key_id=key.id, name=key.name, scopes=key.scopes, by=by, **more)
+    log_change(done, key, by, **more)
 
 
 def _print_new(new: NewKey, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(msgspec.json.encode({"key": new.text, **_told(new.key, now())}))
-    else:
-        click.echo(new.text)
+    click.echo(msgspec.json.encode(made(new)) if as_json else new.text)
 
 
-def _told(key: ApiKey, moment: int) -> dict[str, Any]:
-    """Give what is known of a key, with times in RFC 3339."""
-    state = "good" if key.is_good(moment) else "expired" if key.revoked_at is None else "revoked"
-    fields = msgspec.structs.asdict(key)
-    times = {name: format_time(time) for name, time in fields.items() if name.endswith("_at") and time is not None}
-    return {**fields, **times, "state": state}
-
-
-def _print_table(found: list[dict[str, Any]]) -> None:
+def _print_table(found: list[KeyState]) -> None:
     table = Table("id", "name", "scopes", "state", "created", "expires", "last used", box=SIMPLE_HEAD)
     for key in found:
-        times = [(key[name] or "never")[:16].replace("T", " ") for name in ("created_at", "expires_at", "last_used_at")]
-        table.add_row(key["id"], key["name"], " ".join(key["scopes"]), key["state"], *times)
+        times = (key.created_at, key.expires_at, key.last_used_at)
+        told = [(time or "never")[:16].replace("T", " ") for time in times]
+        table.add_row(key.id, key.name, " ".join(key.scopes), key.state, *told)
     Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -42,8 +42,6 @@ FORBIDDEN = (
     "UPDATE log_tiles SET hash = hash",
     "DELETE FROM log_tiles",
     "DELETE FROM log_checkpoint",
-    "INSERT INTO api_keys SELECT * FROM api_keys",
-    "UPDATE api_keys SET scopes = scopes",
     "DELETE FROM api_keys",
     "CREATE TABLE mine (n INTEGER)",
 )

@@ -12,7 +12,7 @@ from structlog.testing import CapturingLogger
 
 from api.auth import key_ring, key_table, key_uses
 from api.auth.key_ring import KeyRing
-from api.auth.key_table import ApiKey, KeyChangeError, NewKey, api_keys, now
+from api.auth.key_table import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys, now
 from api.auth.key_text import Presented, new_key, read_key
 from api.auth.key_uses import KeyUses
 from api.auth.principal import CredentialError, Principal
@@ -175,6 +175,14 @@ async def test_rotation_never_makes_a_key_good_for_longer(database: Database) ->
     assert kept[old.key.id].expires_at == old.key.expires_at
 
 
+async def test_a_key_that_was_replaced_is_not_replaced_again_but_can_be_ended(database: Database) -> None:
+    old = await make_key(database, lifetime=90 * HOUR)
+    new = await rotate(database, old)
+    with pytest.raises(KeyEndedError, match=f"{old.key.id} was replaced already, by {new.key.id}"):
+        await rotate(database, old)
+    assert (await revoke(database, old)).revoked_by == "shell:root"
+
+
 async def test_a_name_has_one_holder_and_can_be_given_again_when_none_is_good(database: Database) -> None:
     first = await make_key(database, "shop")
     with pytest.raises(KeyChangeError, match=f"shop has a key that is good, {first.key.id}"):
@@ -190,7 +198,7 @@ async def test_of_many_who_make_a_key_for_one_name_at_once_one_does(database: Da
             await database.read(select(func.count()).select_from(api_keys))  # connected
         made = await asyncio.gather(*(make_key(at, "shop") for at in (one, two, three)), return_exceptions=True)
         assert [type(result) for result in made].count(NewKey) == 1
-        assert {type(result) for result in made} == {NewKey, KeyChangeError}
+        assert {type(result) for result in made} == {NewKey, NameTakenError}
         assert len(await all_keys(one)) == 1
 
 
@@ -202,7 +210,7 @@ async def test_changes_of_one_key_at_once_are_all_seen_and_end_it_once(database:
         ended = await asyncio.gather(
             *(revoke(at, key, by) for at, by in ((database, "shell:a"), (another, "shell:b"))), return_exceptions=True
         )
-    assert {type(result) for result in ended} == {ApiKey, KeyChangeError}
+    assert {type(result) for result in ended} == {ApiKey, KeyEndedError}
     ring._read_at = float("-inf")
     assert await refusal(ring, key.text) == "revoked key"
 
@@ -210,8 +218,8 @@ async def test_changes_of_one_key_at_once_are_all_seen_and_end_it_once(database:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (partial(key_table.revoke, key_id="00000000", by="x"), "there is no key 00000000"),
-        (partial(key_table.rotate, key_id="00000000", overlap=0, lifetime=None, by="x"), "there is no key 00000000"),
+        (partial(key_table.revoke, key_id="00000000", by="x"), "There is no key 00000000"),
+        (partial(key_table.rotate, key_id="00000000", overlap=0, lifetime=None, by="x"), "There is no key 00000000"),
     ],
 )
 async def test_a_key_that_is_not_there_can_not_be_changed(
