@@ -126,7 +126,8 @@ def create(connection: Connection, name: str, scopes: Collection[Scope], lifetim
         of_name = [key for key in read_all(connection) if key.name == name]
         if good := [key.id for key in of_name if key.is_good(moment)]:
             raise NameTakenError(f"{name} has a key that is good, {good[0]}: rotate or revoke that")
-        return _insert(connection, name, scopes, moment, lifetime, by)
+        # Of two who find none that is good the second one's number is taken by then.
+        return _insert(connection, name, len(of_name) + 1, scopes, moment, lifetime, by)
 
 
 def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | None, by: str) -> NewKey:
@@ -142,7 +143,9 @@ def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | No
             raise KeyEndedError(f"The key {key_id} was replaced already, by {old.replaced_by}")
         if lifetime is None:
             lifetime = 0 if old.expires_at is None else old.expires_at - old.created_at
-        new = _insert(connection, old.name, old.scopes, moment, lifetime, by)
+        count = select(func.count()).where(api_keys.c.name == old.name)
+        generation = connection.execute(count).scalar_one() + 1
+        new = _insert(connection, old.name, generation, old.scopes, moment, lifetime, by)
         end = moment + overlap if old.expires_at is None else min(moment + overlap, old.expires_at)
         _change(connection, key_id, expires_at=end, replaced_by=new.key.id)
         return new
@@ -192,16 +195,21 @@ def as_key(row: Row[Any]) -> ApiKey:
 
 
 def _insert(
-    connection: Connection, name: str, scopes: Collection[Scope], moment: int, lifetime: int, by: str
+    connection: Connection,
+    name: str,
+    generation: int,
+    scopes: Collection[Scope],
+    moment: int,
+    lifetime: int,
+    by: str,
 ) -> NewKey:
     text = new_key()
     presented = read_key(text.encode())
     assert presented is not None
-    generation = select(func.coalesce(func.max(api_keys.c.generation), 0) + 1).where(api_keys.c.name == name)
     key = ApiKey(presented.id, name, as_scopes(scopes), moment, by, moment + lifetime if lifetime else None)
     row = {**structs.asdict(key), "scopes": " ".join(key.scopes), "digest": presented.digest, "revision": 1}
     try:
-        connection.execute(insert(api_keys).values(**row, generation=generation.scalar_subquery()))
+        connection.execute(insert(api_keys).values(**row, generation=generation))
     except IntegrityError:
         raise NameTakenError(f"Somebody else makes a key for {name} at this moment") from None
     return NewKey(key, text)
