@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -79,7 +79,8 @@ def questions(chance: random.Random, events: Sequence[StoredEvent]) -> list[dict
         positions = sorted(chance.sample(range(len(events) + 3), 2))
         bounds = {"after": positions[0], "before": positions[1] + 1}
         chosen = replace(chosen, **{name: bounds[name] for name in bounds if chance.random() < 0.3})
-        since, until = sorted(chance.choices(range(-5, 300), k=2))
+        # Just before, at and just behind times at which something was recorded.
+        since, until = sorted(10 * chance.randrange(30) + chance.randrange(-1, 2) for _ in range(2))
         times = {name: time for name, time in {"since": since, "until": until}.items() if chance.random() < 0.2}
         asked.append({"chosen": chosen, "limit": chance.choice([1, 2, 5, 100]), "times": times})
     return asked
@@ -113,6 +114,13 @@ async def test_all_pages_together_are_what_was_asked_for_and_what_is_final_stays
     for question, chosen, page in finals:
         again = await log.reader.page(chosen, question["limit"], **question["times"], newest_first=newest_first)
         assert (again.events, again.next, again.final) == (page.events, page.next, True), (question, chosen)
+
+
+async def test_both_ends_of_a_stretch_of_time_belong_to_it(log: Log) -> None:
+    times = sorted({event.recorded_at for event in log.events})
+    for since, until in pairwise(times):
+        page = await log.reader.page(Filter(), 100, since=since, until=until)
+        assert page.events == [event for event in log.events if since <= event.recorded_at <= until]
 
 
 async def test_a_page_is_final_as_soon_as_nothing_that_comes_can_be_on_it(log: Log) -> None:

@@ -158,6 +158,17 @@ def _check_rows(order: Order, sent: plans.Sent, plan: Any) -> None:
     assert any("ix_former_items_node" in detail and "(node=?" in detail for detail in details), (sent, details)
 
 
+@pytest.mark.parametrize("descending", [False, True])
+async def test_in_the_order_of_ids_no_item_that_came_later_is_passed_over(long: Database, descending: bool) -> None:
+    for position in POSITIONS:
+        page = await PastReader(long).page(position, Filter(), Order("id", descending), None, LIMIT)
+        assert page is not None
+        newest = min(position, ITEMS)
+        assert [item.id for item in page.items] == list(
+            range(newest, newest - LIMIT, -1) if descending else range(1, LIMIT + 1)
+        )
+
+
 #: A row that is looked at costs at most so much of each: in `items` and in each node that has rows.
 PER_ROW = {"rows": 1.0, "blocks": 4.0, "steps": 60.0}
 BESIDE = {"rows": 1_000, "blocks": 2_000, "steps": 40_000}

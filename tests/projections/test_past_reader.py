@@ -91,7 +91,7 @@ async def walk(reader: PastReader, position: int, wanted: Filter, order: Order, 
     raise AssertionError("the pages go in a circle")
 
 
-@pytest.mark.parametrize("scan", [3, 7, 4_000])
+@pytest.mark.parametrize("scan", [3, 4_000])
 async def test_a_list_is_what_it_was_at_every_position(
     database: Database, monkeypatch: pytest.MonkeyPatch, scan: int
 ) -> None:
@@ -103,7 +103,7 @@ async def test_a_list_is_what_it_was_at_every_position(
     await assert_log_and_projection_agree(database)
     reader = PastReader(database)
     past = await items_at_every_position(database, length)
-    for position in range(0, length + 1, 3):
+    for position in range(0, length + 1, 4):
         for order in ORDERS:
             wanted = chance.choice(FILTERS)
             limit = chance.choice([1, 2, 5, 100])
