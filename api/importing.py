@@ -7,6 +7,7 @@ on from there. Both databases write to disk what they can't hold in memory; this
 
 import asyncio
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -19,6 +20,9 @@ from eventstore.unit_of_work import unit_of_work
 from eventstore.verify import Progress
 from projections import PROJECTIONS
 from projections.live import LiveProjections
+
+#: Events that are written at a time.
+_PAGE = 2_000
 
 
 async def import_files(
@@ -39,7 +43,8 @@ async def import_files(
             for events in exported:
                 if stopped:
                     raise asyncio.CancelledError
-                taking.take(list(events))
+                while page := list(islice(events, _PAGE)):
+                    taking.take(page)
                 tell(exported.progress())
             return taking.finish()
 

@@ -9,10 +9,11 @@ from eventstore.postgresql import PostgresDatabase
 from eventstore.sqlite import SqliteDatabase
 
 
-def open_database(url: str, *, patient: bool = False) -> Database:
-    """Open the database that `url` names, without connecting yet; `patient` where statements may take long.
+def open_database(url: str, *, patient: bool = False, lean: bool = False) -> Database:
+    """Open the database that `url` names, without connecting yet.
 
-    Raises UnsupportedDatabaseError.
+    `patient` where statements may take long, `lean` where what is read is not read again, so that no memory need be
+    kept for that. Raises UnsupportedDatabaseError.
     """
     try:
         parsed = make_url(url)
@@ -21,5 +22,5 @@ def open_database(url: str, *, patient: bool = False) -> Database:
     if parsed.drivername == "postgresql+asyncpg":
         return PostgresDatabase(parsed, patient=patient)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
-        return SqliteDatabase(parsed)
+        return SqliteDatabase(parsed, lean=lean)
     raise UnsupportedDatabaseError(parsed.set(query={}).render_as_string())  # nor is its query told

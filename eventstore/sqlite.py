@@ -47,9 +47,12 @@ _PRAGMAS = (
 class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, lean: bool = False) -> None:
+        """See open_database."""
         reader = create_async_engine(url, **READING, pool_size=4, max_overflow=0)
         event.listen(reader.sync_engine, "connect", _sqlite_reader)
+        if lean:
+            event.listen(reader.sync_engine, "connect", _sqlite_lean)
         super().__init__(url, reader)
         self._writer = create_engine(
             url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"check_same_thread": False}
@@ -229,6 +232,12 @@ def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
     cursor = dbapi_connection.cursor()
     for pragma in (*_PRAGMAS, "query_only=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_lean(dbapi_connection: Any, _record: object) -> None:
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA cache_size=-2048")
     cursor.close()
 
 

@@ -25,8 +25,8 @@ _NICE = 10
 _SWITCH_SECONDS = 0.0005
 
 
-def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped") -> T:
-    """Run `use` with the database that the environment names, and give its result.
+def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped", lean: bool = False) -> T:
+    """Run `use` with the database that the environment names, and give its result; `lean`: see open_database.
 
     Where the settings or the database are not as they must be, the process ends with 1 and one line that says so. On
     SIGINT or SIGTERM `use` is cancelled, and the process ends with the line `stopped`, and with 130 or 143.
@@ -35,7 +35,7 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
 
     async def run() -> T:
         with _cancelled_by_signals(signals):
-            database = open_database(settings.database_url.reveal(), patient=True)
+            database = open_database(settings.database_url.reveal(), patient=True, lean=lean)
             try:
                 return await use(database)
             finally:

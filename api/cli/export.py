@@ -112,7 +112,7 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
             except (TargetError, MissingExtraError, OSError) as error:
                 raise click.ClickException(str(error)) from None
 
-    click.echo(with_database(run, stopped="Interrupted: the next run goes on from here"), err=True)
+    click.echo(with_database(run, stopped="Interrupted: the next run goes on from here", lean=True), err=True)
 
 
 def _told(progress: Progress) -> Told:

@@ -1,4 +1,4 @@
-"""Parquet, for those who analyse: the columns of the log with their types, compressed, some 50,000 events a row group.
+"""Parquet, for those who analyse: the columns of the log with their types, compressed, some 20,000 events a row group.
 
 It takes pyarrow, which is large, and an extra: `pip install 'itemledger[parquet]'`.
 """
@@ -10,7 +10,7 @@ from typing import Any
 from eventstore.history import StoredEvent
 
 #: Events of a row group.
-_GROUP = 50_000
+_GROUP = 20_000
 
 
 class MissingExtraError(Exception):
@@ -31,6 +31,7 @@ class ParquetEncoder:
             import pyarrow.parquet
         except ImportError:
             raise MissingExtraError from None
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps more than it has use for
         self._pyarrow = pyarrow
         self._schema = _schema(pyarrow)
         self._sink = _Sink()

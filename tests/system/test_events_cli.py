@@ -64,7 +64,8 @@ def test_the_log_goes_to_a_file_with_a_manifest_and_to_standard_output_alike(fil
 
 
 def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path: Path) -> None:
-    chosen = ("--item", "3", "--type", "item.changed.v1", "--actor", "anonymous", "--after", "3", "--before", "900")
+    chosen = ("--item", "3", "--type", "item.changed.v1", "--actor", "anonymous", "--after", "3", "--before", "900",
+              "--from", "1970-01-01T00:00:00Z", "--to", "1970-01-01T01:00:00.000001+01:00")  # fmt: skip
     done = export(filled_url, "--format", "csv", "--output", tmp_path / "few.csv", *chosen)
     assert done.returncode == 0, done
     (row,) = csv.DictReader((tmp_path / "few.csv").read_text().splitlines())
@@ -72,7 +73,11 @@ def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path
     made = json.loads((tmp_path / "few.csv.manifest.json").read_text())
     assert made["filter"] == {
         "item_id": 3, "type": "item.changed.v1", "actor": "anonymous", "after": 3, "before": 900,
+        "from": "1970-01-01T00:00:00Z", "to": "1970-01-01T01:00:00.000001+01:00",
     }  # fmt: skip
+    nothing = export(filled_url, "--output", tmp_path / "none.csv", "--from", "1970-01-01T00:00:00.000002Z")
+    assert nothing.returncode == 0, nothing
+    assert (tmp_path / "none.csv").read_bytes() == b""
     assert (made["format"], made["count"]) == ("csv", 1)
 
 
@@ -102,7 +107,10 @@ def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
     assert "Error" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["--output", "x", "--format", "xml"], ["--output", "x", "--after", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["--output", "x", "--format", "xml"], ["--output", "x", "--after", "-1"], ["--output", "x", "--to", "soon"]],
+)
 def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: list[str]) -> None:
     done = export(sqlite_url, *arguments)
     assert done.returncode == 2
