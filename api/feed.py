@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ from api.problems import QUOTA_EXCEEDED, STOPPING, TOO_MANY_STREAMS, Problem
 from eventstore.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.tail import Tail
+from projections.batching import Batched
 
 log = structlog.get_logger()
 
@@ -47,6 +48,15 @@ class Feed:
         self.streams = 0
         self.ended = False
         self._committed = asyncio.Event()
+        # Many clients come back at once where one server was lost: they share a look.
+        self._head: Batched[None, int] = Batched(self._load_head)
+
+    async def head(self) -> int:
+        """Give the position of the log's last event. Raises UnavailableError."""
+        return await self._head.get(None)
+
+    async def _load_head(self, keys: Sequence[None]) -> dict[None, int]:
+        return dict.fromkeys(keys, await self.tail.head())
 
     def committed(self) -> None:
         """Say that this process has committed events."""

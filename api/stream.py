@@ -50,7 +50,7 @@ class EventStream:
         """
         client = client_of(self._request.address, self._request.principal.credential)
         with self._feed.place(client):
-            head = await self._feed.tail.head()
+            head = await self._feed.head()
             if self._chosen.after > head:
                 raise Problem(POSITION_NOT_REACHED, f"The log is at position {head}, before the one to go on from")
             self._request.reflect(head)

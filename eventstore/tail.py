@@ -37,7 +37,7 @@ class Tail(Generic[T]):
     While anyone follows it looks for new events when it is woken, and every `poll` seconds besides.
     """
 
-    def __init__(self, database: Database, prepare: Callable[[StoredEvent], T], *, poll: float = 1.0) -> None:
+    def __init__(self, database: Database, prepare: Callable[[StoredEvent], T], *, poll: float = 0.05) -> None:
         self._database = database
         self._history = HistoryReader(database)
         self._prepare = prepare

@@ -16,6 +16,8 @@ from tests.system.checks import assert_stopped_well, assert_whole
 from tests.system.scale import SCALE
 
 CONSUMERS = 20 * SCALE
+#: So many clients take their time to connect.
+LONGER = 1 + CONSUMERS / 100
 WRITERS = 4
 #: Servers that follow each other; every second one is killed, the others are told to stop.
 SERVERS = 2 if SCALE == 1 else 10
@@ -71,7 +73,7 @@ async def test_everybody_gets_every_event_once_and_in_order_over_disconnects_and
             load = asyncio.gather(
                 *[ledger.churn(port, random.Random(chance.random()), lambda: True) for port in writers]
             )
-            await asyncio.sleep(chance.uniform(0.5, 1))
+            await asyncio.sleep(chance.uniform(0.5, 1) * LONGER)
             for server in doors.servers:
                 server.kill() if number % 2 else server.terminate()
             await load
