@@ -15,7 +15,7 @@ from tests.support.streams import PATH, until
 
 STREAM = request("GET", PATH)
 #: What `fill` records, and where the last of it begins.
-EVENTS, LAST = 5000, b'"position":5000,'
+EVENTS, LAST = 8000, b'"position":8000,'
 
 
 async def fill(port: int) -> None:
@@ -58,7 +58,9 @@ async def test_a_client_that_leaves_is_gone_at_once(sqlite_url: str) -> None:
         await streams(running, 0)
 
 
-async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too(sqlite_url: str) -> None:
+async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too(
+    sqlite_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with Listening.over(sqlite_url) as running:
         async with Client.connected(running.port) as client:
             running.services.feed.heartbeat = 0.02  # a paused connection is seen to be lost by writing to it
@@ -66,6 +68,7 @@ async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too
             await streams(running, 1)
             await client.send(request("GET", "/livez"))
         await streams(running, 0)
+    assert "unexpected error" not in capsys.readouterr().out
 
 
 async def test_a_client_that_does_not_read_is_disconnected(sqlite_url: str) -> None:
@@ -83,11 +86,12 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(patience, "_UNTAKEN_AT_STOP", 0.3)
-    async with Listening.over(sqlite_url) as running:
+    async with Listening.over(sqlite_url, answer_timeout=3600) as running:
         await fill(running.port)
         async with Client.connected(running.port) as reading, unread(running.port):
             await reading.send(STREAM)
             await streams(running, 2)
+            await read_all(lambda: reading.reader.read(2**16))  # by now the other has all that fits in between
             stopping = asyncio.create_task(running.stop())
             async with asyncio.timeout(10):
                 # The one who reads is told of the end, and knows by that that nothing was cut.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import pytest
 from sqlalchemy import make_url
@@ -20,14 +21,14 @@ class Relay:
 
     def __init__(self, database: Database) -> None:
         self.committed = asyncio.Event()
-        self.heard = asyncio.Event()
-        self.task: asyncio.Task[None] = asyncio.create_task(database.relay(self.committed, self.heard.set))
+        self.heard: asyncio.Queue[None] = asyncio.Queue()
+        hear = partial(self.heard.put_nowait, None)
+        self.task: asyncio.Task[None] = asyncio.create_task(database.relay(self.committed, hear))
 
     async def hears(self) -> None:
         """Wait until it hears something."""
         async with asyncio.timeout(20):
-            await self.heard.wait()
-        self.heard.clear()
+            await self.heard.get()
 
 
 @asynccontextmanager
@@ -50,7 +51,10 @@ async def test_others_hear_of_a_commit_and_who_told_does_not(database: Database,
             await theirs.hears()
         theirs.committed.set()
         await ours.hears()
-        assert not theirs.heard.is_set()
+        ours.committed.set()
+        await theirs.hears()
+        # What each told itself would have come before.
+        assert (ours.heard.qsize(), theirs.heard.qsize()) == (0, 0)
 
 
 @on_postgresql
@@ -73,5 +77,5 @@ async def test_one_process_has_nobody_to_tell(database: Database) -> None:
     async with relaying(database) as relay:
         relay.committed.set()
         await asyncio.sleep(0.02)
-        assert not relay.heard.is_set()
+        assert relay.heard.empty()
         assert not relay.task.done()

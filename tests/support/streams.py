@@ -60,37 +60,50 @@ class InProcessStream:
 
     async def message(self) -> Message:
         """Give the next ASGI message."""
-        async with asyncio.timeout(PATIENCE):
-            return await self._outgoing.get()
+        return await asyncio.wait_for(self._outgoing.get(), PATIENCE)
 
     async def take(self, count: int) -> list[dict[str, Any]]:
         """Read until there are `count` events more; give their documents."""
         found: list[dict[str, Any]] = []
-        while len(found) < count:
-            message = await self.message()
-            assert message.get("more_body"), "the stream has ended"
-            for event in self.reader.feed(message["body"]):
-                document = json.loads(event.data)
-                assert event.id == str(document["position"])
-                found.append(document)
+        async with asyncio.timeout(PATIENCE):
+            while len(found) < count:
+                message = await self.message()
+                assert message.get("more_body"), "the stream has ended"
+                for event in self.reader.feed(message["body"]):
+                    document = json.loads(event.data)
+                    assert event.id == str(document["position"])
+                    found.append(document)
         assert len(found) == count
         return found
+
+    async def quiet(self, so: Callable[[], bool]) -> None:
+        """Read until something is so; fail at an event, or where it takes too long."""
+        async with asyncio.timeout(PATIENCE):
+            while not so():
+                assert list(self.reader.feed((await self.message())["body"])) == []
 
     async def rest(self) -> bytes:
         """Read until the end; give what came."""
         body = b""
-        while (message := await self.message()).get("more_body"):
-            body += message["body"]
-        await self.task
+        async with asyncio.timeout(PATIENCE):
+            while (message := await self.message()).get("more_body"):
+                body += message["body"]
+        await self.ended()
         last: bytes = message.get("body", b"")
         return body + last
 
     async def leave(self) -> None:
-        """Hang up, and wait until the application is done with it."""
+        """Hang up, and wait until that is noticed."""
         self._incoming.put_nowait(DISCONNECT)
         self.reads.set()
-        async with asyncio.timeout(PATIENCE):
-            await self.task
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until the application is done with it."""
+        # Not a timeout around it: that would cancel it, and the application takes that for a stop.
+        await asyncio.wait([self.task], timeout=PATIENCE)
+        assert self.task.done(), "the application goes on"
+        self.task.result()
 
 
 @asynccontextmanager
