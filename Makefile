@@ -14,7 +14,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api audit sbom fuzz-api format bench lock clean
+.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api audit sbom fuzz-api format bench bench-feed lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
@@ -73,6 +73,9 @@ format: dev ## Rewrite the code in the one format
 
 bench: dev ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-feed: dev ## Measure how soon events reach 1, 100 and 500 clients that follow the history
+	$(BIN)/python -m benchmarks.feed $(ARGS)
 
 lock: ## Lock the newest allowed versions, with their hashes
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && $(PYTHON) -m venv "$$tmp" \

@@ -128,7 +128,7 @@ def rows(databases: Databases, name: str, consumers: int) -> None:
 def main() -> int:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.feed", description=__doc__)
-    parser.add_argument("--consumers", type=int, nargs="+", default=[1, 500])
+    parser.add_argument("--consumers", type=int, nargs="+", default=[1, 100, 500])
     parser.add_argument("--only", choices=DATABASES, help="one database only")
     options = parser.parse_args()
     print("| database | told of by | consumers | median ms | p99 ms | longest ms |\n|---|---|--:|--:|--:|--:|")
