@@ -9,7 +9,9 @@ from api.event_body import format_time
 from api.scopes import Scope
 
 YEAR_SECONDS = 365 * 86_400
-_Seconds = Annotated[int, Meta(ge=0, le=100 * YEAR_SECONDS)]
+# As JSON Schema has whole numbers, of which 60.0 is one; an `int` would refuse it.
+_Lifetime = Annotated[float, Meta(ge=0, le=100 * YEAR_SECONDS, multiple_of=1)]
+_Overlap = Annotated[float, Meta(ge=0, le=YEAR_SECONDS, multiple_of=1)]
 _Time = Annotated[str, Meta(pattern="Z$")]
 
 
@@ -23,14 +25,14 @@ class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ]
     scopes: Annotated[list[Scope], Meta(min_length=1, description="What it is good for; none that you lack yourself")]
-    expires_in: Annotated[_Seconds, Meta(description="Seconds that it lives; 0: it does not expire")] = YEAR_SECONDS
+    expires_in: Annotated[_Lifetime, Meta(description="Seconds that it lives; 0: it does not expire")] = YEAR_SECONDS
 
 
 class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """How to replace a key."""
 
     overlap: Annotated[
-        Annotated[int, Meta(ge=0, le=YEAR_SECONDS)],
+        _Overlap,
         Meta(description="Seconds that the old key stays good beside the new one, where it does not expire before"),
     ] = 86_400
 

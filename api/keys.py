@@ -54,7 +54,7 @@ async def create_key(body: KeyRequest) -> Reply:
     """Make a key."""
     request = current.get()
     _check_own(request, body.scopes)
-    lifetime = body.expires_in * _SECOND
+    lifetime = int(body.expires_in) * _SECOND
     make = partial(key_table.create, name=body.name, scopes=body.scopes, lifetime=lifetime, by=request.actor)
     new = await request.services.database.write(make)
     log_change("created", new.key, request.actor, request_id=request.request_id)
@@ -65,7 +65,7 @@ async def rotate_key(key_id: str, body: RotationRequest) -> Reply:
     """Make a key that takes another's place."""
     request = current.get()
     _check_own(request, (await _find(request, key_id)).scopes)
-    overlap = body.overlap * _SECOND
+    overlap = int(body.overlap) * _SECOND
     replace = partial(key_table.rotate, key_id=key_id, overlap=overlap, lifetime=None, by=request.actor)
     new = await request.services.database.write(replace)
     log_change("rotated", new.key, request.actor, replaces=key_id, request_id=request.request_id)

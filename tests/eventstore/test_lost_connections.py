@@ -84,6 +84,7 @@ async def test_a_read_survives_that_its_idle_connections_were_lost(
 ) -> None:
     where = f"datname = '{make_url(database_url).database}'"
     slow, quick = text("SELECT pg_sleep(0.05)"), text("SELECT 1")
+    await execute(database, "SELECT 1")  # opens the writer's
     for together in (1, 8):
         await asyncio.gather(*[database.read(slow) for _ in range(8)])  # opens every connection that the pool may have
         ended = postgres_server.execute(

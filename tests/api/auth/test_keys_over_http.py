@@ -35,7 +35,7 @@ async def admin_of(service: InProcess, *scopes: Scope) -> InProcess:
 
 async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess, lines: CapturingLogger) -> None:
     client = (await admin_of(service, Scope.ITEMS_READ, Scope.ITEMS_WRITE)).client
-    created = await client.post("/keys", json={**SHOP, "expires_in": 3600})
+    created = await client.post("/keys", json={**SHOP, "expires_in": 3600.0})
     assert created.status_code == 201
     assert created.headers["cache-control"] == "no-store"
     shop = created.json()
@@ -45,6 +45,8 @@ async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess,
     assert (shop["state"], shop["created_by"], shop["last_used_at"]) == ("good", "admin", None)
     shown = await client.get(created.headers["location"])
     assert (shown.status_code, shown.json()) == (200, shop)
+    head = await client.head(created.headers["location"])
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(shown.content)))
 
     item = await client.post("/items", json={"name": "Pen", "price": 1}, headers=bearer(key))
     assert item.status_code == 201
