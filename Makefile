@@ -31,14 +31,14 @@ test: dev ## Run every test; a throw-away PostgreSQL is started for them
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest tests/system $(ARGS)
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest --timeout 0 tests/system $(ARGS)
 
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest -s \
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest --timeout 0 -s \
 		tests/system/test_rebuild_load.py tests/system/test_rebuild_kill.py $(ARGS)
 
 soak-feed: dev ## Follow the history by 500 clients at once, over lost connections and ten restarts
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest -s tests/system/test_feed.py $(ARGS)
+	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest --timeout 0 -s tests/system/test_feed.py $(ARGS)
 
 slow-clients: dev ## Measure what a thousand sockets that hold on to a server do to its other clients
 	$(BIN)/python -m tests.system.slow_clients measure $(ARGS)
@@ -64,7 +64,7 @@ sbom: dev ## List what the service is made of, as CycloneDX
 
 fuzz-api: dev ## Hold the service against its OpenAPI document, and against requests of any kind, for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \
-		$(BIN)/python -m pytest -s tests/contract/test_schemathesis.py \
+		$(BIN)/python -m pytest --timeout 0 -s tests/contract/test_schemathesis.py \
 		tests/api/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
 
 format: dev ## Rewrite the code in the one format
