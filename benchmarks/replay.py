@@ -1,4 +1,4 @@
-"""The scenario `replay`: our rebuild of a projection, and beside it other event stores that only read their events."""
+"""The scenario `replay`: long logs rebuilt from, exported, verified, and other event stores that only read theirs."""
 
 import statistics
 import sys
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks.auditing import Audited, audit
 from benchmarks.databases import DatabaseName, Databases
 from benchmarks.load import BenchmarkError
 from benchmarks.peers import environment
@@ -60,6 +61,8 @@ class Replayed(msgspec.Struct, frozen=True):
 
     target_per_second: int
     rebuilt: list[Rebuilt]
+    #: Of the same logs.
+    audited: list[Audited]
     peers: list[PeerRead]
 
     def ratio(self, peer: PeerRead) -> float:
@@ -78,7 +81,7 @@ class Replayed(msgspec.Struct, frozen=True):
 
 
 def run_replay(name: DatabaseName, databases: Databases, *, quick: bool, events: int | None) -> Replayed:
-    """Rebuild `items` from a log, and have the peers read theirs in turn; then rebuild from longer logs.
+    """Rebuild `items` from a log, and have the peers read theirs in turn; then from longer logs; and audit each.
 
     `events`, where given, is the length of the only log.
     """
@@ -97,15 +100,16 @@ def run_replay(name: DatabaseName, databases: Databases, *, quick: bool, events:
             rebuilds.append(_rebuild(log, first))
             for peer, url in peers.items():
                 reads.setdefault(peer, []).append(environment.read(peer, url, peer_events))
-        rebuilt = [_summary(rebuilds)]
+        rebuilt, audited = [_summary(rebuilds)], [audit(log, first)]
         for length in longer:
             _fill(databases, log, length)
             rebuilt.append(_rebuild(log, length))
+            audited.append(audit(log, length))
     read = [
         PeerRead(f"{peer} {environment.version(peer)}", peer_events, statistics.median(rates))
         for peer, rates in reads.items()
     ]
-    return Replayed(TARGET_PER_SECOND[name], rebuilt, read)
+    return Replayed(TARGET_PER_SECOND[name], rebuilt, audited, read)
 
 
 @contextmanager

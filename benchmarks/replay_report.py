@@ -2,11 +2,16 @@
 
 from typing import Final
 
+from benchmarks import auditing
 from benchmarks.peers import PAGE
 from benchmarks.replay import NAME, ROUNDS, TARGET_MIB, TARGET_RATIO, Replayed
 
 _REBUILT_HEAD: Final = f"""\
 | `{NAME}`: `itemledger rebuild items` | events/s | target | MiB | target | whole, s | rows compared | differ | met |
+|---|--:|--:|--:|--:|--:|--:|--:|---|"""
+
+_AUDITED_HEAD: Final = f"""\
+| `{NAME}`: `events export`, `verify log` | events/s | target | MiB | target | verified, s | target | MiB | met |
 |---|--:|--:|--:|--:|--:|--:|--:|---|"""
 
 _PEERS_HEAD: Final = f"""\
@@ -21,7 +26,8 @@ row with the live table and swaps. Beside it two other event stores for Python o
 which they recorded themselves, and fold and write nothing: eventsource-py by its stores' `read_all`, eventsourcing by
 its recorders' `select_notifications` and its mapper with the default transcoder, each in pages of {PAGE:,}. They take
 turns with the first rebuild; its figures and theirs are medians of {ROUNDS}, and the ratio is of events a second. A
-longer log is rebuilt once."""
+longer log is rebuilt once. The same logs are exported as JSON Lines, and verified in the database: each is a command
+whose time is from its start to its end."""
 
 
 def tables(replayed: Replayed) -> str:
@@ -38,6 +44,20 @@ def tables(replayed: Replayed) -> str:
             f"{rebuilt.rows_compared:,}",
             f"{rebuilt.rows_differ:,}",
             _yes_or_no(replayed.met(rebuilt)),
+        )
+        rows.append(_row(*cells))
+    rows += ["", _AUDITED_HEAD]
+    for audited in replayed.audited:
+        cells = (
+            f"{audited.events:,} events",
+            f"{audited.exported_per_second:,.0f}",
+            f"≥ {auditing.TARGET_PER_SECOND:,}",
+            f"{audited.export_mib:.0f}",
+            f"≤ {auditing.TARGET_MIB}",
+            f"{audited.verify_seconds:.1f}",
+            f"≤ {auditing.TARGET_SECONDS_A_MILLION * audited.events / 1e6:g}",
+            f"{audited.verify_mib:.0f}",
+            _yes_or_no(audited.met),
         )
         rows.append(_row(*cells))
     rows += ["", _PEERS_HEAD]
