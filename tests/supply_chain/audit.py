@@ -49,23 +49,29 @@ def ask(requirements: Path) -> list[dict[str, Any]]:
 
 
 def audit(locks: Sequence[Path], asking: Asking = ask) -> list[str]:
-    """Give a line for each thing that is known against a package of `locks`. Raises LookUpError."""
+    """Give a line for each thing that is known against a package of `locks`.
+
+    Raises LookUpError where nothing is, and not all was looked up.
+    """
     with tempfile.TemporaryDirectory() as directory:
         canary = Path(directory) / "requirements.txt"
         canary.write_text(CANARY)
         if not any(package.get("vulns") for package in asking(canary)):
             raise LookUpError("the advisory service knows nothing against jinja2 2.10, so its silence says nothing")
     known: dict[str, None] = {}
+    skipped: list[str] = []
     for lock in locks:
         packages = asking(lock)
         if not packages:
-            raise LookUpError(f"no package of {lock.name} was looked up")
+            skipped.append(f"no package of {lock.name} was looked up")
         for package in packages:
             if "skip_reason" in package:
-                raise LookUpError(package["skip_reason"])
-            for found in package["vulns"]:
+                skipped.append(package["skip_reason"])
+            for found in package.get("vulns", ()):
                 mended = ", ".join(found["fix_versions"]) or "no release"
                 known[f"{package['name']} {package['version']}: {found['id']}, mended in {mended}"] = None
+    if skipped and not known:  # what is known counts, however little was looked up
+        raise LookUpError(skipped[0])
     return list(known)
 
 

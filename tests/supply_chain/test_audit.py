@@ -52,6 +52,11 @@ def test_a_package_that_was_not_looked_up_is_not_clean(packages: list[Any], why:
         audit([LOCK], Service(TRUTHFUL, packages))
 
 
+@pytest.mark.parametrize("packages", [[package("b", FOUND), SKIPPED], [SKIPPED, package("b", FOUND)]])
+def test_what_is_known_counts_where_another_package_was_not_looked_up(packages: list[Any]) -> None:
+    assert audit([LOCK], Service(TRUTHFUL, packages)) == ["b 1.0: PYSEC-2019-217, mended in 2.10.1"]
+
+
 def test_a_tool_that_fails_has_looked_nothing_up(tmp_path: Path) -> None:
     with pytest.raises(LookUpError):
         ask(tmp_path / "missing.txt")
