@@ -1,7 +1,7 @@
 """Who is at the other end: the client's address, told by the connection or by a proxy that is trusted to tell it.
 
 What trusted proxies tell is read by uvicorn's middleware: of `X-Forwarded-For` the last address that is no trusted
-proxy's, of `X-Forwarded-Proto` the last word. From anybody else these headers are only noise.
+proxy's, and `X-Forwarded-Proto` where it is one word. From anybody else these headers are only noise.
 """
 
 from collections.abc import Mapping
@@ -47,10 +47,24 @@ def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
     return address
 
 
+def canonical_client(scope: Scope) -> Scope:
+    """Give a scope whose client's address, if it has one, is in its usual form: by that proxies are known."""
+    client = scope.get("client")
+    if client is None or ":" not in (client[0] or ""):
+        return scope
+    return {**scope, "client": (canonical(client[0]), client[1])}
+
+
 @lru_cache(4096)
 def is_loopback(address: str) -> bool:
     """Tell whether an address is this machine's own; `unknown` is not."""
     return address != UNKNOWN and ip_address(address).is_loopback
+
+
+@lru_cache(256)
+def is_this_machine(host: str) -> bool:
+    """Tell whether a host's name or IP address stands for this very machine (RFC 6761, section 6.3)."""
+    return host == "localhost" or host.endswith(".localhost") or is_loopback(canonical(host))
 
 
 @lru_cache(4096)

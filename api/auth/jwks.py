@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -44,13 +45,13 @@ class _KeySet(Struct):
 
 
 class UnreadableKeysError(Exception):
-    """The keys can't be read, or there are none that we take; the message says why."""
+    """The keys can't be read; the message says why."""
 
 
 def read_keys(text: bytes) -> Keys:
     """Read a JWK Set. What is not for signatures, or of a kind that we don't take, is passed over.
 
-    Raises UnreadableKeysError where it is no such set, or nothing is left.
+    Nothing may be left: an issuer that lost its keys to somebody withdraws them. Raises UnreadableKeysError.
     """
     try:
         found = msgspec.json.decode(text, type=_KeySet).keys
@@ -67,8 +68,6 @@ def read_keys(text: bytes) -> Keys:
             continue
         if not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _LEAST_RSA_BITS:
             keys[algorithm, str(jwk["kid"]) if "kid" in jwk else None] = key
-    if not keys:
-        raise UnreadableKeysError("it has no key for RS256, ES256 or EdDSA")
     return keys
 
 
@@ -80,7 +79,7 @@ class PublishedKeys:
     """
 
     def __init__(self, read: Callable[[], Awaitable[bytes]], clock: Callable[[], float] = monotonic) -> None:
-        """Have `read` give the JWK Set, or raise OSError or TimeoutError."""
+        """Have `read` give the JWK Set, or raise OSError, TimeoutError, HTTPException or ValueError."""
         self._read = read
         self._clock = clock
         self._text = b""
@@ -96,11 +95,13 @@ class PublishedKeys:
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 text = await self._read()
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, HTTPException, ValueError) as error:
             raise UnreadableKeysError(summary(error)) from None
         if text != self._text:
             self._keys, self._text = read_keys(text), text
             self.changes += 1
+            if not self._keys:
+                log.error("the issuer publishes no key for RS256, ES256 or EdDSA: no token is taken")
         self._read_at = self._tried_at
 
     async def find(self, algorithm: str, kid: str | None) -> PyJWK:
@@ -109,8 +110,9 @@ class PublishedKeys:
         Raises CredentialError where there is none, and Problem (503) where the keys can't be had.
         """
         key = self._known(algorithm, kid)
-        if key is None or self._age > _FRESH_SECONDS:
+        if key is None:
             self._begin_reading()
+        self.freshen()
         if key is None and self._reading is not None:
             await asyncio.shield(self._reading)
             key = self._known(algorithm, kid)
@@ -119,6 +121,11 @@ class PublishedKeys:
         if self._age > _TRUSTED_SECONDS:
             raise Problem(ISSUER_UNAVAILABLE)
         raise CredentialError("token: a key that its issuer does not publish")
+
+    def freshen(self) -> None:
+        """Begin to read the keys again where that was long ago."""
+        if self._age > _FRESH_SECONDS:
+            self._begin_reading()
 
     @property
     def _age(self) -> float:

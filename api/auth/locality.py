@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
-from api.peer import canonical, is_loopback
+from api.peer import is_loopback, is_this_machine
 
 
 def is_local(address: str, headers: Mapping[bytes, bytes], origins: Collection[str] = ()) -> bool:
@@ -29,4 +29,4 @@ def _is_here(url: bytes) -> bool:
         host = urlsplit(url.decode("ascii")).hostname or ""
     except ValueError:
         return False
-    return host == "localhost" or host.endswith(".localhost") or is_loopback(canonical(host))
+    return is_this_machine(host)

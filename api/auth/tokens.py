@@ -47,8 +47,14 @@ class Tokens:
         self._known: dict[bytes, _Known] = {}
         self._changes = 0
 
+    def knows(self, token: bytes) -> bool:
+        """Tell whether a token was found good, and need not be verified again yet."""
+        known = self._known.get(sha256(token).digest())
+        return known is not None and known.until > self._clock()
+
     async def find(self, token: bytes) -> Principal:
         """Give the holder of a token. Raises CredentialError where it is not good, and Problem (503)."""
+        self._keys.freshen()
         if self._changes != self._keys.changes:
             self._known.clear()  # what vouched for them may be gone
             self._changes = self._keys.changes
