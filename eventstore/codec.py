@@ -113,7 +113,9 @@ def _reader(one: type[Any], lifts: Sequence[Callable[[Any], Any]]) -> Callable[[
 def _fact(one: type[Any]) -> type[Fact]:
     """Make the form in which facts of one type are read: an array, which begins with the type."""
     options: dict[str, Any] = {"array_like": True, "tag_field": "type", "tag": one.type, "forbid_unknown_fields": True}
-    made: Any = msgspec.defstruct(f"{one.__name__}Fact", [("event", one)], bases=(Fact,), frozen=True, **options)
+    made: Any = msgspec.defstruct(
+        f"{one.__name__}Fact", [("event", one)], bases=(Fact,), frozen=True, gc=False, **options
+    )
     return made  # type: ignore[no-any-return]
 
 

@@ -22,5 +22,5 @@ def open_database(url: str, *, patient: bool = False, lean: bool = False) -> Dat
     if parsed.drivername == "postgresql+asyncpg":
         return PostgresDatabase(parsed, patient=patient)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
-        return SqliteDatabase(parsed, lean=lean)
+        return SqliteDatabase(parsed, patient=patient, lean=lean)
     raise UnsupportedDatabaseError(parsed.set(query={}).render_as_string())  # nor is its query told

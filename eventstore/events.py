@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 PRICE_SCALE = 4
 
 
-class ItemCreated(Struct, frozen=True, forbid_unknown_fields=True):
+class ItemCreated(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An item began to exist. Its id is the position of this event."""
 
     type: ClassVar[str] = "item.created.v1"
@@ -23,7 +23,7 @@ class ItemCreated(Struct, frozen=True, forbid_unknown_fields=True):
     in_stock: bool
 
 
-class ItemChanged(Struct, frozen=True, forbid_unknown_fields=True):
+class ItemChanged(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Some fields of an item took new values; a field that did not change is absent."""
 
     type: ClassVar[str] = "item.changed.v1"
@@ -32,13 +32,13 @@ class ItemChanged(Struct, frozen=True, forbid_unknown_fields=True):
     in_stock: bool | UnsetType = UNSET
 
 
-class ItemDeleted(Struct, frozen=True, forbid_unknown_fields=True):
+class ItemDeleted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An item ceased to exist for clients. Its history stays."""
 
     type: ClassVar[str] = "item.deleted.v1"
 
 
-class ItemRestored(Struct, frozen=True, forbid_unknown_fields=True):
+class ItemRestored(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A deleted item came back as it last was, under its id."""
 
     type: ClassVar[str] = "item.restored.v1"
@@ -75,7 +75,7 @@ class ProposedEvent(Struct, frozen=True):
     ordinal: int = 0
 
 
-class Fact(Struct, frozen=True):
+class Fact(Struct, frozen=True, gc=False):
     """What a recorded event says of an item: all that a projection folds, and all that a replay reads."""
 
     #: 1, 2, 3, ... without a gap, in commit order.
@@ -87,7 +87,7 @@ class Fact(Struct, frozen=True):
     event: Event
 
 
-class RecordedEvent(Fact, frozen=True):
+class RecordedEvent(Fact, frozen=True, gc=False):
     """An event as the log holds it: the fact, and what it was recorded for."""
 
     metadata: Metadata

@@ -47,7 +47,7 @@ _PRAGMAS = (
 class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
-    def __init__(self, url: URL, *, lean: bool = False) -> None:
+    def __init__(self, url: URL, *, patient: bool = False, lean: bool = False) -> None:
         """See open_database."""
         reader = create_async_engine(url, **READING, pool_size=4, max_overflow=0)
         event.listen(reader.sync_engine, "connect", _sqlite_reader)
@@ -58,6 +58,8 @@ class SqliteDatabase(Database):
             url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"check_same_thread": False}
         )
         event.listen(self._writer, "connect", _sqlite_writer)
+        if patient:
+            event.listen(self._writer, "connect", _sqlite_patient)
         event.listen(self._writer, "begin", _begin_immediate)
         self._viewer = create_engine(
             url.set(drivername="sqlite"), pool_size=_VIEWS, max_overflow=0, connect_args={"check_same_thread": False}
@@ -207,6 +209,11 @@ def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
     for pragma in _PRAGMAS:
         dbapi_connection.execute(f"PRAGMA {pragma}").close()
     _write_ahead(dbapi_connection)
+
+
+def _sqlite_patient(dbapi_connection: Any, _record: object) -> None:
+    # An index over a long table is sorted on the way: in files, or that would take as much memory as the index has.
+    dbapi_connection.execute("PRAGMA temp_store=FILE").close()
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

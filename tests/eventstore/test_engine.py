@@ -152,3 +152,13 @@ async def test_a_postgresql_that_a_power_cut_would_corrupt_is_refused(
             await database.check()
     careless_server.execute(f"ALTER SYSTEM RESET {name}")
     careless_server.restart()
+
+
+@pytest.mark.parametrize(("patient", "store"), [(True, 1), (False, 2)])
+async def test_what_may_take_long_is_sorted_in_files_and_not_in_memory(
+    sqlite_url: str, patient: bool, store: int
+) -> None:
+    """Else the indexes of a table that is rebuilt would be in memory whole while they are made."""
+    database = open_database(sqlite_url, patient=patient)
+    assert await settings_of(database, ["PRAGMA temp_store"]) == ([store], [2])
+    await database.dispose()
