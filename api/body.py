@@ -20,8 +20,6 @@ from api.reply import Message, Receive
 
 T = TypeVar("T")
 
-MAX_DEPTH = 32
-
 _MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 # Possessive, and content with a missing closing quote, so that no body can make the search go back.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?', re.DOTALL)
@@ -40,11 +38,13 @@ async def read_body(
     wanted: Sequence[str],
     limit: int,
     seconds: float,
+    depth: int,
     hold: Callable[[int], None] | None = None,
 ) -> bytes:
-    """Read a JSON body of at most `limit` bytes that arrives within `seconds`; `hold` is told of each part's size.
+    """Read a JSON body of at most `limit` bytes that arrives within `seconds`, of JSON `depth` levels deep at most.
 
-    `wanted` are the media types that it may have; where there are none no body is wanted, and none is given.
+    `wanted` are the media types that it may have; where there are none no body is wanted, and none is given. `hold`
+    is told of each part's size.
 
     A body that nobody wants is read all the same where one is announced: the request is whole only with it.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
@@ -63,7 +63,7 @@ async def read_body(
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
     if not wanted:
         return b""
-    _check_text(body)
+    _check_text(body, depth)
     return body
 
 
@@ -94,20 +94,20 @@ def _too_large(limit: int) -> Problem:
     return Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
 
 
-def _check_text(body: bytes) -> None:
+def _check_text(body: bytes, depth: int) -> None:
     # The decoder would raise errors of its own for both, which the framework answers with 500.
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise Problem(MALFORMED_BODY, f"The body is not UTF-8: {error.reason} at byte {error.start}") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_too_deep(body):
-        raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {MAX_DEPTH} levels")
+    if body.count(b"[") + body.count(b"{") > depth and _depth(body) > depth:
+        raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {depth} levels")
 
 
-def _is_too_deep(body: bytes) -> bool:
+def _depth(body: bytes) -> int:
     # A bracket in a string is no structure, so strings go first.
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
-    return any(depth > MAX_DEPTH for depth in accumulate(map(_STEPS.__getitem__, brackets)))
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def decoded(body: bytes, type: type[T]) -> T:

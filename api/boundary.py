@@ -7,8 +7,11 @@ for what it cleans up.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
@@ -21,8 +24,9 @@ from api.capacity import Capacity, Share
 from api.context import Services, current
 from api.cors import Cors
 from api.exchange import Exchange
-from api.limits import Limits
+from api.limits import EXPORT, Limits, client_of, refused
 from api.patience import Patience
+from api.peer import UNKNOWN, canonical, canonical_client
 from api.query import parse
 from api.reply import Receive, Reply, Scope, Send
 from api.routing import Route, RouteTable, allow, options
@@ -48,10 +52,13 @@ class Boundary:
         self._lifespan = lifespan
         self._cors = Cors(settings.cors_origins)
         self._limits = Limits(settings)
-        self._capacity = Capacity(settings.max_requests, settings.max_batch_bodies)
+        self._capacity = Capacity(settings)
         serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
         self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
+        self._proxies = [ip_network(proxy) for proxy in trusted]
+        #: How many connections each client has that is counted.
+        self.peers = Counter[str | None]()
         self._services: Services | None = None
         self.patience = Patience(
             settings.head_timeout,
@@ -59,12 +66,13 @@ class Boundary:
             settings.answer_timeout,
             settings.max_head,
             settings.max_connections,
+            settings.max_client_connections,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection scope (ASGI 3): HTTP requests and the lifespan; a WebSocket is closed at once."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            await self._http(canonical_client(scope), receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -72,7 +80,7 @@ class Boundary:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._services, self._cors)
-        share = Share(self._capacity)
+        share = Share()
         try:
             await self._dispatch(scope, receive, exchange, share)
         except ClientDisconnectedError:
@@ -87,7 +95,10 @@ class Boundary:
         exchange.log()
 
     async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange, share: Share) -> None:
-        exchange.count(self._limits.arrive(exchange.context.address))
+        arrived = self._limits.arrive(exchange.context.address)
+        if refused(arrived) and exchange.context.services.gate.knows(exchange.context.headers):
+            arrived = []  # others have spent the address's budget; this client has one of its own
+        exchange.count(arrived)
         if b"%2f" in scope["raw_path"].lower():
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash is not a slash
         if scope["method"] == "OPTIONS":
@@ -101,6 +112,7 @@ class Boundary:
         if route.scope is not Unscoped.OPEN:
             request.principal = await request.services.gate.authenticate(request.headers, request.address)
         credential = request.principal.credential
+        share.client = client_of(request.address, credential)
         exchange.count(self._limits.admit(request.address, credential, exchange.verdicts, route.budget))
         authorise(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
@@ -110,14 +122,24 @@ class Boundary:
             wanted=route.media_types if route.body is not None else (),
             limit=self._settings.max_batch_body if route.bulk else self._settings.max_body,
             seconds=self._settings.body_timeout,
-            hold=share.hold if route.bulk else None,
+            hold=partial(share.take, self._capacity.batch_bytes) if route.bulk else None,
+            depth=self._settings.max_depth,
         )
         if route.scope is not Unscoped.OPEN and not route.endless:
-            share.enter()
+            share.take(self._capacity.requests)
+        if route.budget == EXPORT:
+            share.take(self._capacity.exports)
         current.set(request)
         # HEAD is served as GET, and `exchange` keeps its body back. The server needs its own scope as it is.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}
         await self._app(served, whole(request.body), exchange.send)
+
+    def peer(self, client: tuple[str, int] | None) -> str | None:
+        """Give by what the connections from an IP address and port are counted, None where they are not."""
+        address = canonical(client[0]) if client else UNKNOWN
+        if address != UNKNOWN and any(ip_address(address) in network for network in self._proxies):
+            return None
+        return client_of(address)
 
     def stop(self) -> None:
         """End what would not end by itself: the server has been told to stop, and waits for what is in flight."""

@@ -65,6 +65,10 @@ class Gatekeeper(Protocol):
         """Tell who makes a request; see Gate.authenticate."""
         ...
 
+    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether headers show a credential that is known to be good; see Gate.knows."""
+        ...
+
     async def still_admits(self, principal: Principal) -> bool:
         """Tell whether whoever was let in still is; see Gate.still_admits."""
         ...

@@ -2,7 +2,8 @@
 
 A request is first counted against the address it comes from, so that nobody guesses credentials, or asks for what is
 not there, without limit. Once a good credential is shown that address gets its token back, and the credential is
-counted instead: clients behind one address don't share its budget. What costs more has a budget of its own besides.
+counted instead: clients behind one address don't share its budget. Where that is spent, a credential that is known to
+be good, without any I/O, gets in all the same. What costs more has a budget of its own besides.
 
 This machine's own addresses are not counted: who is on it can do worse. Who comes from it through a proxy that is not
 listed in `ITEMLEDGER_TRUSTED_PROXIES` shares one budget with all of those.
@@ -65,9 +66,14 @@ class Limits:
         return verdicts
 
 
+def refused(verdicts: Sequence[Verdict]) -> bool:
+    """Tell whether a budget refuses the request."""
+    return bool(verdicts) and not verdicts[-1].admitted
+
+
 def check(verdicts: Sequence[Verdict]) -> None:
     """Return where every budget admits the request. Raises Problem (429)."""
-    if verdicts and not verdicts[-1].admitted:
+    if refused(verdicts):
         budget = verdicts[-1].budget
         raise Problem(
             QUOTA_EXCEEDED,

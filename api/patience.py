@@ -1,16 +1,20 @@
 """uvicorn's HTTP protocol with an end to its patience: no client keeps a connection by sending or reading too slowly.
 
 uvicorn closes a connection that is idle between two requests, and no other: a silent one, half a head, a body that goes
-on after its answer, an answer that nobody reads are kept for ever, and a head may be of any length.
+on after its answer, an answer that nobody reads are kept for ever. A head may be of any length, what follows a body in
+chunks too, and that would be taken for more of the head; and of requests that are sent ahead there may be any number.
 """
 
 import asyncio
 import socket
+from collections import Counter
 from typing import Any, cast
 
 import uvloop
 from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from api.protection import protection
 
 #: Seconds between two looks at a connection.
 _LOOK = 0.5
@@ -22,7 +26,17 @@ _GRACE = 1.0
 _UNTAKEN_AT_STOP = 4.0
 #: Bytes that the kernel takes ahead of what it can send: by itself it would take four MiB for whoever reads nothing.
 _UNSENT = 128 * 1024
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+#: Requests of one connection that may await their answers.
+_PIPELINED = 32
+
+
+class _AbusedError(Exception):
+    """A client has sent more than anybody needs to, and is heard no more."""
+
+
+_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
+_NO_REQUEST = b"HTTP/1.1 400 Bad Request"
+_CLOSE = ((b"connection", b"close"), (b"content-length", b"0"))
 
 
 class Loop(uvloop.Loop):
@@ -44,13 +58,16 @@ class Patience(Struct, frozen=True):
     answer: float
     head_bytes: int
     connections: int
+    #: Of those, from one address; this machine's own, and the proxies that are trusted, may have all.
+    connections_of_one: int
 
 
 class PatientProtocol(HttpToolsProtocol):
     """One connection. The application says in its attribute `patience` what its clients are allowed.
 
-    It has a method `stop`, too, which is called when the server has been told to stop: the lifespan's message to the
-    application comes when all answers have ended, and some have no end of their own.
+    Its method `peer` tells by what the connections of an address are counted, in its attribute `peers`, None where they
+    are not. Its method `stop` is called when the server has been told to stop: the lifespan's message comes when all
+    answers have ended, and some have no end of their own.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -62,13 +79,21 @@ class PatientProtocol(HttpToolsProtocol):
         self._untaken: float | None = None
         #: Bytes of a head that is not whole yet; None: no head has begun.
         self._head: int | None = None
+        #: Bytes since the head that were no body: what frames its chunks, and fields behind the last of them.
+        self._aside = 0
         self._unanswered: list[RequestResponseCycle] = []
+        #: By what the connections of this one's client are counted, and how many each client has.
+        self._peer: str | None = None
+        self._peers: Counter[str | None] = cast("Any", self.app).peers
         self._look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request; refuse to where there are as many connections as may be."""
         super().connection_made(transport)
-        if len(self.connections) > self._patience.connections:
+        self._peer = cast("Any", self.app).peer(self.client)
+        self._peers[self._peer] += 1
+        most = self._patience.connections_of_one if self._peer is not None else self._patience.connections
+        if len(self.connections) > self._patience.connections or self._peers[self._peer] > most:
             transport.abort()
             return
         # What the kernel has taken over is no longer ours to see, and would outlive the connection.
@@ -85,17 +110,44 @@ class PatientProtocol(HttpToolsProtocol):
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
+        self._peers[self._peer] -= 1
+        if not self._peers[self._peer]:
+            del self._peers[self._peer]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless it makes a head too long."""
+        """Take what came, unless it makes a head too long, or is too much beside a body."""
+        alone = self._head is not None or self._is_idle()  # nothing but a head is in it, or what follows one
+        self._aside += len(data)
         super().data_received(data)
+        if self.transport.is_closing():
+            return
         if self._head is not None:
-            self._head += len(data)
-            if self._head > self._patience.head_bytes and not self.transport.is_closing():
-                if self._is_idle():
-                    self.transport.write(_HEAD_TOO_LARGE)
-                self.transport.close()
+            self._head += len(data) if alone else 0
+            if self._head > self._patience.head_bytes:
+                self._refuse(_HEAD_TOO_LARGE)
+        elif self._due is not None and self._aside > self._patience.head_bytes:
+            self._refuse(_NO_REQUEST)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; where others await their answers it would be taken for one of those."""
+        self._refuse(_NO_REQUEST)
+
+    def _refuse(self, status: bytes) -> None:
+        if self._is_idle():
+            lines = [b"%s: %s" % header for header in (*_CLOSE, *protection(_CLOSE, self.scheme or "http"))]
+            self.transport.write(b"\r\n".join([status, *lines, b"", b""]))
+        self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field of the head; none that follows a body (RFC 9110, section 6.5.1)."""
+        if self._head is not None:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._aside = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
@@ -104,8 +156,10 @@ class PatientProtocol(HttpToolsProtocol):
         self._due = self.loop.time() + self._patience.head
 
     def on_headers_complete(self) -> None:
-        """Wait for the body."""
-        self._head = None
+        """Wait for the body. Raises _AbusedError, which ends the parsing of what came."""
+        if len(self._unanswered) == _PIPELINED:
+            raise _AbusedError
+        self._head, self._aside = None, 0
         self._due = self.loop.time() + self._patience.body + _GRACE
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
@@ -119,6 +173,8 @@ class PatientProtocol(HttpToolsProtocol):
         """Wait for the next request, unless it is there, or something of this one is still to come."""
         super().on_response_complete()
         del self._unanswered[0]
+        if self.pipeline:
+            self.flow.pause_reading()  # uvicorn goes on reading: one more answer would let in many more requests
         if self._due is None and self._is_idle():
             self._due = self.loop.time() + self.timeout_keep_alive + _LOOK
 

@@ -44,6 +44,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
     #: Bytes in the body of a batch; more is answered 413.
     max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
+    #: Levels of nesting in a body's JSON; more is answered 400. The decoder goes no deeper than some hundreds.
+    max_depth: Annotated[int, Meta(ge=2, le=256)] = 32
     #: Seconds that the head of a request may take to arrive, from when the connection or the request begins.
     head_timeout: Seconds = 10.0
     #: Seconds that a request body may take to arrive; more is answered 408.
@@ -54,9 +56,13 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024
     #: Connections of a process; one more is closed at once.
     max_connections: Annotated[int, Meta(ge=1)] = 10_000
-    #: Requests that a process serves at once; one more is answered 503.
+    #: Of those, connections from one address, but for this machine's own and trusted proxies; one more is closed.
+    max_client_connections: Annotated[int, Meta(ge=1)] = 1000
+    #: Requests that a process serves at once, a quarter of them for one client; one more is answered 503.
     max_requests: Annotated[int, Meta(ge=1)] = 2048
-    #: Bytes of batches' bodies that it holds at once; a body for which there is no room is answered 503.
+    #: Exports that it sends at once, a quarter of them to one client; one more is answered 503.
+    max_exports: Annotated[int, Meta(ge=1)] = 32
+    #: Bytes of batches' bodies that it holds at once, a quarter of them for one client; for more the answer is 503.
     max_batch_bodies: Annotated[int, Meta(ge=1)] = 32 * 1024 * 1024
     #: Requests a minute of each credential, and of each address without one; more is answered 429.
     rate_limit: Quota = 6000

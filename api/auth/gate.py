@@ -67,6 +67,15 @@ class Gate:
             noted = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
             raise Problem(CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), noted=noted) from None
 
+    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Tell whether these headers show a credential that was good when it was looked at last, without any I/O."""
+        match = _BEARER.fullmatch(headers.get(b"authorization", b""))
+        if match is None:
+            return False
+        if (presented := read_key(match[1])) is not None:
+            return self._ring.knows(presented)
+        return self._tokens is not None and self._tokens.knows(match[1])
+
     async def still_admits(self, principal: Principal) -> bool:
         """Tell whether whoever was let in would be let in now, for an answer that takes long.
 

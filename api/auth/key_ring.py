@@ -49,6 +49,11 @@ class KeyRing:
         await self._freshen()
         return any(held.key.is_good(now()) for held in self._held.values())
 
+    def knows(self, presented: Presented) -> bool:
+        """Tell whether a key was good when the keys were read last."""
+        held = self._match(presented)
+        return held is not None and held.key.is_good(now())
+
     async def is_good(self, key_id: str) -> bool:
         """Tell whether the key that has this id lets its holder in. Raises UnavailableError."""
         await self._freshen()

@@ -9,6 +9,7 @@ import sys
 import click
 import structlog
 import uvicorn
+from msgspec import structs
 
 from api.app import StartError, create_app, prepare
 from api.boundary import Boundary
@@ -94,13 +95,14 @@ def check_tls(certificate: str | None, key: str | None) -> None:
 def application() -> Boundary:
     """Make the application for a process that does nothing else."""
     app = create_app()
-    _open_files(app.patience.connections)
+    connections = _open_files(app.patience.connections)
+    app.patience = structs.replace(app.patience, connections=connections)
     settle()
     return app
 
 
-def _open_files(connections: int) -> None:
-    """Let the process have that many connections open, and some files besides, if it may."""
+def _open_files(connections: int) -> int:
+    """Let the process have that many connections open, and some files besides, if it may; give how many it may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_FILES
     allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -108,3 +110,4 @@ def _open_files(connections: int) -> None:
         log.warning("fewer connections can be open than ITEMLEDGER_MAX_CONNECTIONS", open_files=allowed)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return min(connections, max(allowed - _OTHER_FILES, allowed // 2))

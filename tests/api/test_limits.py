@@ -9,12 +9,16 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from api import exchange
+from api.capacity import Pool
 from api.limits import Limits, budget_headers
+from api.problems import Problem
+from api.reply import Message
 from api.settings import Settings
 from eventstore.errors import UnavailableError
 from projections.item_reader import ItemReader
 from tests.api.conftest import contract_of
-from tests.support.http import JSON, call, check_problem, part, unchanged_log
+from tests.support.http import DISCONNECT, JSON, call, check_problem, part, scope_of, unchanged_log
+from tests.support.keys import as_read, make_key
 from tests.support.service import InProcess
 
 A, B = "203.0.113.1", "203.0.113.2"
@@ -163,7 +167,7 @@ async def test_who_was_refused_is_logged_at_any_level(limited: InProcess, monkey
 async def test_a_process_serves_as_many_requests_at_once_as_it_may(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=2) as service:
+    async with InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=8) as service:
         go_on = asyncio.Event()
 
         async def slow_page(*_: object) -> object:
@@ -174,8 +178,13 @@ async def test_a_process_serves_as_many_requests_at_once_as_it_may(
             patched.setattr(ItemReader, "page", slow_page)
             serving = [asyncio.create_task(ask(service)) for _ in range(2)]
             await asyncio.sleep(0.01)
+            check_problem(await ask(service, method="POST"), 503, "busy")  # a client has a quarter
+            others = ["203.0.113.3", "203.0.113.4", "203.0.113.5"]
+            assert (await ask(service, others[0], method="POST")).status_code == 201
+            serving += [asyncio.create_task(ask(service, other)) for other in others for _ in range(2)]
+            await asyncio.sleep(0.01)
             async with unchanged_log(service.services.database):
-                refused = await ask(service, method="POST")
+                refused = await ask(service, B, method="POST")
             check_problem(refused, 503, "busy")
             assert refused.headers["retry-after"] == "1"
             assert (await ask(service, target="/livez")).status_code == 200, "it is alive, and says so"
@@ -216,6 +225,65 @@ async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> No
             taken = await call(service.app, "POST", "/items/batch", long, headers=HEADERS)
             assert taken is not None
             assert taken.status_code == 201
+
+
+def test_no_client_has_more_than_a_quarter_but_this_machine_has_what_there_is() -> None:
+    pool = Pool(100)
+    for _ in range(5):
+        pool.take("one", 5)
+    for client in ("one", "two"):
+        with pytest.raises(Problem):
+            pool.take(client, 6 if client == "one" else 26)
+    pool.take("two", 25)
+    pool.take(None, 50)
+    with pytest.raises(Problem):
+        pool.take("three", 1)
+    pool.give_back("one", 25)
+    pool.take("three", 25)
+    small = Pool(2, least=2)
+    small.take("one", 2)  # what any client may send at least
+
+
+async def test_a_client_has_so_many_exports_at_once(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, insecure_no_auth=True, max_exports=4, export_limit="off") as service:
+        assert (await ask(service, method="POST")).status_code == 201
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def silent() -> Message:
+            await asyncio.Event().wait()
+            return DISCONNECT
+
+        async def slow(_message: Message) -> None:
+            begun.set()
+            await go_on.wait()
+
+        exporting = asyncio.create_task(service.app(scope_of("GET", "/events/export", client=(A, 4711)), silent, slow))
+        await begun.wait()
+        check_problem(await ask(service, target="/events/export"), 503, "busy")
+        assert (await ask(service, B, target="/events/export")).status_code == 200
+        go_on.set()
+        await exporting
+        assert (await ask(service, target="/events/export")).status_code == 200
+
+
+async def test_whoever_shares_a_spent_address_gets_in_with_a_credential_that_is_known(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, rate_limit=3) as service:
+        known, other = [(await make_key(service.services.database, name)).text for name in ("known", "other")]
+        as_read(service)
+
+        async def show(*headers: tuple[str, str]) -> int:
+            answer = await call(service.app, "GET", "/items", headers=headers, client=(A, 4711))
+            assert answer is not None
+            return answer.status_code
+
+        assert await show(("Authorization", f"Bearer {known}")) == 200
+        assert [await show() for _ in range(4)] == [401, 401, 401, 429]
+        assert await show(("Authorization", f"Bearer {known}")) == 200
+        assert await show(("Authorization", f"Bearer {other[:-1]}x")) == 429
+        assert await show(("Authorization", "Bearer token")) == 429
+        assert await show() == 429
+        assert await show(("Authorization", f"Bearer {known}")) == 200
+        assert await show(("Authorization", f"Bearer {known}")) == 429, "its own budget"
 
 
 def test_the_headers_are_structured_fields() -> None:

@@ -67,6 +67,15 @@ async def test_the_scheme_is_what_a_trusted_proxy_says(sqlite_url: str, peer: st
         assert (HSTS in answer.headers) is secure
 
 
+async def test_a_proxy_is_known_by_an_address_in_any_form(sqlite_url: str, lines: CapturingLogger) -> None:
+    async with InProcess.over(sqlite_url, trusted_proxies=PROXIES) as service:
+        headers = [("X-Forwarded-For", "203.0.113.7")]
+        assert await call(service.app, "GET", "/livez", headers=headers, client=("::ffff:10.1.2.3", 4711))
+        assert lines.calls[-1].kwargs["address"] == "203.0.113.7"
+        counted = [service.app.peer((peer, 1)) for peer in ("10.1.2.3", "127.0.0.1", "203.0.113.7", "2001:db8::1")]
+        assert counted == [None, None, "203.0.113.7", "2001:db8::/64"]
+
+
 @pytest.mark.parametrize("name", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
 async def test_who_comes_through_a_proxy_that_is_not_listed_is_not_on_this_machine(small: InProcess, name: str) -> None:
     """Else everybody behind a proxy beside the service would be let in without a credential."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -81,6 +82,29 @@ def test_requests_in_a_pipeline_share_nothing(server: Server, shared_url: str) -
         return [row.correlation_id for row in rows]
 
     assert asyncio.run(correlations()) == [TRACE, "second", ids[2]]
+
+
+def test_more_requests_than_anybody_sends_ahead_end_the_connection(server: Server) -> None:
+    ahead = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert [answer.status_code for answer in converse(server.port, ahead * 31 + LIVEZ)] == [200] * 32
+    with suppress(ConnectionError):  # it is closed while more is sent
+        assert talk(server.port, ahead * 2000) == b""  # what was begun is not answered
+    assert httpx.get(f"{server.url}/livez").status_code == 200
+
+
+def test_fields_behind_a_body_are_no_headers(server: Server) -> None:
+    forged = b"X-Request-Id: forged\r\nContent-Type: text/plain\r\nIdempotency-Key: x\r\n\r\n"
+    created, alive = converse(server.port, CHUNKED + chunk(b'{"name":"whole","price":1}') + b"0\r\n" + forged + LIVEZ)
+    assert (created.status_code, alive.status_code) == (201, 200)
+    assert created.headers["x-request-id"] != "forged"
+
+
+@pytest.mark.parametrize("data", [b"nonsense\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost localhost\r\n\r\n"])
+def test_what_is_no_request_is_refused_with_the_headers_of_every_answer(server: Server, data: bytes) -> None:
+    (refused,) = converse(server.port, data)
+    assert (refused.status_code, refused.content) == (400, b"")
+    protected = {"x-content-type-options", "referrer-policy", "content-security-policy", "cache-control"}
+    assert protected <= set(refused.headers)
 
 
 def test_what_is_left_of_a_body_that_is_too_long_is_no_request(server: Server) -> None:

@@ -105,20 +105,10 @@ class Contract:
             assert self.errors(content["schema"], response.json()) == [], where
 
 
-async def call(
-    app: Application,
-    method: str,
-    target: str,
-    *messages: Message,
-    headers: Sequence[tuple[str, str]] = (),
-    **scope: object,
-) -> httpx.Response | None:
-    """Make one request of raw ASGI messages; give the answer, None where there was none.
-
-    Behind the last message the client is silent, but stays. `scope` is what else its ASGI scope says.
-    """
+def scope_of(method: str, target: str, headers: Sequence[tuple[str, str]] = (), **scope: object) -> Scope:
+    """Give the ASGI scope of a request from this machine; `scope` is what else it says."""
     path, _, query = target.partition("?")
-    whole: Scope = {
+    return {
         "type": "http",
         "http_version": "1.1",
         "method": method,
@@ -131,6 +121,20 @@ async def call(
         "server": ("127.0.0.1", 80),
         **scope,
     }
+
+
+async def call(
+    app: Application,
+    method: str,
+    target: str,
+    *messages: Message,
+    headers: Sequence[tuple[str, str]] = (),
+    **scope: object,
+) -> httpx.Response | None:
+    """Make one request of raw ASGI messages; give the answer, None where there was none.
+
+    Behind the last message the client is silent, but stays. `scope` is what else its ASGI scope says.
+    """
     incoming = list(messages)
     sent: list[Message] = []
 
@@ -142,7 +146,7 @@ async def call(
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app(whole, receive, send)
+    await app(scope_of(method, target, headers, **scope), receive, send)
     if not sent:
         return None
     start, *rest = sent

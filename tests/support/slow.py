@@ -15,6 +15,7 @@ _JSON = b"Host: localhost\r\nContent-Type: application/json\r\n"
 _POST = b"POST /items HTTP/1.1\r\n" + _JSON
 _BATCH = b"POST /items/batch HTTP/1.1\r\n" + _JSON
 _LONG = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_SHORT = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #: No part of a request. Where nothing is read, only what is sent finds out that nobody is there any more.
 _PROBE = b"\r\n"
 _ENDED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -61,6 +62,24 @@ def _body_after_its_answer() -> Iterator[bytes]:
         yield b" "
 
 
+def _endless_fields_behind_a_body() -> Iterator[bytes]:
+    yield _POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    while True:
+        yield b"X-Flood: " + b"x" * 60_000 + b"\r\n"
+
+
+def _endless_line_of_a_chunk() -> Iterator[bytes]:
+    yield _POST + b"Transfer-Encoding: chunked\r\n\r\n1"
+    while True:
+        yield b";" + b"x" * 60_000
+
+
+def _requests_ahead() -> Iterator[bytes]:
+    """Ask again and again, with no time to answer between."""
+    while True:
+        yield _SHORT * 2000
+
+
 def _answers_unread() -> Iterator[bytes]:
     """Ask for more than the network holds, and take none of it."""
     yield _LONG * 50
@@ -80,6 +99,7 @@ KINDS: dict[str, Callable[[], Iterator[bytes]]] = {
     for kind in (
         *(_silence, _half_headers, _dripping_headers, _endless_headers),
         *(_half_body, _half_batch, _dripping_body, _body_after_its_answer),
+        *(_endless_fields_behind_a_body, _endless_line_of_a_chunk, _requests_ahead),
         *(_answers_unread, _answer_unread),
     )
 }

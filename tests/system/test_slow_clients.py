@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from tests.support.http import converse
-from tests.support.load import Client
-from tests.support.service import migrate, serving
+from tests.support.load import Client, LostError
+from tests.support.service import Listening, migrate, serving
 from tests.support.slow import KINDS, hold
 
 #: Of each kind so many.
@@ -78,3 +78,17 @@ def test_a_process_has_as_many_connections_as_it_may(sqlite_url: str) -> None:
                 third.get(url)
             one.close()
             assert other.get(url).status_code == 200
+
+
+async def test_a_client_has_as_many_connections_as_it_may(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Listening.over(sqlite_url, max_client_connections=2) as running:
+        monkeypatch.setattr(running.app, "peer", lambda _: "one")  # this machine's own connections are not counted
+        async with Client.connected(running.port) as one, Client.connected(running.port) as other:
+            assert [(await client.ask("GET", "/livez")).status for client in (one, other)] == [200, 200]
+            async with Client.connected(running.port) as third:
+                with pytest.raises((LostError, ConnectionError)):
+                    await third.ask("GET", "/livez")
+            assert (await other.ask("GET", "/livez")).status == 200
+        async with Client.connected(running.port) as next_one:
+            assert (await next_one.ask("GET", "/livez")).status == 200
+    assert running.app.peers == {}
