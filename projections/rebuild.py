@@ -195,7 +195,8 @@ class _Run:
             if self._comparison:
                 self._comparison.again(connection, self._touched | changed)
             self._seconds["swap"] = monotonic() - began
-            report = self._report(head.position, shadow.count(connection))
+            events = self._filling.events + head.position - shadow.cursor.position
+            report = self._report(head.position, events, shadow.count(connection))
             if not self._options.dry_run:
                 shadow.put_in_place(connection, head.position)
             reached = Cursor(head.position)
@@ -203,14 +204,14 @@ class _Run:
             commit(transaction)
         return report
 
-    def _report(self, position: int, rows: int) -> Report:
+    def _report(self, position: int, events: int, rows: int) -> Report:
         compared = self._comparison
         live, rebuilt = (compared and compared.digests) or (None, None)
         return Report(
             projection=self._shadow.projection.name,
             version=self._shadow.projection.version,
             position=position,
-            events=self._filling.events,
+            events=events,
             rate=round(self._filling.events / max(self._seconds["fill"], 1e-6)),
             seconds={phase: round(seconds, 3) for phase, seconds in self._seconds.items()},
             rows=rows,

@@ -35,13 +35,15 @@ async def rows_of(database: Database, table: str) -> list[tuple[object, ...]]:
     return [tuple(row) for row in await database.read(text(f"SELECT * FROM {table} ORDER BY 1"))]
 
 
+@pytest.mark.parametrize("items", [6, 600])  # few events are all folded in the last step
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-async def test_a_rebuilt_table_is_the_fold_of_the_log(database: Database, projection: Projection) -> None:
-    await fill(database)
+async def test_a_rebuilt_table_is_the_fold_of_the_log(database: Database, projection: Projection, items: int) -> None:
+    await fill(database, items)
     before = await rows_of(database, projection.name)
     report = await rebuild(database, projection, NOW)
     assert await rows_of(database, projection.name) == before
-    assert (report.rows, report.rows_compared, report.rows_differ, report.samples) == (len(before), len(before), 0, [])
+    assert (report.rows, report.rows_differ, report.samples) == (len(before), 0, [])
+    assert report.rows_compared >= len(before)  # what the last step folds is compared again
     assert report.digest_live == report.digest_rebuilt
     assert report.position == report.events == len(await history(database))
     await record(database, [created(report.position + 1)])  # it is kept in step
