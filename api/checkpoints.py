@@ -1,4 +1,8 @@
-"""Checkpoints of the log, signed where there is a key: one at a time, and none that contradicts an earlier one."""
+"""Checkpoints of the log, signed where there is a key: one at a time, and none that contradicts an earlier one.
+
+Earlier ones are those that this process gave out, and the one that the database tells to have been signed last. Who
+owns the database can make it tell another: a process that was started since then goes by that.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -37,10 +41,11 @@ class Checkpoints:
 
     async def _find(self, keys: Sequence[None]) -> dict[None, TreeHead]:
         """Find the head once for all who ask."""
+        known = self._latest[1] if self._latest else checkpoint.EMPTY
         if self._keys:
-            head = await self._database.write(checkpoint.advance)
+            head = await self._database.write(partial(checkpoint.advance, known=known))
         else:
-            head = await self._database.view(checkpoint.head)
+            head = await self._database.view(partial(checkpoint.head, known=known))
         self._latest = monotonic(), head
         return dict.fromkeys(keys, head)
 

@@ -5,18 +5,18 @@ from functools import partial
 from time import monotonic
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, func, inspect, select
 from sqlalchemy.exc import NoResultFound
 
 from eventstore import log
-from eventstore.checkpoint import TreeHead
+from eventstore.checkpoint import EMPTY, TreeHead, last_signed
 from eventstore.codec import LEAF
 from eventstore.database import Database
 from eventstore.dialect import whatever_is_there
 from eventstore.errors import TamperedError
 from eventstore.log import Head
 from eventstore.merkle import TILE_WIDTH_BITS, Tile
-from eventstore.tables import events, log_tiles
+from eventstore.tables import events, log_checkpoint, log_tiles
 from eventstore.verification import Row, Verification
 
 #: Events that are read at a time, each time by a connection and a transaction of its own.
@@ -52,12 +52,13 @@ Tell = Callable[[Progress], None]
 async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lambda _: None) -> TreeHead:
     """Verify the whole log up to its head as of now, and give that. Changes nothing, and takes no lock.
 
-    `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, UnavailableError,
-    and what the driver raises where the database can't be read, or is none of ours.
+    `known` are heads that it must have had, beside the one that the database tells to have been signed last. Raises
+    TamperedError for the first thing that is wrong, UnavailableError, and what the driver raises where the database
+    can't be read, or is none of ours.
     """
-    head, end = await database.aside(_bounds)
+    head, end, signed = await database.aside(_bounds)
     stored: dict[tuple[int, int], bytes] = {}
-    verification = Verification(known, partial(_compare, stored))
+    verification = Verification([*known, signed], partial(_compare, stored))
     began = monotonic()
     while verification.size < head.position:
         after = verification.size
@@ -75,16 +76,24 @@ async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lam
     return TreeHead(verification.size, verification.root)
 
 
-def _bounds(connection: Connection) -> tuple[Head, int]:
-    """Give the head, and the last position that there is an event at."""
+def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
+    """Give the head, the last position that there is an event at, and the head that was signed last."""
     with connection.begin():
         first, end = connection.execute(_ENDS).one()
         if first is not None and first < 1:
             raise TamperedError(first, "it is before the log's beginning")
         try:
-            return log.read_head(connection), end or 0
+            head = log.read_head(connection)
         except NoResultFound:
             raise TamperedError(end or 1, "the head is gone") from None
+        if (signed := _signed(connection)) is None:
+            raise TamperedError(end or 1, "the record of what was signed is gone")
+        return head, end or 0, signed
+
+
+def _signed(connection: Connection) -> TreeHead | None:
+    # A schema from before there were signatures has no such table.
+    return last_signed(connection) if inspect(connection).has_table(log_checkpoint.name) else EMPTY
 
 
 def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:

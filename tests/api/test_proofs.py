@@ -13,12 +13,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api import checkpoints
 from api.proof_body import CONSISTENCY_EXAMPLE, INCLUSION_EXAMPLE, TLOG_EXAMPLE
 from api.tlog.checkpoint import read
 from api.tlog.identity import LogKeys, LogOrigin
 from api.tlog.note import SignerKey
 from api.tlog.proof import TlogProof
 from tests.api.conftest import judged
+from tests.eventstore.recording import execute
 from tests.support.http import check_problem
 from tests.support.service import InProcess
 from tests.support.tampering import tamper
@@ -221,6 +223,21 @@ async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -
     for path in ("checkpoint", "proof/7", "proof/301", "consistency?from=7"):
         problem = check_problem(await signing.client.get(f"/log/{path}"), 500, "log-changed")
         assert problem["detail"].startswith("The log was changed from outside: ")
+
+
+@pytest.mark.parametrize("key", [KEY.write(), None], ids=["signed", "unsigned"])
+async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_database_has_forgotten_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.setattr(checkpoints, "_FRESH", 0.0)
+    async with InProcess.over(database_url, log_key=key and LogKeys(key)) as service, service.owner() as owner:
+        await execute(owner, "CREATE TABLE first_checkpoint AS SELECT * FROM log_checkpoint")
+        await create(service, 20)
+        assert read(await checkpoint(service)).size == 20
+        forget = "UPDATE log_checkpoint SET (size, root) = (SELECT size, root FROM first_checkpoint)"
+        await tamper(owner, "DELETE FROM events WHERE position > 10", forget, covered_up=True)
+        for path in ("checkpoint", "proof/1", "consistency?from=5"):
+            check_problem(await service.client.get(f"/log/{path}"), 500, "log-changed")
 
 
 async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> None:

@@ -50,7 +50,7 @@ async def test_another_process_is_bound_as_well(database_url: str, database: Dat
         newer = await other.write(checkpoint.advance)
     await tamper(database, f"DELETE FROM events WHERE position = {newer.size}", covered_up=True)
     assert (await database.view(checkpoint.head)).size == SIGNED
-    with pytest.raises(InconsistentLogError, match="a checkpoint of 301 events was signed, and there are 300"):
+    with pytest.raises(InconsistentLogError, match="there was a checkpoint of 301 events, and there are 300"):
         await database.write(checkpoint.advance)
     assert await kept(database) == (newer.size, newer.root)
 
@@ -76,12 +76,12 @@ async def test_who_is_about_to_sign_waits_for_who_is_before(database: Database, 
         assert not signing.done()
         taken.set()
         await holding
-        with pytest.raises(InconsistentLogError, match="a checkpoint of 9,000 events was signed"):
+        with pytest.raises(InconsistentLogError, match="there was a checkpoint of 9,000 events"):
             await signing
 
 
 @pytest.mark.parametrize("position", [1, 256, SIGNED])
-async def test_a_log_that_was_changed_is_not_signed_whatever_was_done_to_hide_it(
+async def test_a_log_that_was_changed_is_not_signed_as_long_as_the_database_tells_what_was(
     database: Database, position: int
 ) -> None:
     await fill_and_sign(database)
@@ -90,6 +90,38 @@ async def test_a_log_that_was_changed_is_not_signed_whatever_was_done_to_hide_it
         await database.write(checkpoint.advance)
     await record(database, [created(SIGNED + 1)], projectors=())
     with pytest.raises(InconsistentLogError, match="whose first 300 events had a checkpoint"):
+        await database.write(checkpoint.advance)
+
+
+#: Makes the database tell that nothing was signed yet, whatever was.
+FORGET = "UPDATE log_checkpoint SET size = 0, root = (SELECT root FROM first_checkpoint)"
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE events SET actor = 'eve' WHERE position = 7", "DELETE FROM events WHERE position > 20"]
+)
+async def test_who_signed_it_signs_nothing_else_though_the_database_has_forgotten(
+    database: Database, change: str
+) -> None:
+    await execute(database, "CREATE TABLE first_checkpoint AS SELECT root FROM log_checkpoint")
+    roots = await fill_and_sign(database)
+    signed = TreeHead(SIGNED, roots[SIGNED])
+    await tamper(database, change, FORGET, covered_up=True)
+    with pytest.raises(InconsistentLogError):
+        await database.write(partial(checkpoint.advance, known=signed))
+    with pytest.raises(InconsistentLogError):
+        await database.view(partial(checkpoint.head, known=signed))
+    assert (await kept(database))[0] == 0
+    # Who never signed it can't know: docs/audit.md says so.
+    assert (await database.write(checkpoint.advance)).root != signed.root
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # PostgreSQL keeps to a column's type
+@pytest.mark.parametrize("column", ["size = 'x'", "size = 0.5", "size = -1", "root = 'x'"])
+async def test_a_record_that_can_not_be_one_is_none(database: Database, column: str) -> None:
+    await fill_and_sign(database)
+    await execute(database, f"UPDATE log_checkpoint SET {column}")
+    with pytest.raises(InconsistentLogError, match="record of what was signed is gone"):
         await database.write(checkpoint.advance)
 
 

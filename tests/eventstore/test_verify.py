@@ -10,12 +10,12 @@ import pytest_asyncio
 from msgspec import Struct
 from sqlalchemy import text
 
-from eventstore import log, merkle, verify
+from eventstore import checkpoint, log, merkle, verify
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.errors import TamperedError
 from eventstore.events import ProposedEvent
-from tests.eventstore.recording import changed, created, opened, record
+from tests.eventstore.recording import changed, created, execute, opened, record
 from tests.support.service import migrate
 from tests.support.tampering import keep, restore, tamper
 
@@ -251,6 +251,41 @@ async def test_a_head_that_was_changed_is_seen(database: Database, heads: list[T
     await tamper(database, statement)
     error = await fault(database)
     assert (error.position, error.reason) == HEADS[statement]
+
+
+RECORDS = {
+    "UPDATE log_checkpoint SET size = 300": (
+        1,
+        "the checkpoint of 300 events is not of these: one of 1 to 300 is another one",
+    ),
+    "UPDATE log_checkpoint SET size = 700": (601, "it is missing: there is a checkpoint of 700 events"),
+    "DELETE FROM log_checkpoint": (600, "the record of what was signed is gone"),
+}
+
+
+@pytest.mark.parametrize("statement", RECORDS)
+async def test_a_record_of_what_was_signed_that_is_not_of_this_log_is_seen(
+    database: Database, heads: list[TreeHead], statement: str
+) -> None:
+    await tamper(database, statement)
+    error = await fault(database)
+    assert (error.position, error.reason) == RECORDS[statement]
+
+
+async def test_what_was_signed_last_is_known_without_a_checkpoint_that_was_kept(
+    database: Database, heads: list[TreeHead]
+) -> None:
+    assert await database.write(checkpoint.advance) == heads[-1]
+    assert await verify.verify(database, []) == heads[-1]
+    await tamper(database, "DELETE FROM events WHERE position > 500", covered_up=True)
+    error = await fault(database)
+    assert (error.position, error.reason) == (501, "it is missing: there is a checkpoint of 600 events")
+
+
+async def test_a_log_from_before_there_were_signatures_is_verified(database: Database, heads: list[TreeHead]) -> None:
+    await execute(database, "ALTER TABLE log_checkpoint RENAME TO away")
+    assert await verify.verify(database, heads) == heads[-1]
+    await execute(database, "ALTER TABLE away RENAME TO log_checkpoint")
 
 
 TILES = {

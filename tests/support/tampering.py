@@ -11,7 +11,7 @@ _UNGUARD = {
     "sqlite": ["DROP TRIGGER IF EXISTS events_no_update", "DROP TRIGGER IF EXISTS events_no_delete"],
     "postgresql": ["ALTER TABLE events DISABLE TRIGGER ALL"],
 }
-_TABLES = ("events", "log_tiles", "log_head")
+_TABLES = ("events", "log_tiles", "log_head", "log_checkpoint")
 _REHASH = text("UPDATE events SET leaf_hash = :hashed WHERE position = :at")
 _TILE = text('INSERT INTO log_tiles (level, "index", hash) VALUES (:level, :index, :hashed)')
 _HEAD = text("UPDATE log_head SET position = :size, recorded_at = :time, frontier = :frontier")
