@@ -47,16 +47,21 @@ class _Export(Struct, frozen=True):
     """What was asked for."""
 
     format: Format
-    order: Order
+    #: As it was written, for the manifest.
+    filter: dict[str, int | str]
     chosen: Filter
     times: dict[str, int]
 
+    def order(self) -> Order:
+        return Order(self.format.name, self.filter, from_environment().origin)
+
     async def plan(self, database: Database) -> Plan:
-        return await plan(database, self.order, self.chosen, **self.times)
+        return await plan(database, self.order(), self.chosen, **self.times)
 
     async def to_file(self, path: Path, *, from_scratch: bool, database: Database, tell: Tell) -> str:
-        encoder = partial(self.format.encoder, from_environment().origin)
-        with File.opened(path, self.order, from_scratch=from_scratch, resumable=self.format.resumable) as file:
+        order = self.order()
+        encoder = partial(self.format.encoder, order.origin)
+        with File.opened(path, order, from_scratch=from_scratch, resumable=self.format.resumable) as file:
             if file.plan is None:
                 file.begin(await self.plan(database))
             made = await export_file(database, encoder, file, tell)
@@ -92,7 +97,7 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
     times = {"since": "from", "until": "to"}
     order = _Export(
         BY_NAME[format_name],
-        Order(format_name, wanted),
+        wanted,
         Filter(**{name: value for name, value in wanted.items() if name not in times.values()}),
         {name: parse_time(wanted[option]) for name, option in times.items() if option in wanted},
     )

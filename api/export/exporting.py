@@ -5,15 +5,17 @@ database from clearing away what it replaces meanwhile: SQLite's write-ahead log
 """
 
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy import Connection
 
 from api.export.formats import Encoder
 from api.export.manifest import Manifest, Order, Tree
-from api.export.target import File, Plan, Target
-from eventstore import log, merkle
+from api.export.target import File, Plan, Target, TargetError
+from eventstore import log, merkle, tree
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.history_reader import HistoryReader
@@ -56,9 +58,12 @@ async def export_file(database: Database, encoder: Callable[[bool], Encoder], fi
     """Export what `file` is planned to be of, from where it was left, and give its manifest.
 
     `encoder` makes one that goes on behind events written before, or does not. However this is interrupted, a later
-    call with the file opened anew goes on. Raises UnavailableError, OSError.
+    call with the file opened anew goes on. Raises TargetError where the database has not the log that was planned for,
+    InconsistentLogError, UnavailableError, OSError.
     """
     assert file.plan is not None
+    if await database.view(partial(_tree, size=file.plan.log.size)) != file.plan.log:
+        raise TargetError("It was begun of another log, or of more of this one; --from-scratch starts anew")
     encoding = encoder(file.written.count > 0)
     try:
         await _export(database, encoding, file.plan.chosen, file, tell)
@@ -68,20 +73,33 @@ async def export_file(database: Database, encoder: Callable[[bool], Encoder], fi
 
 
 async def export_stream(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:
-    """Export `chosen`, which is between two positions, into a stream. Raises UnavailableError, OSError."""
+    """Export `chosen`, which is between two positions, into a stream. Raises TargetError, UnavailableError, OSError."""
     await _export(database, encoder, chosen, target, tell)
     target.write(encoder.end())
 
 
+def _tree(connection: Connection, size: int) -> Tree | None:
+    """Give the log's tree as it was at `size`, None where the log is not that long."""
+    now = tree.Tree(connection)
+    return Tree(size, now.root(size).hex()) if size <= now.size else None
+
+
 async def _export(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:
     written = target.written
-    if written.last is not None:
-        chosen = msgspec.structs.replace(chosen, after=written.last)
+    rest = chosen if written.last is None else msgspec.structs.replace(chosen, after=written.last)
     if not written.bytes:
         target.write(encoder.begin())
     end, began = chosen.before - 1, monotonic()
-    async for events in HistoryReader(database).pages(chosen, _PAGE):
+    async for events in HistoryReader(database).pages(rest, _PAGE):
         target.write(encoder.page(events), events)
         position = events[-1].position
-        rate = (position - chosen.after) / max(monotonic() - began, 1e-6)
+        rate = (position - rest.after) / max(monotonic() - began, 1e-6)
         tell(Progress(target.written.count, position, end, round(rate), (end - position) / rate if rate else None))
+    _check_whole(chosen, target.written.count)
+
+
+def _check_whole(chosen: Filter, count: int) -> None:
+    """Raise TargetError where so many events can't be all of `chosen`: positions have no gap."""
+    expected = max(chosen.before - 1 - chosen.after, 0)
+    if chosen == Filter(after=chosen.after, before=chosen.before) and count != expected:
+        raise TargetError(f"{expected:,} events were to be exported, and {count:,} were there: the log has lost events")

@@ -24,6 +24,8 @@ class Order(Struct, frozen=True):
     format: str
     #: What was asked of the events; all of them where it is empty.
     filter: dict[str, int | str]
+    #: The log's name.
+    origin: str
 
 
 class Manifest(Struct, frozen=True, kw_only=True):

@@ -21,8 +21,10 @@ from eventstore import history
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.history_reader import HistoryReader
-from tests.eventstore.recording import changed, created, record
+from tests.eventstore.recording import changed, created, opened, record
 from tests.support.fold import root_of
+from tests.support.service import migrate
+from tests.support.tampering import tamper
 
 EVENTS = 40
 _RESUMABLE = [format for format in FORMATS if format.resumable]
@@ -46,13 +48,18 @@ async def export(
     format: Format = JSONL,
     tell: Callable[[Progress], None] = lambda _: None,
     from_scratch: bool = False,
+    origin: str = "localhost/log",
     **asked: int,
 ) -> Manifest:
-    order, chosen = Order(format.name, dict(asked)), Filter(**asked)  # type: ignore[arg-type]
+    order, chosen = Order(format.name, dict(asked), origin), Filter(**asked)  # type: ignore[arg-type]
     with File.opened(path, order, from_scratch=from_scratch, resumable=format.resumable) as file:
         if file.plan is None:
             file.begin(await exporting.plan(database, order, chosen))
-        return await export_file(database, partial(format.encoder, "localhost/log"), file, tell)
+        return await export_file(database, partial(format.encoder, origin), file, tell)
+
+
+def stop(_: Progress) -> None:
+    raise asyncio.CancelledError
 
 
 async def lines_of(database: Database, chosen: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
@@ -107,7 +114,7 @@ async def test_an_empty_log_is_exported_as_what_it_is(database: Database, tmp_pa
 async def test_what_is_appended_meanwhile_is_not_in_it(database: Database, tmp_path: Path) -> None:
     await fill(database)
     expected, tree = await lines_of(database), await root(database)
-    path, order = tmp_path / "log", Order("jsonl", {})
+    path, order = tmp_path / "log", Order("jsonl", {}, "localhost/log")
     with File.opened(path, order, from_scratch=False) as file:
         file.begin(await exporting.plan(database, order, Filter()))
         await record(database, [created(EVENTS + 1)])
@@ -125,13 +132,13 @@ async def test_an_export_that_is_cancelled_is_gone_on_with(
 
     path, seen = tmp_path / "cut", list[Progress]()
 
-    def stop(progress: Progress) -> None:
+    def stop_later(progress: Progress) -> None:
         seen.append(progress)
         if len(seen) == pages:
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await export(database, path, format=format, tell=stop)
+        await export(database, path, format=format, tell=stop_later)
     assert not path.exists()
     await record(database, [created(EVENTS + 1)])  # what came since is no part of it
     resumed: list[Progress] = []
@@ -146,7 +153,7 @@ async def test_after_a_crash_it_goes_on_behind_what_was_noted(
     database: Database, tmp_path: Path, noted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
-    path, order, seen = tmp_path / "log", Order("jsonl", {}), list[Progress]()
+    path, order, seen = tmp_path / "log", Order("jsonl", {}, "localhost/log"), list[Progress]()
     with suppress(RuntimeError), File.opened(path, order, from_scratch=False) as file:
         note = file.note
 
@@ -171,9 +178,6 @@ async def test_where_less_is_left_than_was_noted_it_starts_anew(database: Databa
     await fill(database)
     path = tmp_path / "log"
 
-    def stop(_: Progress) -> None:
-        raise asyncio.CancelledError
-
     with suppress(asyncio.CancelledError):
         await export(database, path, tell=stop)
     with path.with_name("log.partial").open("r+b") as partial_file:
@@ -197,19 +201,43 @@ async def test_another_export_of_that_name_is_not_gone_on_with(database: Databas
     await fill(database)
     path = tmp_path / "log"
 
-    def stop(_: Progress) -> None:
-        raise asyncio.CancelledError
-
     with suppress(asyncio.CancelledError):
         await export(database, path, tell=stop)
     with pytest.raises(TargetError, match="begun as another export"):
         await export(database, path, item_id=3)
+    with pytest.raises(TargetError, match="begun as another export"):
+        await export(database, path, origin="example.com/log")
     assert (await export(database, path, item_id=3, from_scratch=True)).count == 2
+
+
+@pytest.mark.parametrize("events", [3, EVENTS, EVENTS + 1])
+async def test_with_another_log_it_is_not_gone_on(database: Database, tmp_path: Path, events: int) -> None:
+    await fill(database)
+    path, url = tmp_path / "log", f"sqlite+aiosqlite:///{tmp_path}/other.db"
+    with suppress(asyncio.CancelledError):
+        await export(database, path, tell=stop)
+    await migrate(url)
+    async with opened(url) as other:
+        await record(other, [created(item, "Ink") for item in range(1, events + 1)])
+        with pytest.raises(TargetError, match="begun of another log"):
+            await export(other, path)
+    assert not path.exists()
+    await export(database, path)
+    assert path.read_bytes() == await lines_of(database)
+
+
+async def test_a_file_that_lacks_events_is_never_complete(database: Database, tmp_path: Path) -> None:
+    await fill(database)
+    await tamper(database, f"DELETE FROM events WHERE position > {EVENTS - 5}")
+    with pytest.raises(TargetError, match="40 events were to be exported, and 35 were there"):
+        await export(database, tmp_path / "log")
+    assert (await export(database, tmp_path / "item", item_id=19)).count == 1  # what it should be nobody knows
+    assert not (tmp_path / "log").exists()
 
 
 async def test_a_file_is_written_by_one_at_a_time(database: Database, tmp_path: Path) -> None:
     await fill(database)
-    path, order = tmp_path / "log", Order("jsonl", {})
+    path, order = tmp_path / "log", Order("jsonl", {}, "localhost/log")
     with (
         File.opened(path, order, from_scratch=False),
         pytest.raises(TargetError, match="another process"),

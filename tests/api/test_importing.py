@@ -50,7 +50,7 @@ async def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def export(database: Database, path: Path) -> Manifest:
-    order = Order("jsonl", {})
+    order = Order("jsonl", {}, "localhost/log")
     with File.opened(path, order, from_scratch=False) as file:
         file.begin(await plan(database, order, Filter()))
         return await export_file(database, partial(BY_NAME["jsonl"].encoder, ""), file, lambda _: None)
