@@ -87,15 +87,15 @@ class EventStream:
                 if not await self._still_admitted():
                     return
                 look = now + self._feed.heartbeat
-            if events := await _next(follower):
+            text, begin, events = b"", follower.position, await _next(follower)
+            now = monotonic()
+            if events:
                 told, text = events[-1][0].position, b"".join(frame for _, frame in events)
-            elif now < due:
+            elif now >= due:
+                place = follower.position
+                told, text = place, sse.place(place) if told < place else sse.COMMENT
+            elif follower.position == begin:
                 await follower.wait(min(due, end, look) - now)
-                text = b""
-            elif told < follower.position:
-                told, text = follower.position, sse.place(follower.position)
-            else:
-                text = sse.COMMENT
             if text:
                 # Where the client does not read this waits, and has one page in hand.
                 await send(_part(text))

@@ -158,17 +158,15 @@ class Follower(Generic[T]):
         return self._chosen.after
 
     async def take(self) -> Sequence[tuple[StoredEvent, T]]:
-        """Give the next events, each with what was made of it; none where the log has no more. Raises UnavailableError.
+        """Give the next events, each with what was made of it. Raises UnavailableError.
 
-        Cancelled, it has taken nothing.
+        It looks at a bounded part of the log, and gives none where none of that was asked for: where `position` has
+        moved there may be more behind it, else the log has no more. Cancelled, it has taken nothing.
         """
-        while True:
-            page, position = await self._tail.page(self._chosen)
-            if position == self.position:
-                return ()
+        page, position = await self._tail.page(self._chosen)
+        if position != self.position:
             self._chosen = replace(self._chosen, after=position)
-            if page:
-                return page
+        return page
 
     async def wait(self, seconds: float) -> None:
         """Return when there may be more, when woken, or after so many seconds."""

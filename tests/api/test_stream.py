@@ -9,7 +9,9 @@ import pytest
 
 from api.auth import key_table
 from api.feed import Feed
+from eventstore import history, tail
 from eventstore.errors import UnavailableError
+from eventstore.history_reader import HistoryPage
 from tests.api.conftest import contract_of
 from tests.support.http import check_problem
 from tests.support.keys import as_read, bearer, make_key
@@ -148,6 +150,31 @@ async def test_a_log_that_never_rests_does_not_keep_a_stream_silent(small: InPro
         for place in (1, 10, 20):
             await stream.quiet(lambda: int(stream.reader.last_event_id or 0) >= place)  # noqa: B023
         writing.cancel()
+
+
+async def test_a_stream_that_looks_through_the_log_for_long_is_told_how_far_it_is(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "_KEPT", 0)
+    monkeypatch.setattr(history, "LOOK", 10)
+    batch = [{"name": "Pen", "price": 1}] * 40
+    made = await service.client.post("/items/batch", json=batch, headers={"X-Request-Id": "traced"})
+    assert made.status_code == 201
+    feed_of(service).heartbeat = 0.02
+    reader = feed_of(service).tail._history
+    page = reader.page
+
+    async def slow(*asked: Any, **options: Any) -> HistoryPage:
+        await asyncio.sleep(0.05)
+        return await page(*asked, **options)
+
+    monkeypatch.setattr(reader, "page", slow)
+    async with streaming(service.app, "correlation_id=traced&actor=nobody") as stream:
+        await stream.begin()
+        for place in ("10", "20", "30", "40"):
+            before = stream.reader.last_event_id
+            await stream.quiet(lambda: stream.reader.last_event_id != before)  # noqa: B023
+            assert stream.reader.last_event_id == place
 
 
 async def test_a_client_that_leaves_is_gone_at_once(small: InProcess) -> None:

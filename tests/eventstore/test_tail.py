@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eventstore import tail
+from eventstore import history, tail
 from eventstore.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.history import Filter, StoredEvent
@@ -54,10 +54,11 @@ async def take(follower: Follower[int], through: int) -> list[int]:
     taken: list[int] = []
     async with asyncio.timeout(20):
         while follower.position < through:
+            begin = follower.position
             events = await follower.take()
             assert all(event.position == prepared for event, prepared in events)
             taken += [prepared for _, prepared in events]
-            if not events and follower.position < through:
+            if follower.position == begin:
                 await follower.wait(NEVER)
     return taken
 
@@ -220,6 +221,25 @@ async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) 
             with followed.follow(Filter(actor="nobody", after=after)) as follower:
                 assert await take(follower, 300) == []
                 assert follower.position == 300
+
+
+async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "_KEPT", 0)
+    monkeypatch.setattr(history, "LOOK", 10)
+    log, places = Log(database), list[int]()
+    await log.grow(100)
+    async with following(database) as followed, asyncio.timeout(20):
+        with followed.follow(Filter(item_id=1, actor="nobody")) as follower:
+            while follower.position < 100:
+                begin = follower.position
+                assert not await follower.take()
+                if follower.position == begin:
+                    await follower.wait(NEVER)
+                else:
+                    places.append(follower.position)
+    assert places == [27, 57, 87, 100]  # every third event is the item's
 
 
 async def test_what_nobody_told_of_is_found_all_the_same(database: Database, database_url: str) -> None:
