@@ -1,6 +1,8 @@
 """Whether a database's log is intact: all that it holds is worked out anew and compared, while others may append."""
 
+import operator
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 
@@ -78,17 +80,25 @@ async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lam
 
 def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
     """Give the head, the last position that there is an event at, and the head that was signed last."""
+    whatever_is_there(connection)
     with connection.begin():
         first, end = connection.execute(_ENDS).one()
         if first is not None and first < 1:
             raise TamperedError(first, "it is before the log's beginning")
-        try:
-            head = log.read_head(connection)
-        except NoResultFound:
-            raise TamperedError(end or 1, "the head is gone") from None
+        if (head := _head(connection)) is None:
+            raise TamperedError(end or 1, "there is no head")
         if (signed := _signed(connection)) is None:
-            raise TamperedError(end or 1, "the record of what was signed is gone")
+            raise TamperedError(end or 1, "there is no record of what was signed")
         return head, end or 0, signed
+
+
+def _head(connection: Connection) -> Head | None:
+    # SQLite keeps in a column whatever was written there, of any type.
+    with suppress(NoResultFound, TypeError):
+        head = log.read_head(connection)
+        operator.index(head.position)
+        return head
+    return None
 
 
 def _signed(connection: Connection) -> TreeHead | None:
@@ -125,11 +135,12 @@ def _check_head(verification: Verification, head: Head) -> None:
 
 def _check_no_more_tiles(connection: Connection) -> None:
     """Raise TamperedError where roots are stored of subtrees that the log does not have; none of its own is missing."""
+    whatever_is_there(connection)
     with connection.begin():
-        position = log.read_head(connection).position
+        position = log.head_position(connection)
         for level, count in connection.execute(_COUNTS):
-            if level < 1 or count != position >> TILE_WIDTH_BITS * level:
-                raise TamperedError(position + 1, f"roots of level {level} are stored that the log does not have")
+            if not isinstance(level, int) or level < 1 or count != position >> TILE_WIDTH_BITS * level:
+                raise TamperedError(position + 1, f"roots of level {level!r} are stored that the log does not have")
 
 
 def _levels(position: int) -> list[tuple[int, int]]:

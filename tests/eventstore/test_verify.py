@@ -242,7 +242,7 @@ HEADS = {
         600,
         "the head has another tree than the events",
     ),
-    "DELETE FROM log_head": (600, "the head is gone"),
+    "DELETE FROM log_head": (600, "there is no head"),
 }
 
 
@@ -259,7 +259,7 @@ RECORDS = {
         "the checkpoint of 300 events is not of these: one of 1 to 300 is another one",
     ),
     "UPDATE log_checkpoint SET size = 700": (601, "it is missing: there is a checkpoint of 700 events"),
-    "DELETE FROM log_checkpoint": (600, "the record of what was signed is gone"),
+    "DELETE FROM log_checkpoint": (600, "there is no record of what was signed"),
 }
 
 
@@ -354,6 +354,41 @@ async def test_an_event_before_the_first_is_seen(database: Database, heads: list
     )
     error = await fault(database)
     assert (error.position, error.reason) == (0, "it is before the log's beginning")
+
+
+#: Values of types that the columns don't have; PostgreSQL takes none of them, SQLite does where a table is not STRICT.
+TYPES = {
+    "UPDATE log_head SET position = 'x'": (600, "there is no head"),
+    "UPDATE log_head SET position = 600.5": (600, "there is no head"),
+    "UPDATE log_head SET position = CAST(x'ff' AS TEXT)": (600, "there is no head"),
+    "UPDATE log_head SET frontier = 7": (600, "there is no head"),
+    "UPDATE log_head SET frontier = 'x'": (600, "the head has another tree than the events"),
+    "UPDATE log_head SET recorded_at = 'x'": (600, "the head has another time than the last event"),
+    "UPDATE log_checkpoint SET size = 'x'": (600, "there is no record of what was signed"),
+    "UPDATE log_checkpoint SET root = CAST(x'ff' AS TEXT)": (600, "there is no record of what was signed"),
+    "INSERT INTO log_tiles VALUES ('x', 0, x'00')": (601, "roots of level 'x' are stored that the log does not have"),
+    "INSERT INTO log_tiles VALUES (x'01', 0, x'00')": (
+        601,
+        "roots of level b'\\x01' are stored that the log does not have",
+    ),
+    "INSERT INTO log_tiles VALUES (1, 'x', x'00')": (601, "roots of level 1 are stored that the log does not have"),
+    "INSERT INTO log_tiles VALUES (9000000000000000000, 0, x'00')": (
+        601,
+        "roots of level 9000000000000000000 are stored that the log does not have",
+    ),
+    "UPDATE log_tiles SET hash = 'x' WHERE \"index\" = 1": (
+        257,
+        "the stored root of the events 257 to 512 is not theirs",
+    ),
+}
+
+
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("statement", TYPES)
+async def test_a_value_of_another_type_is_seen(database: Database, heads: list[TreeHead], statement: str) -> None:
+    await tamper(database, statement)
+    error = await fault(database)
+    assert (error.position, error.reason) == TYPES[statement]
 
 
 @pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)  # PostgreSQL keeps nothing but UTF-8
