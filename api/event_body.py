@@ -15,6 +15,9 @@ _TIME = re.compile(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: Years after which the calendar is the same again, and their seconds.
+_CYCLE = 400
+_CYCLE_SECONDS = 146_097 * 86_400
 
 _Int = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -84,14 +87,20 @@ def stored(document: EventDocument) -> StoredEvent:
 
 
 def format_time(microseconds: int) -> str:
-    """Write microseconds since the epoch as RFC 3339 in UTC, to the microsecond: `2026-11-24T08:00:00.000000Z`."""
+    """Write microseconds since the epoch as RFC 3339 in UTC, to the microsecond: `2026-11-24T08:00:00.000000Z`.
+
+    A year that RFC 3339 can't write has more digits, or a sign. No such event is recorded any more; but where one is,
+    it is not to keep any others from being shown.
+    """
     seconds, rest = divmod(microseconds, 1_000_000)
     return f"{_format_second(seconds)}.{rest:06d}Z"
 
 
 @lru_cache  # what is exported comes in the order of time
 def _format_second(seconds: int) -> str:
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
+    cycles, rest = divmod(seconds, _CYCLE_SECONDS)
+    moment = _EPOCH + timedelta(seconds=rest)
+    return f"{moment.year + cycles * _CYCLE:04}{moment:-%m-%dT%H:%M:%S}"
 
 
 def parse_time(text: str) -> int:

@@ -1,4 +1,7 @@
-"""The tables of the log. Their triggers, which refuse UPDATE, DELETE and TRUNCATE, are in `migrations/`."""
+"""The tables of the log. Their triggers are in `migrations/`.
+
+They refuse UPDATE, DELETE and TRUNCATE, and an event of a time that RFC 3339 can't write.
+"""
 
 from sqlalchemy import (
     BigInteger,

@@ -20,6 +20,8 @@ Row = Sequence[Any]
 Compare = Callable[[Sequence[merkle.Tile]], None]
 
 _LEAF_SIZE = len(LEAF)
+#: 9999-12-31T23:59:59.999999Z, in microseconds since the epoch: the last time that RFC 3339 can write.
+_LAST_TIME = 253_402_300_799_999_999
 
 
 class Verification:
@@ -76,6 +78,8 @@ class Verification:
                 raise TamperedError(position, "it is not what its hash was made of")
             if row[4] < self.recorded_at:
                 raise TamperedError(position, "its time is before that of the event before it")
+            if row[4] > _LAST_TIME:
+                raise TamperedError(position, "its time is after the year 9999")
             self.recorded_at = row[4]
             self._follow(position, row[1], row[2])
         except (TypeError, ValueError) as error:  # a text that is not UTF-8, a type that the column can't have

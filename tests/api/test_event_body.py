@@ -1,8 +1,11 @@
 """The document of an event, there and back."""
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from api.event_body import EventDocument, document, format_time, parse_time, stored
 from eventstore.history import StoredEvent
@@ -22,6 +25,20 @@ def test_times_are_written_to_the_microsecond_and_read_with_any_offset() -> None
     assert parse_time("2026-11-24t08:00:00z") == 1_795_507_200_000_000
     assert parse_time("2016-12-31T23:59:60.5Z") == parse_time("2017-01-01T00:00:00.5Z")
     assert parse_time("1969-12-31T23:59:59.999999Z") == -1
+
+
+def test_a_time_that_rfc_3339_can_not_write_is_written_all_the_same() -> None:
+    assert format_time(253_402_300_799_999_999) == "9999-12-31T23:59:59.999999Z"
+    assert format_time(253_402_300_800_000_000) == "10000-01-01T00:00:00.000000Z"
+    assert format_time(2**63 - 1) == "294247-01-10T04:00:54.775807Z"
+    assert format_time(-(2**63)) == "-290308-12-21T19:59:05.224192Z"
+    assert format_time(-62_135_596_800_000_001) == "0000-12-31T23:59:59.999999Z"
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_time_is_written_as_the_standard_library_does(time: datetime) -> None:
+    microseconds = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert format_time(microseconds) == time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,9 @@ SAME_POSITION = f"SELECT {COLUMNS.replace('data', repr('{}'))} FROM events WHERE
 SAME_VERSION = SAME_POSITION.replace("position, item_id", "99, item_id").replace("command_id", "'other'")
 SAME_COMMAND = SAME_POSITION.replace("position, item_id", "99, 99")
 
+#: 9999-12-31T23:59:59.999999Z, in microseconds since the epoch.
+LAST_TIME = 253_402_300_799_999_999
+
 CHANGES = [
     "UPDATE events SET data = '{}'",
     "UPDATE events SET data = data WHERE position = 1",
@@ -75,6 +78,27 @@ async def test_the_database_refuses_to_change_history(database: Database, role: 
         with pytest.raises(DBAPIError, match="events is append-only"):
             await execute(database, *prelude, change)
         assert await tables(database) == before, change
+
+
+#: An event at a time of one's choice, in microseconds since the epoch.
+AT_A_TIME = SAME_COMMAND.replace("recorded_at", "TIME").replace("command_id", "'other'")
+
+
+@pytest.mark.parametrize(
+    ("database_url", "role"),
+    [("sqlite", None), ("postgresql", "origin"), ("postgresql", "replica")],
+    indirect=["database_url"],
+)
+async def test_the_database_takes_no_event_of_a_time_that_can_not_be_written(
+    database: Database, role: str | None
+) -> None:
+    await record(database, [created(1)])
+    prelude = [f"SET LOCAL session_replication_role = {role}"] if role else []
+    for time in (-(2**63) + 1, -1, LAST_TIME + 1, 2**63 - 1):
+        with pytest.raises(DBAPIError, match="recorded_at is out of range"):
+            await execute(database, *prelude, f"INSERT INTO events ({COLUMNS}) {AT_A_TIME.replace('TIME', str(time))}")
+    await execute(database, *prelude, f"INSERT INTO events ({COLUMNS}) {AT_A_TIME.replace('TIME', str(LAST_TIME))}")
+    assert len((await tables(database))["events"]) == 2
 
 
 async def test_a_sqlite_file_refuses_it_whoever_opens_it(sqlite_url: str) -> None:

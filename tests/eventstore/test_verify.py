@@ -170,6 +170,16 @@ async def test_a_time_that_goes_back_is_seen_however_it_is_covered_up(
     assert (error.position, error.reason) == (AT + 1, "its time is before that of the event before it")
 
 
+async def test_a_time_that_can_not_be_written_is_seen_however_it_is_covered_up(
+    database: Database, heads: list[TreeHead]
+) -> None:
+    await tamper(database, "UPDATE events SET recorded_at = 253402300799999999 WHERE position = 600", covered_up=True)
+    assert (await verify.verify(database, heads[:5])).size == SIZE
+    await tamper(database, "UPDATE events SET recorded_at = 253402300800000000 WHERE position = 600", covered_up=True)
+    error = await fault(database)
+    assert (error.position, error.reason) == (600, "its time is after the year 9999")
+
+
 @pytest.mark.parametrize("covered_up", [False, True])
 @pytest.mark.parametrize("position", [1, 256, AT, 301])
 async def test_an_event_that_was_removed_is_missed(

@@ -8,7 +8,7 @@ from eventstore.history import Filter
 from tests.eventstore.recording import execute
 
 _UNGUARD = {
-    "sqlite": ["DROP TRIGGER IF EXISTS events_no_update", "DROP TRIGGER IF EXISTS events_no_delete"],
+    "sqlite": [f"DROP TRIGGER IF EXISTS events_{name}" for name in ("no_update", "no_delete", "time")],
     "postgresql": ["ALTER TABLE events DISABLE TRIGGER ALL"],
 }
 _TABLES = ("events", "log_tiles", "log_head", "log_checkpoint")
