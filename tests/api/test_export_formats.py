@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from io import BytesIO, StringIO
@@ -27,8 +28,17 @@ FEW_EVENTS = st.lists(STORED_EVENTS, min_size=1, max_size=5)
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
+#: Values that are cut at other signs by who separates by them, and then have all that is dangerous behind these.
+NASTY = st.text(st.sampled_from("=-@\uff1d;\t\r\n\"',x"))
+
+
 def rows_of(text: bytes) -> list[list[str]]:
     return list(csv.reader(StringIO(text.decode(), newline=""), strict=True))
+
+
+def undone(cell: str) -> str:
+    """Take the apostrophes away that were put in."""
+    return re.sub(r"""(\A|[;\t\r\n]"*)'""", r"\1", cell)
 
 
 @given(FEW_EVENTS)
@@ -46,18 +56,52 @@ def test_csv_holds_every_value_and_no_cell_that_a_spreadsheet_would_run(events: 
     assert tuple(header) == EventDocument.__struct_fields__
     for event, row in zip(events, rows, strict=True):
         assert not [cell for cell in row if cell.startswith(DANGEROUS)]
-        expected = msgspec.structs.asdict(document(event)) | {"data": event.data}
-        assert [cell.removeprefix("'") for cell in row] == [
-            "" if value is None else str(value) for value in expected.values()
-        ]
+        cells = dict(zip(header, row, strict=True))
+        assert json.loads(cells.pop("data")) == json.loads(event.data)
+        expected = {name: getattr(document(event), name) for name in cells}
+        assert {name: undone(cell) for name, cell in cells.items()} == {
+            name: "" if value is None else str(value) for name, value in expected.items()
+        }
 
 
-@pytest.mark.parametrize("actor", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1", "'=1"])
-def test_what_begins_like_a_formula_gets_an_apostrophe_in_front(actor: str) -> None:
-    event = StoredEvent(1, 1, 1, "item.created.v1", "{}", 0, actor, "a", 0, bytes(32), None, None, bytes(32))
-    ((*_, after),) = [rows_of(CsvEncoder("localhost/log", False).page([event]))]
-    assert after[5] == f"'{actor}"
-    assert b"\r\n" in CsvEncoder("localhost/log", False).page([event])
+def event_of(actor: str, name: str = "Pen") -> StoredEvent:
+    data = msgspec.json.encode({"name": name}).decode()
+    return StoredEvent(1, 1, 1, "item.created.v1", data, 0, actor, "a", 0, bytes(32), None, None, bytes(32))
+
+
+@given(NASTY, NASTY, st.sampled_from([",", ";", "\t"]))
+def test_csv_has_no_formula_whatever_it_is_cut_at(actor: str, name: str, delimiter: str) -> None:
+    text = CsvEncoder("localhost/log", False).page([event_of(actor, name)]).decode()
+    rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
+    assert not [cell for row in rows for cell in row if cell.startswith(DANGEROUS)]
+    (row,) = rows_of(text.encode())
+    assert (undone(row[5]), json.loads(row[10])) == (actor, {"name": name})
+
+
+@pytest.mark.parametrize(
+    ("actor", "written"),
+    [
+        *((sign, f"'{sign}") for sign in ("=1+1", "+1", "-1", "@SUM(A1)", "\uff1d1+1", "'=1")),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+        ("x;=1+1;y", "x;'=1+1;y"),
+        ('x;"=1+1";y', 'x;"\'=1+1";y'),
+        ("x;'=1", "x;''=1"),
+        ("a=1; b-c", "a=1; b-c"),
+    ],
+)
+def test_what_begins_like_a_formula_gets_an_apostrophe_in_front(actor: str, written: str) -> None:
+    text = CsvEncoder("localhost/log", False).page([event_of(actor)])
+    ((*_, after),) = [rows_of(text)]
+    assert after[5] == written
+    assert b"\r\n" in text
+
+
+def test_a_semicolon_before_a_formula_is_written_otherwise_in_json() -> None:
+    event = msgspec.structs.replace(event_of("anonymous"), data='{"name": "x;=1+1;y",\n"price":\t-1}')
+    (row,) = rows_of(CsvEncoder("localhost/log", False).page([event]))
+    assert row[10] == '{"name": "x\\u003b=1+1;y", "price": -1}'
 
 
 def test_each_cloud_event_is_one_to_its_own_sdk_and_holds_the_event() -> None:
