@@ -46,7 +46,10 @@ class ProofQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
     tree_size: Annotated[
         Annotated[int, Meta(ge=1, le=END, extra_json_schema={"format": "int64"})] | UnsetType,
-        Meta(description="How long the log is to be that the proof is of: by default as long as it is", examples=[1]),
+        Meta(
+            description="How long the log is to be that it is of: by default as long as it is, or was a second ago",
+            examples=[1],
+        ),
     ] = UNSET
 
 
@@ -55,7 +58,8 @@ class ConsistencyQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={
 
     old: Annotated[_Size, Meta(description="The earlier size: of a checkpoint that you have", examples=[1])]
     new: Annotated[
-        _Size | UnsetType, Meta(description="The later size: by default as long as the log is", examples=[1])
+        _Size | UnsetType,
+        Meta(description="The later size: by default as long as the log is, or was a second ago", examples=[1]),
     ] = UNSET
 
 
@@ -63,7 +67,7 @@ async def get_checkpoint() -> Reply:
     """Give the newest checkpoint."""
     request = current.get()
     await request.wait_for(request.query.min_position)
-    head = await _newest(request)
+    head = await _newest(request, request.services.position)
     note = request.services.checkpoints.write(head)
     if preferred(request.headers.get(b"accept"), (_TEXT, _JSON)) == _TEXT:
         return _text(note)
@@ -134,9 +138,13 @@ def _prove(connection: Connection, index: int, head: TreeHead) -> tuple[bytes, l
     return leaf, hashes
 
 
-async def _newest(request: RequestContext, at_least: int = 0) -> TreeHead:
-    """Give the newest head: of all events that this process knows of, and of `at_least` if there are so many."""
-    head = await request.services.checkpoints.latest(max(request.services.position, at_least))
+async def _newest(request: RequestContext, at_least: int) -> TreeHead:
+    """Give the newest head: as of now or a second ago, and of `at_least` events if there are so many.
+
+    Proofs ask for no more events than they are of: where others write all the while each would else take the head anew,
+    which is a commit.
+    """
+    head = await request.services.checkpoints.latest(at_least)
     request.reflect(head.size)
     return head
 

@@ -170,6 +170,7 @@ async def test_a_proof_shows_that_the_log_only_grew(proving: InProcess, old: int
 async def test_by_default_it_is_of_the_log_as_it_is(signing: InProcess) -> None:
     kept = await checkpoint(signing)
     await create(signing, 10)
+    assert read(await checkpoint(signing)).size == ITEMS + 10
     answer = await get(signing, f"/log/consistency?from={ITEMS}")
     assert answer.headers["cache-control"] == "no-store"
     proof = answer.json()
@@ -238,6 +239,20 @@ async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_databas
         await tamper(owner, "DELETE FROM events WHERE position > 10", forget, covered_up=True)
         for path in ("checkpoint", "proof/1", "consistency?from=5"):
             check_problem(await service.client.get(f"/log/{path}"), 500, "log-changed")
+
+
+async def test_a_proof_commits_nothing_however_much_others_write(
+    signing: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(checkpoints, "_FRESH", 3600.0)
+    await checkpoint(signing)
+    monkeypatch.setattr("eventstore.checkpoint.advance", fail)
+    for path in ("proof/1?tree_size=1", "proof/1", "consistency?from=1&to=200", "consistency?from=1"):
+        await create(signing, 1)
+        await get(signing, f"/log/{path}")
 
 
 async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> None:
