@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET
-from msgspec.structs import replace
 
 from api.context import RequestContext, current
 from api.event_body import EventDocument, stored
@@ -81,13 +80,12 @@ async def export_events() -> EventExport:
     query: ExportQuery = request.query
     format, services = _format(query, request), request.services
     # As of now: what comes meanwhile is no part of it.
-    position = await services.history.position()
-    chosen = await services.history.bounds(query.filter(), **query.times())
-    if chosen.after > position:
+    position, chosen = await services.history.bounds(query.filter(), **query.times())
+    if query.after > position:
         raise Problem(POSITION_NOT_REACHED, f"The log is at position {position}, before the one to go on from")
     request.reflect(position)
     encoder = format.encoder(services.checkpoints.origin, False)
-    return EventExport(request, format, encoder, replace(chosen, before=min(chosen.before, position + 1)))
+    return EventExport(request, format, encoder, chosen)
 
 
 def _format(query: ExportQuery, request: RequestContext) -> Format:

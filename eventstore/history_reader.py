@@ -110,13 +110,10 @@ class HistoryReader:
             last = None  # there is nothing behind it, nor ever will be
         return HistoryPage(moment.position, events, last, closed or (last is not None and not newest_first))
 
-    async def position(self) -> int:
-        """Give the log's position."""
-        return (await self._moment(None, None)).position
-
-    async def bounds(self, chosen: Filter, *, since: int | None = None, until: int | None = None) -> Filter:
-        """Give `chosen`, with times as `page` takes them, between two positions: at most up to where the log is now."""
-        return _within(chosen, await self._moment(since, until))
+    async def bounds(self, chosen: Filter, *, since: int | None = None, until: int | None = None) -> tuple[int, Filter]:
+        """Give the log's position, and `chosen`, with times as `page` takes them, between two positions up to there."""
+        moment = await self._moment(since, until)
+        return moment.position, _within(chosen, moment)
 
     async def pages(self, chosen: Filter, size: int) -> AsyncIterator[Sequence[StoredEvent]]:
         """Read all of the events `chosen`, in position order, at most `size` of them a page.

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from api.export.formats import Encoder
 from api.export.manifest import Manifest, Order, Tree
 from api.export.target import File, Plan, Target, TargetError
-from eventstore import log, merkle, tree
+from eventstore import tree
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.history_reader import HistoryReader
@@ -46,12 +46,10 @@ async def plan(
 ) -> Plan:
     """Settle what an export is of: `chosen`, recorded from `since` to `until`, whatever is appended from now on.
 
-    Times are in microseconds since the epoch, both included. Raises UnavailableError.
+    Times are in microseconds since the epoch, both included. Raises InconsistentLogError, UnavailableError.
     """
-    head = await database.view(log.read_head)
-    bounds = await HistoryReader(database).bounds(chosen, since=since, until=until)
-    so_far = msgspec.structs.replace(bounds, before=min(bounds.before, head.position + 1))
-    return Plan(order, so_far, Tree(head.position, merkle.root(head.frontier).hex()))
+    position, so_far = await HistoryReader(database).bounds(chosen, since=since, until=until)
+    return Plan(order, so_far, await database.view(partial(_tree, size=position)))
 
 
 async def export_file(database: Database, encoder: Callable[[bool], Encoder], file: File, tell: Tell) -> Manifest:
@@ -78,10 +76,11 @@ async def export_stream(database: Database, encoder: Encoder, chosen: Filter, ta
     target.write(encoder.end())
 
 
-def _tree(connection: Connection, size: int) -> Tree | None:
-    """Give the log's tree as it was at `size`, None where the log is not that long."""
+def _tree(connection: Connection, size: int) -> Tree:
+    """Give the log's tree as it was at `size`, or as it is where the log is not that long."""
     now = tree.Tree(connection)
-    return Tree(size, now.root(size).hex()) if size <= now.size else None
+    reached = min(size, now.size)
+    return Tree(reached, now.root(reached).hex())
 
 
 async def _export(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:

@@ -106,6 +106,19 @@ async def test_what_is_appended_meanwhile_is_no_part_of_it(filled: InProcess) ->
     assert len(b"".join(await sent_by(answer)).splitlines()) == EVENTS
 
 
+async def test_what_is_appended_while_it_is_settled_what_is_asked_for_hinders_nothing(
+    filled: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bounds = filled.services.history.bounds
+
+    async def overtaken(chosen: Filter, **times: int) -> tuple[int, Filter]:
+        await record(filled.services.database, [created(EVENTS + 1)])
+        return await bounds(chosen, **times)
+
+    monkeypatch.setattr(filled.services.history, "bounds", overtaken)
+    assert await positions(filled, **{"from": "2400-01-01T00:00:00Z"}) == []
+
+
 async def test_a_client_that_leaves_ends_it(filled: InProcess) -> None:
     request, answer = await begun(filled)
     gone = asyncio.Event()
