@@ -12,9 +12,11 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from api.log_file import LogFiles
+from eventstore import checkpoint
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.dialect import unhurried
+from eventstore.errors import TamperedError
 from eventstore.importing import Import
 from eventstore.unit_of_work import unit_of_work
 from eventstore.verify import Progress
@@ -30,8 +32,10 @@ async def import_files(
 ) -> TreeHead:
     """Bring the events of `exported` into an empty log and its projections; give the log's head.
 
-    `known` are heads that the log must have had, beside those of the manifests. Raises TamperedError for the first
-    thing that is wrong, UnreadableFileError, UnknownEventTypeError, CorruptEventError, NotEmptyError, UnavailableError;
+    `known` are heads that the log must have had, beside those of the manifests. What is signed from then on extends the
+    log as it was brought, as what was signed before did: by a log that is cut short another one would get its name, so
+    none is brought of which the manifests know more. Raises TamperedError for the first thing that is wrong,
+    UnreadableFileError, UnknownEventTypeError, CorruptEventError, NotEmptyError, UnavailableError;
     and has kept nothing then.
     """
     stopped = False
@@ -46,7 +50,11 @@ async def import_files(
                 while page := list(islice(events, _PAGE)):
                     taking.take(page)
                 tell(exported.progress())
-            return taking.finish()
+            head = taking.finish()
+            if head.size < exported.size:
+                raise TamperedError(head.size + 1, f"it is missing: the log had {exported.size:,} events")
+            checkpoint.bind(connection, head)
+            return head
 
     try:
         return await database.write(work)

@@ -15,6 +15,7 @@ from eventstore.checkpoint import TreeHead
 from eventstore.errors import TamperedError
 from eventstore.history import StoredEvent
 from eventstore.importing import row_of
+from eventstore.log import END
 from eventstore.verification import Verification
 from eventstore.verify import Progress
 
@@ -40,12 +41,11 @@ class LogFiles:
     def __init__(self, files: Sequence[Path]) -> None:
         """Read the manifests. Raises UnreadableFileError."""
         self._files = [(file, _manifest(file)) for file in files]
-        #: The heads of the log that manifests tell of.
-        self.heads = [
-            TreeHead(made.log.size, bytes.fromhex(made.log.root))
-            for _, made in self._files
-            if made is not None and made.last_position == made.log.size
-        ]
+        logs = [(made.log, _bounds(made)) for _, made in self._files if made is not None]
+        #: The number of events that the log had, by the manifests: with `--before` not all of them are there.
+        self.size = max((log.size for log, _ in logs), default=0)
+        #: The heads of the log that are there, by the manifests.
+        self.heads = [TreeHead(log.size, bytes.fromhex(log.root)) for log, (_, before) in logs if before > log.size]
         self._bytes, self._read = sum(map(_size, files)), 0
         #: How many events were read.
         self.count = 0
@@ -92,6 +92,8 @@ def _compare(file: Path, made: Manifest, count: int, digest: str, position: int)
     """Raise TamperedError where a file of so many events, the last of them at `position`, is not what `made` says."""
     if made.count != count:
         raise TamperedError(position + 1, f"{file} has {count:,} events, by its manifest {made.count:,}")
+    if count and made.first_position != (first := position - count + 1):
+        raise TamperedError(first, f"{file} begins with position {first:,}, by its manifest {made.first_position:,}")
     if made.sha256 != digest:
         raise TamperedError(position, f"{file} is not the file that its manifest describes")
 
@@ -122,6 +124,7 @@ def _manifest(file: Path) -> Manifest | None:
     path = manifest.path_of(file)
     try:
         made = manifest.decode(path.read_bytes())
+        expected = _expected(made)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -132,7 +135,22 @@ def _manifest(file: Path) -> Manifest | None:
         raise UnreadableFileError(f"{file} is an export as {made.format}: only JSON Lines can be verified")
     if made.filter.keys() - _BOUNDS:
         raise UnreadableFileError(f"{file} has only some of the events: a log is verified as a whole, events by proofs")
+    if (made.count, made.first_position, made.last_position) != expected:
+        raise UnreadableFileError(f"{path} is not a manifest: not of these events of a log of {made.log.size:,}")
     return made
+
+
+def _bounds(made: Manifest) -> tuple[int, int]:
+    """Give the positions that a run of the log was asked for between. Raises ValueError."""
+    after, before = made.filter.get("after", 0), made.filter.get("before", END)
+    return int(after), int(before)
+
+
+def _expected(made: Manifest) -> tuple[int, int | None, int | None]:
+    """Give the number of events between these positions, and the first and the last of them. Raises ValueError."""
+    after, before = _bounds(made)
+    last = min(before - 1, made.log.size)
+    return (last - after, after + 1, last) if last > after else (0, None, None)
 
 
 def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:

@@ -69,8 +69,13 @@ def advance(connection: Connection, known: TreeHead = EMPTY) -> TreeHead:
         for old in (last, known):
             check_extends(tree, old, taken)
         if taken.size > last.size:
-            connection.execute(_ADVANCE, {"new_size": taken.size, "new_root": taken.root})
+            bind(connection, taken)
     return taken
+
+
+def bind(connection: Connection, head: TreeHead) -> None:
+    """Let all that is signed from now on extend `head`, which the log has; in the caller's transaction."""
+    connection.execute(_ADVANCE, {"new_size": head.size, "new_root": head.root})
 
 
 def earlier(connection: Connection, size: int, signed: TreeHead) -> TreeHead:

@@ -18,15 +18,17 @@ from api.export.manifest import Manifest, Order, Tree
 from api.export.target import File
 from api.importing import import_files
 from api.log_file import LogFiles
+from eventstore import checkpoint
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
-from eventstore.errors import NotEmptyError, TamperedError
+from eventstore.errors import InconsistentLogError, NotEmptyError, TamperedError
 from eventstore.history import Filter
 from eventstore.verify import Progress
 from tests.eventstore.recording import opened, tables
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.long_log import fill_long
 from tests.support.service import InProcess, migrate
+from tests.support.tampering import tamper
 
 EVENTS = 600  # more than two tiles
 SEED = 5
@@ -49,10 +51,10 @@ async def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "log.jsonl"
 
 
-async def export(database: Database, path: Path) -> Manifest:
-    order = Order("jsonl", {}, "localhost/log")
+async def export(database: Database, path: Path, **bounds: int) -> Manifest:
+    order = Order("jsonl", dict(bounds), "localhost/log")
     with File.opened(path, order, from_scratch=False) as file:
-        file.begin(await plan(database, order, Filter()))
+        file.begin(await plan(database, order, Filter(**bounds)))  # type: ignore[arg-type]
         return await export_file(database, partial(BY_NAME["jsonl"].encoder, ""), file, lambda _: None)
 
 
@@ -136,6 +138,24 @@ async def test_a_log_that_is_not_what_was_known_of_it_is_refused(database: Datab
         with pytest.raises(TamperedError, match="checkpoint"):
             await bring(database, exported, known=[wrong])
     assert await tables(database) == before
+
+
+async def test_a_log_that_is_not_whole_by_its_manifest_is_refused(database: Database, exported: Path) -> None:
+    before, url = await tables(database), f"sqlite+aiosqlite:///{exported.parent}/itemledger.db"
+    async with opened(url) as other:
+        await export(other, exported.with_name("part"), before=400)
+        await export(other, exported.with_name("rest"), after=399)
+    with pytest.raises(TamperedError, match="Position 400: it is missing: the log had 600 events"):
+        await bring(database, exported.with_name("part"))
+    assert await tables(database) == before
+    assert (await bring(database, exported.with_name("part"), exported.with_name("rest"))).size == EVENTS
+
+
+async def test_what_is_signed_of_a_log_that_was_brought_extends_all_of_it(database: Database, exported: Path) -> None:
+    await bring(database, exported)
+    await tamper(database, "DELETE FROM events WHERE position > 400", covered_up=True)
+    with pytest.raises(InconsistentLogError, match="there was a checkpoint of 600 events, and there are 400"):
+        await database.write(checkpoint.advance)
 
 
 async def test_several_exports_are_brought_as_the_one_log_that_they_are(database: Database, exported: Path) -> None:

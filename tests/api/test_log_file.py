@@ -13,7 +13,7 @@ from api import log_file
 from api.event_body import document
 from api.export import manifest
 from api.export.manifest import Manifest
-from api.log_file import UnreadableFileError
+from api.log_file import LogFiles, UnreadableFileError
 from eventstore import merkle
 from eventstore.checkpoint import TreeHead
 from eventstore.errors import TamperedError
@@ -187,6 +187,46 @@ def test_an_end_that_was_cut_is_missed_by_the_manifest_or_a_checkpoint(path: Pat
     assert fault(path, known=(head_of(LOG),)) == (51, "it is missing: there is a checkpoint of 60 events")
     describe(path, LOG)
     assert fault(path) == (51, f"{path} has 50 events, by its manifest 60")
+
+
+def test_a_manifest_of_a_part_tells_how_long_the_log_was(path: Path) -> None:
+    head = head_of(LOG)
+    path.write_bytes(lines(LOG[:30]))
+    describe(path, LOG[:30], filter={"before": 31}, log=manifest.Tree(head.size, head.root.hex()))
+    assert verify(path) == head_of(LOG[:30])
+    exported = LogFiles([path])
+    assert (exported.heads, exported.size) == ([], SIZE)
+    describe(path, LOG[:30])
+    assert (LogFiles([path]).heads, LogFiles([path]).size) == ([head_of(LOG[:30])], 30)
+
+
+def test_a_file_that_begins_elsewhere_than_its_manifest_says_is_seen(path: Path) -> None:
+    path.write_bytes(lines(LOG))
+    changes = {"filter": {"after": 5, "before": 66}, "first_position": 6, "last_position": 65}
+    describe(path, LOG, **changes, log=manifest.Tree(100, "0" * 64))
+    assert fault(path) == (1, f"{path} begins with position 1, by its manifest 6")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": 59},
+        {"first_position": 2},
+        {"last_position": 59},
+        {"first_position": None, "last_position": None},
+        {"log": manifest.Tree(100, "0" * 64)},
+        {"log": manifest.Tree(59, "0" * 64)},
+        {"filter": {"before": 60}},
+        {"filter": {"after": 1}},
+        {"filter": {"after": "one"}},
+        {"count": 0, "first_position": None, "last_position": None},
+    ],
+)
+def test_a_manifest_that_can_not_be_is_none(path: Path, changes: dict[str, object]) -> None:
+    path.write_bytes(lines(LOG))
+    describe(path, LOG, **changes)
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a manifest: "):
+        verify(path)
 
 
 def test_a_fingerprint_is_in_no_hash_but_that_of_the_file(path: Path) -> None:
