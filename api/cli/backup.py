@@ -12,6 +12,10 @@ from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.log import Head
 
+_MAGIC = b"SQLite format 3\0"
+#: What is left of a backup that could not even clear away begins with one of these: its first page may come last.
+_BEGINNINGS = (b"", _MAGIC, bytes(len(_MAGIC)))
+
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -24,7 +28,7 @@ def backup(file: Path, overwrite: bool) -> None:
     """
     if file.exists() and not overwrite:
         raise click.ClickException(f"{file} is there already; --overwrite replaces it")
-    partial = file.with_name(f"{file.name}.partial")
+    partial = files.partial_of(file)
     stand_back()
 
     async def run(database: Database) -> Head:
@@ -35,13 +39,20 @@ def backup(file: Path, overwrite: bool) -> None:
         return await _head(partial)
 
     try:
-        partial.write_bytes(b"")
-        head = with_database(run, stopped="Interrupted: there is no new backup")
-        files.put_in_place(partial, file)
+        with files.begin(file) as begun:
+            if begun.read(len(_MAGIC)) not in _BEGINNINGS:
+                raise click.ClickException(f"{partial} is there already, and is no part of a backup")
+            begun.truncate(0)
+            try:
+                head = with_database(run, stopped="Interrupted: there is no new backup")
+                files.put_in_place(partial, file)
+            except BaseException:
+                partial.unlink()  # not later: the name may be another's then
+                raise
+    except files.BusyError as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
     size = file.stat().st_size
     click.echo(
         f"{file}: {size:,} bytes, as of position {head.position:,}; the root is {merkle.root(head.frontier).hex()}"

@@ -1,6 +1,5 @@
 """Where an export goes: a file that is there whole or not at all, or a stream that whoever reads it must keep."""
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -103,11 +102,12 @@ class File:
         if path.exists() and not from_scratch:
             raise TargetError(f"{path} is there already; --from-scratch replaces it")
         try:
-            partial = os.fdopen(os.open(_partial_of(path), os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+            partial = files.begin(path)
+        except files.BusyError as error:
+            raise TargetError(str(error)) from None
         except OSError as error:
-            raise TargetError(f"{_partial_of(path)}: {error.strerror}") from None
+            raise TargetError(f"{files.partial_of(path)}: {error.strerror}") from None
         with partial:
-            _lock(partial, path)
             note = _noted(path, partial) if resumable and not from_scratch else None
             if note and note.plan.order != order:
                 raise TargetError(f"{path} was begun as another export; --from-scratch starts anew")
@@ -153,7 +153,7 @@ class File:
         )
         # A manifest never stands beside a file that it is not of.
         manifest.path_of(self._path).unlink(missing_ok=True)
-        files.put_in_place(_partial_of(self._path), self._path)
+        files.put_in_place(files.partial_of(self._path), self._path)
         files.write_whole(manifest.path_of(self._path), manifest.encode(made))
         _note_of(self._path).unlink()
         return made
@@ -167,21 +167,8 @@ class File:
         self._partial.truncate()
 
 
-def _partial_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.partial")
-
-
 def _note_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial.json")
-
-
-def _lock(partial: IO[bytes], path: Path) -> None:
-    """Keep other processes from the file while it is open. Raises TargetError where one has it, or has completed it."""
-    with suppress(BlockingIOError, FileNotFoundError):
-        fcntl.flock(partial, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(partial.fileno()), _partial_of(path).stat()):
-            return
-    raise TargetError(f"{path} is being written by another process")
 
 
 def _noted(path: Path, partial: IO[bytes]) -> _Note | None:

@@ -1,6 +1,7 @@
 """Backups that are restored: the log is the one that it was, and everything else can be made of it again."""
 
 import asyncio
+import fcntl
 import os
 import subprocess
 import threading
@@ -122,6 +123,34 @@ def test_a_backup_replaces_a_file_only_when_that_is_said_and_never_the_database(
     nowhere = itemledger(sqlite_url, "backup", tmp_path / "no" / "where.db")
     assert (nowhere.returncode, nowhere.stderr) == (1, f"Error: {tmp_path}/no/where.db: No such file or directory\n")
     asyncio.run(assert_whole(sqlite_url))
+
+
+def test_a_second_backup_to_the_same_file_is_refused_and_leaves_the_first_alone(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    asyncio.run(migrate(sqlite_url))
+    copy, begun = tmp_path / "copy.db", tmp_path / "copy.db.partial"
+    begun.write_bytes(b"SQLite format 3\0, and half of the rest")
+    with begun.open("rb") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        refused = itemledger(sqlite_url, "backup", copy)
+    assert (refused.returncode, refused.stderr) == (1, f"Error: {copy} is being written by another process\n")
+    assert begun.read_bytes() == b"SQLite format 3\0, and half of the rest"
+    assert not copy.exists()
+    # Nobody holds what a backup has left that was killed.
+    assert itemledger(sqlite_url, "backup", copy).returncode == 0
+    assert not begun.exists()
+
+
+def test_a_file_that_is_no_part_of_a_backup_is_left_alone(sqlite_url: str, tmp_path: Path) -> None:
+    asyncio.run(migrate(sqlite_url))
+    other = tmp_path / "copy.db.partial"
+    other.write_text("Dear reader, something else")
+    refused = itemledger(sqlite_url, "backup", tmp_path / "copy.db")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"Error: {other} is there already, and is no part of a backup\n"
+    assert other.read_text() == "Dear reader, something else"
+    assert not (tmp_path / "copy.db").exists()
 
 
 def test_a_damaged_database_is_not_taken_for_a_backup(sqlite_url: str, tmp_path: Path) -> None:
