@@ -13,6 +13,7 @@ from api.app import check_schema
 from api.cli.database import stand_back, with_database
 from api.cli.progress import Told, how_far, telling
 from api.event_body import parse_time
+from api.event_query import TYPES
 from api.export import manifest
 from api.export.exporting import Progress, Tell, export_file, export_stream, plan
 from api.export.formats import BY_NAME, Format
@@ -82,8 +83,8 @@ class _Export(Struct, frozen=True):
 @click.option("--to", type=_TIME, metavar="TIME", help="Only events recorded then or before.")
 @click.option("--after", type=_POSITION, metavar="POSITION", help="Only events behind this one.")
 @click.option("--before", type=_POSITION, metavar="POSITION", help="Only events before this one.")
-@click.option("--item", "item_id", type=_POSITION, metavar="ID", help="Only events of this item.")
-@click.option("--type", metavar="TYPE", help="Only events of this type, such as item.created.v1.")
+@click.option("--item", "item_id", type=click.IntRange(1, END), metavar="ID", help="Only events of this item.")
+@click.option("--type", type=click.Choice(TYPES), metavar="TYPE", help=f"Only events of this type: {', '.join(TYPES)}.")
 @click.option("--actor", metavar="NAME", help="Only what this one did.")
 @click.option("--from-scratch", is_flag=True, help="Start anew, whatever is there already.")
 def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> None:

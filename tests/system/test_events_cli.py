@@ -109,7 +109,14 @@ def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["--output", "x", "--format", "xml"], ["--output", "x", "--after", "-1"], ["--output", "x", "--to", "soon"]],
+    [
+        [],
+        ["--output", "x", "--format", "xml"],
+        ["--output", "x", "--after", "-1"],
+        ["--output", "x", "--to", "soon"],
+        ["--output", "x", "--type", "item.create.v1"],
+        ["--output", "x", "--item", "0"],
+    ],
 )
 def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: list[str]) -> None:
     done = export(sqlite_url, *arguments)
