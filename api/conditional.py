@@ -19,6 +19,8 @@ _HISTORY = 1
 
 #: Of what never changes, and is for whoever asked alone. Who has it needn't ask again (RFC 8246).
 IMMUTABLE = (b"cache-control", b"private, max-age=31536000, immutable")
+#: Of what never changes but for its signatures, which are made by the keys of the time.
+SIGNED = (b"cache-control", b"private, max-age=3600")
 #: Of what may have changed by the next time: it is asked for again, with its entity tag.
 REVALIDATE = (b"cache-control", b"private, no-cache")
 

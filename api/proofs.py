@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy import Connection
 
-from api.conditional import IMMUTABLE
+from api.conditional import SIGNED
 from api.context import RequestContext, current
 from api.negotiation import preferred
 from api.path import POSITION, read_number
@@ -90,7 +90,7 @@ async def get_inclusion_proof(position: str) -> Reply:
     head = newest if size is UNSET else await _of_size(request, "tree_size", size)
     leaf, hashes = await request.services.database.view(partial(_prove, index=index, head=head))
     note = request.services.checkpoints.write(head)
-    headers = () if size is UNSET else (IMMUTABLE,)
+    headers = () if size is UNSET else (SIGNED,)
     if preferred(request.headers.get(b"accept"), (_JSON, _TEXT)) == _TEXT:
         return _text(TlogProof(index, tuple(hashes), note, leaf).write(), headers)
     proof = InclusionProof(
@@ -125,7 +125,7 @@ async def get_consistency_proof() -> Reply:
         hashes=[hashed.hex() for hashed in hashes],
         checkpoint=request.services.checkpoints.write(new),
     )
-    return json_reply(200, proof, *(() if query.new is UNSET else (IMMUTABLE,)))
+    return json_reply(200, proof, *(() if query.new is UNSET else (SIGNED,)))
 
 
 def _prove(connection: Connection, index: int, head: TreeHead) -> tuple[bytes, list[bytes]]:
@@ -189,7 +189,7 @@ ROUTES = [
         description="The very text that was hashed, the hashes that lead from it to the root of the tree, and the "
         "checkpoint that has this root: all it takes to check the event without this service. As JSON, unless `Accept` "
         "prefers `text/plain`: then as a C2SP tlog-proof, whose `extra` is the text that was hashed. With `tree_size` "
-        "the answer is the same for ever.",
+        "the answer is the same for ever, but for the signatures, which are made by the keys of the time.",
         tag="proofs",
         scope=Scope.EVENTS_READ,
         query=ProofQuery,
@@ -207,7 +207,7 @@ ROUTES = [
         summary="Prove that the log only grew",
         description="The hashes that prove that the log of size `to` begins with the log of size `from`: nothing in it "
         "was changed, removed or put in. Compare `old_root` with the checkpoint of that size that you kept. With both "
-        "sizes named the answer is the same for ever.",
+        "sizes named the answer is the same for ever, but for the signatures, which are made by the keys of the time.",
         tag="proofs",
         scope=Scope.EVENTS_READ,
         query=ConsistencyQuery,
