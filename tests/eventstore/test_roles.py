@@ -140,6 +140,7 @@ async def test_a_role_that_could_change_history_all_the_same_is_refused(roles: R
         ("ALTER ROLE {service} SUPERUSER", "ALTER ROLE {service} NOSUPERUSER"),
         ("GRANT {owner} TO {service}", "REVOKE {owner} FROM {service}"),
         ("GRANT TRUNCATE ON events TO PUBLIC", "REVOKE TRUNCATE ON events FROM PUBLIC"),
+        ("GRANT UPDATE (actor) ON events TO PUBLIC", "REVOKE UPDATE (actor) ON events FROM PUBLIC"),
     ):
         roles.execute(made_able)
         with pytest.raises(RightsError, match="could change events all the same"):
