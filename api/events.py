@@ -67,7 +67,8 @@ ROUTES = [
         list_events,
         summary="List the events of the log, a page at a time",
         description="Every filter narrows; positions and times are bounds, `after` and `before` without that position, "
-        '`from` and `to` with that time. Follow `rel="next"` of the `Link` header: a page may have few events, or '
+        "`from` and `to` with that time. `after`, or with `sort=-position` `before`, is the place of a page, which "
+        '`rel="first"` of the `Link` header leaves out. Follow its `rel="next"`: a page may have few events, or '
         "none, and yet a next one, since it looks at a bounded number. The newest page leads on as well where it is "
         "full: what is empty now may be asked again. What can never change says so in `Cache-Control`; what can, asks "
         "to be asked for again with its `ETag`.",
