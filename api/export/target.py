@@ -151,10 +151,12 @@ class File:
             bytes=self.written.bytes + len(text),
             sha256=self._hash.hexdigest(),
         )
-        # A manifest never stands beside a file that it is not of.
+        # A manifest never stands beside a file that it is not of, nor a file without its manifest: what is replaced
+        # goes first, and the file gets its name last.
         manifest.path_of(self._path).unlink(missing_ok=True)
-        files.put_in_place(files.partial_of(self._path), self._path)
+        self._path.unlink(missing_ok=True)
         files.write_whole(manifest.path_of(self._path), manifest.encode(made))
+        files.put_in_place(files.partial_of(self._path), self._path)
         _note_of(self._path).unlink()
         return made
 

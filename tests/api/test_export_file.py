@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, text
 
+from api import files
 from api.event_body import document
 from api.export import exporting, manifest
 from api.export.exporting import Progress, export_file
@@ -172,6 +173,36 @@ async def test_after_a_crash_it_goes_on_behind_what_was_noted(
     await export(database, path, tell=resumed.append)
     assert resumed[0].count == (noted + 1) * 7
     assert path.read_bytes() == await lines_of(database)
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("name", ["log", "log.manifest.json"])
+async def test_a_crash_at_the_end_leaves_no_file_without_its_manifest(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, late: bool
+) -> None:
+    await fill(database)
+    path, put_in_place = tmp_path / "log", files.put_in_place
+    path.write_text("something else")
+    manifest.path_of(path).write_text("and its manifest")
+
+    def crash(partial: Path, target: Path) -> None:
+        if late or target.name != name:
+            put_in_place(partial, target)
+        if target.name == name:
+            raise RuntimeError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "put_in_place", crash)
+        with pytest.raises(RuntimeError):
+            await export(database, path, from_scratch=True)
+    if path.exists():
+        with pytest.raises(TargetError, match="is there already"):
+            await export(database, path)
+    else:
+        await export(database, path)
+    content = path.read_bytes()
+    assert content == await lines_of(database)
+    assert manifest.decode(manifest.path_of(path).read_bytes()).sha256 == sha256(content).hexdigest()
 
 
 async def test_where_less_is_left_than_was_noted_it_starts_anew(database: Database, tmp_path: Path) -> None:
