@@ -48,7 +48,6 @@ _COLUMNS = (
     events.c.causation_id,
 )
 _RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
-_BEHIND = _RECORDED.where(events.c.position > bindparam("after")).order_by(events.c.position).limit(bindparam("limit"))
 #: The last event's position, without the append lock: it may have moved on when it is known.
 POSITION = select(log_head.c.position).where(log_head.c.id == 1)
 
@@ -176,11 +175,6 @@ def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterato
     """Read the events that the given commands have recorded, in position order: none for one that never committed."""
     of_commands = _RECORDED.where(events.c.command_id.in_(sorted(command_ids)))
     return map(_recorded, connection.execute(of_commands.order_by(events.c.position)))
-
-
-def read_all(connection: Connection, after: int = 0, limit: int = 1000) -> list[RecordedEvent]:
-    """Read at most `limit` events behind position `after`, in position order, which is commit order."""
-    return list(map(_recorded, connection.execute(_BEHIND, {"after": after, "limit": limit})))
 
 
 def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:

@@ -15,9 +15,10 @@ from commands.errors import ItemNotFoundError, QueueFullError, WriterClosedError
 from commands.item import DeletedItem, DeleteItem, LiveItem
 from eventstore.database import Database
 from eventstore.engine import open_database
-from eventstore.log import lock_head, read_all
+from eventstore.log import lock_head
 from tests.eventstore.recording import opened
 from tests.support.fold import assert_log_and_projection_agree
+from tests.support.recorded import read_all
 from tests.support.writing import create, metadata, writing
 
 T = TypeVar("T")

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from eventstore import log
 from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
@@ -15,6 +14,7 @@ from eventstore.unit_of_work import Projector, unit_of_work
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 from tests.support.fold import assert_log_and_projection_agree
+from tests.support.recorded import read_all
 
 LIVE = LiveProjections(PROJECTIONS)
 
@@ -63,7 +63,7 @@ async def history(database: Database) -> list[RecordedEvent]:
 
     def work(connection: Connection) -> list[RecordedEvent]:
         with connection.begin():
-            return log.read_all(connection, limit=1_000_000)
+            return read_all(connection)
 
     return await database.write(work)
 

@@ -50,22 +50,6 @@ async def test_what_is_recorded_is_read_in_order_with_everything_that_belongs_to
     await assert_log_and_projection_agree(database)
 
 
-async def test_reading_goes_on_behind_a_position(database: Database) -> None:
-    everything = await record(database, [created(position) for position in range(1, 11)])
-
-    def page(after: int, limit: int) -> Callable[[Connection], list[RecordedEvent]]:
-        def work(connection: Connection) -> list[RecordedEvent]:
-            with connection.begin():
-                return log.read_all(connection, after, limit)
-
-        return work
-
-    assert await database.write(page(0, 4)) == everything[:4]
-    assert await database.write(page(4, 4)) == everything[4:8]
-    assert await database.write(page(8, 4)) == everything[8:]
-    assert await database.write(page(10, 4)) == []
-
-
 async def test_a_stream_is_one_item_s_events_and_a_command_s_are_found_by_its_id(database: Database) -> None:
     events = [
         created(1),

@@ -18,6 +18,7 @@ from eventstore.snapshots import Snapshot, keep
 from eventstore.tables import snapshots
 from tests.eventstore.recording import changed, created, execute
 from tests.projections.histories import histories
+from tests.support.recorded import read_all
 
 EVERY = 16
 
@@ -98,7 +99,7 @@ async def test_a_snapshot_is_told_as_the_event_that_its_item_began_with(database
             assert list(log.read_streams(connection, [1], through=2)) == recorded[:2]
             read = list(log.read_streams(connection, [1]))
             assert read[1:] == recorded[3:]
-            assert log.read_all(connection) == recorded  # the log itself knows nothing of it
+            assert read_all(connection) == recorded  # the log itself knows nothing of it
             return read[:1]
 
     (first,) = await database.write(work)

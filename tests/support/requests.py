@@ -10,8 +10,8 @@ import httpx
 
 from eventstore.database import Database
 from eventstore.events import RecordedEvent
-from eventstore.log import read_all
 from tests.support.http import log_state
+from tests.support.recorded import read_all
 from tests.support.service import InProcess
 
 MERGE_PATCH = {"content-type": "application/merge-patch+json"}
@@ -72,6 +72,6 @@ async def appended(database: Database) -> AsyncIterator[list[RecordedEvent]]:
 
     def work(connection: Any) -> list[RecordedEvent]:
         with connection.begin():
-            return read_all(connection, after=before, limit=10_000)
+            return read_all(connection, after=before)
 
     events += await database.write(work)

@@ -3,12 +3,12 @@
 import asyncio
 from collections import Counter
 
-from eventstore import log
 from eventstore.database import Database
 from eventstore.engine import open_database
 from eventstore.events import ItemCreated, RecordedEvent
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.load import Client, ask, new_item
+from tests.support.recorded import read_all
 from tests.support.service import migrate, serving
 from tests.system.scale import SCALE
 
@@ -34,7 +34,7 @@ async def _tail(database: Database, until: asyncio.Event) -> list[RecordedEvent]
     while True:
         last_look = until.is_set()
         async with database.reader.connect() as connection:
-            news = await connection.run_sync(log.read_all, seen[-1].position if seen else 0)
+            news = await connection.run_sync(read_all, seen[-1].position if seen else 0)
         seen += news
         if last_look and not news:
             return seen
