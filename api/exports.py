@@ -17,7 +17,7 @@ from api.limits import EXPORT
 from api.negotiation import preferred
 from api.problems import CREDENTIAL_INVALID, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.query import wrong
-from api.reply import Message, Send
+from api.reply import Send, part
 from api.routing import Answer, Route
 from api.scopes import Scope
 from eventstore.history import Filter
@@ -55,23 +55,19 @@ class EventExport:
         services, look = self._request.services, monotonic() + _LOOK_PAUSE
         left = asyncio.ensure_future(self._request.left())
         try:
-            await send(_part(self._encoder.begin()))
+            await send(part(self._encoder.begin()))
             async for events in services.history.pages(self._chosen, _PAGE):
                 if left.done():
                     return
                 # Where the client does not read this waits, and has one page in hand.
-                await send(_part(self._encoder.page(events)))
+                await send(part(self._encoder.page(events)))
                 if monotonic() > look:
                     if not await services.gate.still_admits(self._request.principal):
                         raise Problem(CREDENTIAL_INVALID)
                     look = monotonic() + _LOOK_PAUSE
-            await send(_part(self._encoder.end()))
+            await send(part(self._encoder.end()))
         finally:
             left.cancel()
-
-
-def _part(text: bytes) -> Message:
-    return {"type": "http.response.body", "body": text, "more_body": True}
 
 
 async def export_events() -> EventExport:

@@ -42,6 +42,11 @@ class Reply(Struct, frozen=True):
         await send({"type": "http.response.body", "body": self.body})
 
 
+def part(text: bytes) -> Message:
+    """Make the ASGI message of a part of a body that more follows."""
+    return {"type": "http.response.body", "body": text, "more_body": True}
+
+
 def json_reply(status: int, content: object, *headers: Header) -> Reply:
     """Make a reply of `content` as JSON."""
     return Reply(status, _encoder.encode(content), (JSON, *headers))

@@ -17,7 +17,7 @@ from api.feed import Feed
 from api.limits import client_of
 from api.observe import audit
 from api.problems import INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS, Problem
-from api.reply import Headers, Message, Send
+from api.reply import Headers, Send, part
 from api.routing import Answer, Route
 from api.scopes import Scope
 from eventstore.errors import UnavailableError
@@ -68,7 +68,7 @@ class EventStream:
             address=request.address,
             after=self._chosen.after,
         )
-        await send(_part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
+        await send(part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
         with self._feed.tail.follow(self._chosen) as follower:
             left = asyncio.ensure_future(self._request.left())
             left.add_done_callback(lambda _: follower.wake())
@@ -98,7 +98,7 @@ class EventStream:
                 await follower.wait(min(due, end, look) - now)
             if text:
                 # Where the client does not read this waits, and has one page in hand.
-                await send(_part(text))
+                await send(part(text))
                 due = monotonic() + self._feed.heartbeat
             now = monotonic()
 
@@ -114,10 +114,6 @@ async def _next(follower: Follower[bytes]) -> Sequence[tuple[StoredEvent, bytes]
         return await follower.take()
     except UnavailableError:
         return ()  # it is asked again soon, and the client keeps its stream
-
-
-def _part(text: bytes) -> Message:
-    return {"type": "http.response.body", "body": text, "more_body": True}
 
 
 async def stream_events() -> EventStream:
