@@ -6,7 +6,7 @@ on from there. Both databases write to disk what they can't hold in memory; this
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 
 from sqlalchemy import Connection
@@ -18,8 +18,8 @@ from eventstore.database import Database
 from eventstore.dialect import unhurried
 from eventstore.errors import TamperedError
 from eventstore.importing import Import
+from eventstore.progress import Tell
 from eventstore.unit_of_work import unit_of_work
-from eventstore.verify import Progress
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 
@@ -27,9 +27,7 @@ from projections.live import LiveProjections
 _PAGE = 2_000
 
 
-async def import_files(
-    database: Database, exported: LogFiles, known: Iterable[TreeHead], tell: Callable[[Progress], None]
-) -> TreeHead:
+async def import_files(database: Database, exported: LogFiles, known: Iterable[TreeHead], tell: Tell) -> TreeHead:
     """Bring the events of `exported` into an empty log and its projections; give the log's head.
 
     `known` are heads that the log must have had, beside those of the manifests. What is signed from then on extends the

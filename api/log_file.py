@@ -1,6 +1,6 @@
 """Exported files of JSON Lines read as the log that they are of: from their lines, and the manifests beside them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -16,8 +16,8 @@ from eventstore.errors import TamperedError
 from eventstore.history import StoredEvent
 from eventstore.importing import row_of
 from eventstore.log import END
+from eventstore.progress import Progress, Tell
 from eventstore.verification import Verification
-from eventstore.verify import Progress
 
 #: Lines that are read at a time.
 _CHUNK = 10_000
@@ -73,7 +73,7 @@ class LogFiles:
         return Progress(self.count, self.count * self._bytes // max(self._read, 1), rate)
 
 
-def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: Callable[[Progress], None]) -> TreeHead:
+def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: Tell) -> TreeHead:
     """Verify that `files` are, one after the other, a log from its beginning, and give its head.
 
     `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, and

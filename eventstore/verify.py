@@ -1,12 +1,11 @@
 """Whether a database's log is intact: all that it holds is worked out anew and compared, while others may append."""
 
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from time import monotonic
 
-from msgspec import Struct
 from sqlalchemy import Connection, bindparam, func, inspect, select
 from sqlalchemy.exc import NoResultFound
 
@@ -18,6 +17,7 @@ from eventstore.dialect import whatever_is_there
 from eventstore.errors import TamperedError
 from eventstore.log import Head
 from eventstore.merkle import TILE_WIDTH_BITS, Tile
+from eventstore.progress import Progress, Tell
 from eventstore.tables import events, log_checkpoint, log_tiles
 from eventstore.verification import Row, Verification
 
@@ -36,19 +36,6 @@ _TILES = select(log_tiles.c.index, log_tiles.c.hash).where(
     log_tiles.c.index < bindparam("end"),
 )
 _COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
-
-
-class Progress(Struct, frozen=True):
-    """How far a verification has come."""
-
-    position: int
-    #: The log's last position, or what is taken for it.
-    target: int
-    #: Events a second.
-    rate: float
-
-
-Tell = Callable[[Progress], None]
 
 
 async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lambda _: None) -> TreeHead:

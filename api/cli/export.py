@@ -11,11 +11,11 @@ from msgspec import Struct
 import migrations
 from api.app import check_schema
 from api.cli.database import stand_back, with_database
-from api.cli.progress import Told, how_far, telling
+from api.cli.progress import telling, through_log
 from api.event_body import parse_time
 from api.event_query import TYPES
 from api.export import manifest
-from api.export.exporting import Progress, Tell, export_file, export_stream, plan
+from api.export.exporting import export_file, export_stream, plan
 from api.export.formats import BY_NAME, Format
 from api.export.manifest import Order
 from api.export.parquet import MissingExtraError
@@ -24,6 +24,7 @@ from api.settings import from_environment
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.log import END
+from eventstore.progress import Tell
 
 _POSITION = click.IntRange(0, END)
 
@@ -110,7 +111,7 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
 
     async def run(database: Database) -> str:
         check_schema(await database.aside(migrations.current))
-        with telling(_told) as tell:
+        with telling(through_log("export")) as tell:
             try:
                 return await write(database=database, tell=tell)
             except BrokenPipeError:
@@ -119,8 +120,3 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
                 raise click.ClickException(str(error)) from None
 
     click.echo(with_database(run, stopped="Interrupted: the next run goes on from here", lean=True), err=True)
-
-
-def _told(progress: Progress) -> Told:
-    far = how_far(progress.position, progress.target, progress.rate, progress.eta)
-    return Told("export", far, progress.position, progress.target)

@@ -7,13 +7,12 @@ import click
 from api.app import prepare
 from api.cli.database import settle, with_database
 from api.cli.evidence import existing_file, public_keys, read_checkpoint
-from api.cli.progress import Told, how_far, telling
+from api.cli.progress import telling, through_log
 from api.importing import import_files
 from api.log_file import LogFiles, UnreadableFileError
 from api.tlog.note import VerifierKey
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
-from eventstore.verify import Progress
 
 
 @click.command("import")
@@ -46,7 +45,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
 
     async def run(database: Database) -> TreeHead:
         await prepare(database)
-        with telling(_told) as tell:
+        with telling(through_log("import")) as tell:
             try:
                 return await import_files(database, exported, known, tell)
             except UnreadableFileError as error:
@@ -56,9 +55,3 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     heads = len(known) + len(exported.heads)
     against = "which no manifest or checkpoint was there to confirm" if not heads else "as was known of it"
     click.echo(f"{head.size:,} events; the root is {head.root.hex()}, {against}")
-
-
-def _told(progress: Progress) -> Told:
-    eta = (progress.target - progress.position) / progress.rate if progress.rate else None
-    far = how_far(progress.position, progress.target, progress.rate, eta)
-    return Told("import", far, progress.position, progress.target)

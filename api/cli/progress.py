@@ -11,6 +11,8 @@ import msgspec
 from rich import progress as rich
 from rich.console import Console
 
+from eventstore.progress import Progress
+
 P = TypeVar("P")
 
 #: Seconds between two lines of one phase.
@@ -45,6 +47,16 @@ def how_far(position: int, target: int, rate: float, eta: float | None) -> str:
     """Say how far in a log something is: positions, positions a second, and seconds left where that is known."""
     left = "" if eta is None else f", {timedelta(seconds=round(eta))} left"
     return f"{position:,} of {target:,} events, {rate:,.0f} a second{left}"
+
+
+def through_log(phase: str) -> Callable[[Progress], Told]:
+    """Give what describes the progress of something that goes through the log once."""
+
+    def describe(progress: Progress) -> Told:
+        far = how_far(progress.position, progress.target, progress.rate, progress.eta)
+        return Told(phase, far, progress.position, progress.target)
+
+    return describe
 
 
 def _seldom(describe: Callable[[P], Told], tell: Callable[[P, Told], None]) -> Callable[[P], None]:

@@ -23,7 +23,7 @@ from api.cli.evidence import (
     shown,
     trust,
 )
-from api.cli.progress import Told, how_far, telling
+from api.cli.progress import telling, through_log
 from api.log_file import UnreadableFileError
 from api.tlog.checkpoint import Checkpoint
 from api.tlog.note import VerifierKey
@@ -31,7 +31,7 @@ from eventstore import verify
 from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.errors import TamperedError
-from eventstore.verify import Progress, Tell
+from eventstore.progress import Tell
 
 
 class Fault(Struct, frozen=True):
@@ -123,16 +123,10 @@ def _of_database(known: Sequence[TreeHead]) -> TreeHead | TamperedError:
 def _telling() -> Iterator[Tell]:
     """Tell of progress whoever sits at a terminal, and nobody else: it is a matter of seconds."""
     if Console(stderr=True).is_terminal:
-        with telling(_told) as tell:
+        with telling(through_log("verify")) as tell:
             yield tell
     else:
         yield lambda _: None
-
-
-def _told(progress: Progress) -> Told:
-    eta = (progress.target - progress.position) / progress.rate if progress.rate else None
-    far = how_far(progress.position, progress.target, progress.rate, eta)
-    return Told("verify", far, progress.position, progress.target)
 
 
 def _print(verdict: Verdict, known: Sequence[Checkpoint], keys: Sequence[VerifierKey]) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from time import monotonic
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy import Connection
 
 from api.export.formats import Encoder
@@ -19,26 +18,10 @@ from eventstore import tree
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.history_reader import HistoryReader
+from eventstore.progress import Progress, Tell
 
 #: Events of one page.
 _PAGE = 2_000
-
-
-class Progress(Struct, frozen=True):
-    """How far an export has come."""
-
-    #: The events that were written.
-    count: int
-    #: The position in the log that it is at, and the one that it goes up to.
-    position: int
-    target: int
-    #: Positions a second, in this run.
-    rate: float
-    #: Seconds until the end, at that rate; None where that is not known.
-    eta: float | None
-
-
-Tell = Callable[[Progress], None]
 
 
 async def plan(
@@ -93,7 +76,7 @@ async def _export(database: Database, encoder: Encoder, chosen: Filter, target: 
         target.write(encoder.page(events), events)
         position = events[-1].position
         rate = (position - rest.after) / max(monotonic() - began, 1e-6)
-        tell(Progress(target.written.count, position, end, round(rate), (end - position) / rate if rate else None))
+        tell(Progress(position, end, rate))
     _check_whole(chosen, target.written.count)
 
 

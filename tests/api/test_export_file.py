@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from api import files
 from api.event_body import document
 from api.export import exporting, manifest
-from api.export.exporting import Progress, export_file
+from api.export.exporting import export_file
 from api.export.formats import FORMATS, Format
 from api.export.manifest import Manifest, Order
 from api.export.target import File, TargetError
@@ -22,6 +22,7 @@ from eventstore import history
 from eventstore.database import Database
 from eventstore.history import Filter
 from eventstore.history_reader import HistoryReader
+from eventstore.progress import Progress
 from tests.eventstore.recording import changed, created, opened, record
 from tests.support.fold import root_of
 from tests.support.service import migrate
@@ -144,7 +145,7 @@ async def test_an_export_that_is_cancelled_is_gone_on_with(
     await record(database, [created(EVENTS + 1)])  # what came since is no part of it
     resumed: list[Progress] = []
     made = await export(database, path, format=format, tell=resumed.append)
-    assert resumed[0].count == min((pages + 1) * 7, EVENTS)
+    assert resumed[0].position == min((pages + 1) * 7, EVENTS)
     assert made == msgspec.structs.replace(whole, file="cut")
     assert path.read_bytes() == (tmp_path / "whole").read_bytes()
 
@@ -171,7 +172,7 @@ async def test_after_a_crash_it_goes_on_behind_what_was_noted(
         await export_file(database, partial(JSONL.encoder, ""), file, crash)
     resumed: list[Progress] = []
     await export(database, path, tell=resumed.append)
-    assert resumed[0].count == (noted + 1) * 7
+    assert resumed[0].position == (noted + 1) * 7
     assert path.read_bytes() == await lines_of(database)
 
 

@@ -23,7 +23,7 @@ from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.errors import InconsistentLogError, NotEmptyError, TamperedError
 from eventstore.history import Filter
-from eventstore.verify import Progress
+from eventstore.progress import Progress
 from tests.eventstore.recording import opened, tables
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.long_log import fill_long

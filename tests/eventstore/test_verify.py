@@ -15,6 +15,7 @@ from eventstore.checkpoint import TreeHead
 from eventstore.database import Database
 from eventstore.errors import TamperedError
 from eventstore.events import ProposedEvent
+from eventstore.progress import Progress
 from tests.eventstore.recording import changed, created, execute, opened, record
 from tests.support.service import migrate
 from tests.support.tampering import keep, restore, tamper
@@ -88,7 +89,7 @@ async def test_an_empty_log_is_intact(database: Database) -> None:
 async def test_what_is_appended_meanwhile_is_left_for_the_next_time(database: Database, heads: list[TreeHead]) -> None:
     told = []
 
-    def tell(progress: verify.Progress) -> None:
+    def tell(progress: Progress) -> None:
         told.append((progress.position, progress.target))
 
     assert await verify.verify(database, heads, tell) == heads[-1]
