@@ -1,6 +1,6 @@
 """What commands that verify have in common: what they are given to go by, and how they end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import click
 from api.tlog import checkpoint
 from api.tlog.checkpoint import Checkpoint
 from api.tlog.note import NoteError, VerifierKey
+from eventstore.checkpoint import TreeHead
 
 #: Exit codes: it is as it should be; it is not; it can't be told.
 INTACT, TAMPERED, UNREADABLE = 0, 1, 2
@@ -35,6 +36,14 @@ class PublicKey(click.ParamType[VerifierKey]):
 
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+kept_checkpoints = click.option(
+    "--checkpoint",
+    "checkpoints",
+    multiple=True,
+    type=existing_file,
+    metavar="FILE",
+    help="A checkpoint of the log that was kept; as many as there are.",
+)
 public_keys = click.option(
     "--public-key",
     "keys",
@@ -62,6 +71,18 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
         return checkpoint.read(read_text(path), keys)
     except NoteError as error:
         raise UnreadableError(f"{path}: {error}") from None
+
+
+def read_checkpoints(paths: Sequence[Path], keys: Sequence[VerifierKey]) -> list[Checkpoint]:
+    """Read those of `kept_checkpoints`, by the `public_keys`. Raises UnreadableError, and UsageError for keys alone."""
+    if keys and not paths:
+        raise click.UsageError("--public-key is for signatures of checkpoints: give --checkpoint")
+    return [read_checkpoint(path, keys) for path in paths]
+
+
+def heads_of(checkpoints: Iterable[Checkpoint]) -> list[TreeHead]:
+    """Give the heads that a log must have had that had these checkpoints."""
+    return [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in checkpoints]
 
 
 def trust(keys: Sequence[VerifierKey]) -> str:

@@ -6,7 +6,7 @@ import click
 
 from api.app import prepare
 from api.cli.database import settle, with_database
-from api.cli.evidence import existing_file, public_keys, read_checkpoint
+from api.cli.evidence import existing_file, heads_of, kept_checkpoints, public_keys, read_checkpoints
 from api.cli.progress import telling, through_log
 from api.importing import import_files
 from api.log_file import LogFiles, UnreadableFileError
@@ -17,14 +17,7 @@ from eventstore.database import Database
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=existing_file)
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    type=existing_file,
-    metavar="FILE",
-    help="A checkpoint that the log must have had; as many as there are.",
-)
+@kept_checkpoints
 @public_keys
 def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[VerifierKey, ...]) -> None:
     """Bring a log that was exported as jsonl into an empty one: the way from SQLite to PostgreSQL, and back.
@@ -34,9 +27,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     filled: a service can be started at once. Exit codes: 0, done; 1, it failed, and nothing was kept; 130 and 143, it
     was interrupted: the same.
     """
-    if keys and not checkpoints:
-        raise click.UsageError("--public-key is for signatures of checkpoints: give --checkpoint")
-    known = [TreeHead(one.size, one.root) for one in (read_checkpoint(path, keys) for path in checkpoints)]
+    known = heads_of(read_checkpoints(checkpoints, keys))
     settle()
     try:
         exported = LogFiles(files)

@@ -18,8 +18,10 @@ from api.cli.evidence import (
     UnreadableError,
     as_json,
     existing_file,
+    heads_of,
+    kept_checkpoints,
     public_keys,
-    read_checkpoint,
+    read_checkpoints,
     shown,
     trust,
 )
@@ -54,14 +56,7 @@ class Verdict(Struct, frozen=True):
 
 @click.command("log")
 @click.argument("files", nargs=-1, type=existing_file)
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    multiple=True,
-    type=existing_file,
-    metavar="FILE",
-    help="A checkpoint of the log that was kept; as many as there are.",
-)
+@kept_checkpoints
 @public_keys
 @as_json
 def verify_log(
@@ -74,10 +69,8 @@ def verify_log(
     times and versions against each other. Exit codes: 0, it is intact; 1, it was tampered with, and the first position
     that shows it is named; 2, it can't be read; 130 and 143, it was interrupted.
     """
-    if keys and not checkpoints:
-        raise click.UsageError("--public-key is for signatures of checkpoints: give --checkpoint")
-    known = [read_checkpoint(path, keys) for path in checkpoints]
-    heads = [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in known]
+    known = read_checkpoints(checkpoints, keys)
+    heads = heads_of(known)
     stand_back()
     began = monotonic()
     found = _of_files(files, heads) if files else _of_database(heads)
