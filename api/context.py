@@ -19,6 +19,7 @@ from api import idempotency
 from api.auth.principal import NOBODY, Principal
 from api.checkpoints import Checkpoints
 from api.feed import Feed
+from api.observe import audit
 from api.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
 from api.rebuilding import Rebuilding
 from commands.batch import Recorded
@@ -123,6 +124,13 @@ class RequestContext(Struct):
     def actor(self) -> str:
         """Who makes the request, as events and the log name them."""
         return self.principal.actor
+
+    def say_that_it_begins(self, what: str, after: int) -> None:
+        """Write a line of the log as a long answer begins, of events behind `after`.
+
+        The request's own line comes at its end, in an hour perhaps, or never.
+        """
+        audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
 
     def reflect(self, position: int) -> None:
         """Say that the answer reflects the log up to `position`."""

@@ -52,6 +52,7 @@ class EventExport:
         await send({"type": "http.response.body"})
 
     async def _send_events(self, send: Send) -> None:
+        self._request.say_that_it_begins("export", self._chosen.after)
         services, look = self._request.services, monotonic() + _LOOK_PAUSE
         left = asyncio.ensure_future(self._request.left())
         try:

@@ -15,7 +15,6 @@ from api.event_query import StreamQuery
 from api.events import EVENT_EXAMPLE
 from api.feed import Feed
 from api.limits import client_of
-from api.observe import audit
 from api.problems import INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS, Problem
 from api.reply import Headers, Send, part
 from api.routing import Answer, Route
@@ -60,14 +59,7 @@ class EventStream:
             await send({"type": "http.response.body"})
 
     async def _follow(self, send: Send) -> None:
-        request = self._request
-        audit.info(  # the request's line comes at the end, which may be in an hour, or never
-            "stream begins",
-            request_id=request.request_id,
-            actor=request.actor,
-            address=request.address,
-            after=self._chosen.after,
-        )
+        self._request.say_that_it_begins("stream", self._chosen.after)
         await send(part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
         with self._feed.tail.follow(self._chosen) as follower:
             left = asyncio.ensure_future(self._request.left())

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from structlog.testing import CapturingLogger
 
-from api import exchange, observe
+from api import context, exchange, observe
 from eventstore.tables import events
 from tests.support.http import JSON, call, check_problem, part, talk
 from tests.support.postgres import PostgresServer
@@ -219,6 +219,19 @@ async def test_who_read_what_of_the_history_is_logged_at_any_level(
     assert (line.kwargs["actor"], line.kwargs["address"]) == ("anonymous", "127.0.0.1")
     assert (line.kwargs["status"], line.kwargs["path"]) == (answer.status_code, target.partition("?")[0])
     assert {name: line.kwargs["filter"].get(name) for name in told} == told
+
+
+@pytest.mark.parametrize("what", ["stream", "export"])
+async def test_whoever_begins_to_read_much_of_the_history_is_logged_then(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The request's own line comes at the end of its answer, which a kill can prevent."""
+    always = CapturingLogger()
+    monkeypatch.setattr(context, "audit", always)
+    async with InProcess.over(sqlite_url, stream_lifetime=0.01) as service:
+        assert (await service.client.get(f"/events/{what}?after=0")).status_code == 200
+    (line,) = always.calls
+    assert (line.args, line.kwargs["actor"], line.kwargs["after"]) == ((f"{what} begins",), "anonymous", 0)
 
 
 def test_no_level_hides_what_must_be_logged() -> None:
