@@ -115,10 +115,10 @@ ROUTES = [
         description="All events that are asked for, in the order of positions, in one answer: as JSON Lines (a line is "
         "what `GET /events/{position}` gives), as CSV, or as a batch of CloudEvents 1.0; by `format`, or else by "
         "`Accept`. It is of the log up to `Log-Position`, and comes in chunks, without a length: one that ends before "
-        "its last chunk is not whole. A client that has it up to some position asks for the rest by `after`. Of CSV a "
-        "value that a spreadsheet would take for a formula has an apostrophe in front, as has one that begins with an "
-        "apostrophe. Whoever has the database's URL can export to a file, Parquet as well, with a manifest: "
-        "`itemledger events export`.",
+        "its last chunk is not whole. A client that has it up to some position asks for the rest by `after`. In CSV "
+        "what a spreadsheet would take for a formula has an apostrophe in front, at the beginning of a value and "
+        "behind semicolons, tabs and line ends in it, and so has an apostrophe there. Whoever has the database's URL "
+        "can export to a file, Parquet as well, with a manifest: `itemledger events export`.",
         tag="history",
         scope=Scope.EVENTS_EXPORT,
         query=ExportQuery,
