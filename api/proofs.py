@@ -82,7 +82,7 @@ async def get_inclusion_proof(position: str) -> Reply:
     if not number:
         raise Problem(EVENT_NOT_FOUND)
     index = number - 1
-    newest = await _newest(request, number)
+    newest = await _newest(request, max(number, request.services.position) if size is UNSET else number)
     if index >= newest.size:
         raise Problem(EVENT_NOT_FOUND, f"The log ends at position {newest.size}")
     if size is not UNSET and index >= size:
@@ -112,7 +112,10 @@ async def get_consistency_proof() -> Reply:
     query: ConsistencyQuery = request.query
     if query.new is not UNSET and query.old > query.new:
         raise wrong("to", "`to` is not below `from`: the log only grows")
-    new = await _newest(request, query.old) if query.new is UNSET else await _of_size(request, "to", query.new)
+    if query.new is UNSET:
+        new = await _newest(request, max(query.old, request.services.position))
+    else:
+        new = await _of_size(request, "to", query.new)
     if query.old > new.size:
         raise wrong("from", f"The log has {new.size} events")
     old = await request.services.checkpoints.earlier(query.old, new)
@@ -141,8 +144,8 @@ def _prove(connection: Connection, index: int, head: TreeHead) -> tuple[bytes, l
 async def _newest(request: RequestContext, at_least: int) -> TreeHead:
     """Give the newest head: as of now or a second ago, and of `at_least` events if there are so many.
 
-    Proofs ask for no more events than they are of: where others write all the while each would else take the head anew,
-    which is a commit.
+    Proofs of a size ask for no more events than that: where others write all the while each would else take the head
+    anew, which is a commit. What is of the newest size is of no earlier one than this process has answered by.
     """
     head = await request.services.checkpoints.latest(at_least)
     request.reflect(head.size)

@@ -1,6 +1,5 @@
 """Fixtures every test may use. What says `database_url` runs on SQLite and on a real PostgreSQL alike."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,11 +9,6 @@ from eventstore.database import Database
 from eventstore.engine import open_database
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess, migrate
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Give how many workers there are: one more than cores, since tests wait for a third of their time."""
-    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")

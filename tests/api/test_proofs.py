@@ -241,7 +241,7 @@ async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_databas
             check_problem(await service.client.get(f"/log/{path}"), 500, "log-changed")
 
 
-async def test_a_proof_commits_nothing_however_much_others_write(
+async def test_a_proof_of_an_earlier_size_commits_nothing_however_much_others_write(
     signing: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -250,9 +250,20 @@ async def test_a_proof_commits_nothing_however_much_others_write(
     monkeypatch.setattr(checkpoints, "_FRESH", 3600.0)
     await checkpoint(signing)
     monkeypatch.setattr("eventstore.checkpoint.advance", fail)
-    for path in ("proof/1?tree_size=1", "proof/1", "consistency?from=1&to=200", "consistency?from=1"):
+    for path in ("proof/1?tree_size=1", "consistency?from=1&to=200"):
         await create(signing, 1)
         await get(signing, f"/log/{path}")
+
+
+async def test_a_proof_is_of_all_that_this_process_has_answered_by(
+    signing: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "_FRESH", 3600.0)
+    for path in ("proof/1", "consistency?from=1"):
+        await checkpoint(signing)
+        await create(signing, 1)
+        answer = await signing.client.get(f"/log/{path}")
+        assert int(answer.headers["log-position"]) == signing.services.position
 
 
 async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> None:
