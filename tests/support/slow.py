@@ -82,7 +82,7 @@ def _requests_ahead() -> Iterator[bytes]:
 
 def _answers_unread() -> Iterator[bytes]:
     """Ask for more than the network holds, and take none of it."""
-    yield _LONG * 50
+    yield _LONG * 30
     while True:
         yield _PROBE
 
