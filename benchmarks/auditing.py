@@ -1,7 +1,6 @@
 """What auditors wait for: the export of a long log, and the proof that nobody changed it."""
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from benchmarks.load import BenchmarkError
 from benchmarks.processes import run_to_end
 from benchmarks.servers import BIN
 
+_ITEMLEDGER: Final = str(BIN / "itemledger")
 #: Events a second of an export as JSON Lines, and MiB that it may have.
 TARGET_PER_SECOND: Final = 100_000
 TARGET_MIB: Final = 128
@@ -41,16 +41,10 @@ def audit(url: str, events: int) -> Audited:
     """Export a log of `events`, and verify it in its database."""
     with tempfile.TemporaryDirectory(prefix="itemledger-bench-") as directory:
         file = Path(directory) / "log.jsonl"
-        seconds, export_mib, _ = _run(url, "events", "export", "--output", str(file))
+        exported = run_to_end((_ITEMLEDGER, "events", "export", "--output", str(file)), url)
         count = manifest.decode(manifest.path_of(file).read_bytes()).count
-    verify_seconds, verify_mib, output = _run(url, "verify", "log", "--json")
-    verified: dict[str, Any] = msgspec.json.decode(output)
-    if count != events or not verified["intact"]:
-        raise BenchmarkError(f"{events} events were to be exported and verified: {count}, {verified}")
-    return Audited(events, events / seconds, export_mib, verify_seconds, verify_mib)
-
-
-def _run(url: str, *arguments: str) -> tuple[float, float, bytes]:
-    began = time.perf_counter()
-    finished = run_to_end((str(BIN / "itemledger"), *arguments), url)
-    return time.perf_counter() - began, finished.peak_mib, finished.output
+    verified = run_to_end((_ITEMLEDGER, "verify", "log", "--json"), url)
+    verdict: dict[str, Any] = msgspec.json.decode(verified.output)
+    if count != events or not verdict["intact"]:
+        raise BenchmarkError(f"{events} events were to be exported and verified: {count}, {verdict}")
+    return Audited(events, events / exported.seconds, exported.peak_mib, verified.seconds, verified.peak_mib)
