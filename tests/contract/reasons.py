@@ -60,8 +60,8 @@ def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]
 
 
 def _begin(case: AnyCase) -> dict[str, Any]:
-    """Give the query of a stream, which can't begin behind the log's end, as a list can."""
-    return case.query if case.operation.label == "GET /events/stream" else {}
+    """Give the query of a stream or an export, which can't begin behind the log's end, as a list can."""
+    return case.query if case.operation.label in {"GET /events/stream", "GET /events/export"} else {}
 
 
 @schemathesis.hook
