@@ -1,10 +1,11 @@
-"""A shadow table on its way to where the log is: while a chunk is written, the next is folded and one more is read."""
+"""A shadow table on its way to where the log is: while a chunk is written, the next is folded, and others are read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
 from eventstore.database import Database
@@ -15,10 +16,17 @@ from projections.shadow import Shadow
 
 A = TypeVar("A")
 B = TypeVar("B")
-C = TypeVar("C")
 
-#: Events that may be left of the log when a shadow table is said to be filled, about.
-_NEAR = 200
+
+class Chunk(Struct, frozen=True):
+    """A run of events as it was read."""
+
+    #: Those who fold them may take them out.
+    events: list[Fact]
+    #: Where a replay is behind them.
+    cursor: Cursor
+    #: Whether they reach the end of the log.
+    last: bool = False
 
 
 class Filling:
@@ -46,31 +54,44 @@ class Filling:
 
         Raises what `Cursor.read` and a fold raise, UnavailableError, OutcomeUnknownError and OvertakenError.
         """
-        events: Sequence[Fact] = []
-        folded: Folded | None = None
-        while True:
+        cursor, pending = self._shadow.cursor, None
+        # Reading takes longest, and never waits for the others: it is a chunk ahead of what is folded.
+        read = asyncio.create_task(self._read(Chunk([], cursor)))
+        ahead = asyncio.create_task(self._read_behind(read))
+        try:
+            while events := (await read).events:
+                read, ahead = ahead, asyncio.create_task(self._read_behind(ahead))
+                go_on()
+                rest, folded = await _both(self._write(pending), self._fold(cursor, events, pending))
+                cursor, pending = folded.cursor, folded
+                await asyncio.sleep(rest)
             go_on()
-            cursor = folded.cursor if folded else self._shadow.cursor
-            ahead = cursor.behind(events) if events else cursor
-            rest, folded, events = await _together(
-                self._write(folded), self._fold(cursor, events, folded), self._read(ahead)
-            )
-            near = self.target - self._shadow.cursor.position <= _NEAR
-            if not (folded or events) or (near and self._shadow.cursor.whole):
-                return
-            await asyncio.sleep(rest)
+            await self._write(pending)
+        finally:
+            ahead.cancel()
+            read.cancel()
+            await asyncio.gather(read, ahead, return_exceptions=True)
 
-    async def _read(self, cursor: Cursor) -> Sequence[Fact]:
-        size = self._pace.size
-        return await self._database.view(lambda connection: cursor.read(connection, size))
+    async def _read_behind(self, before: Awaitable[Chunk]) -> Chunk:
+        return await self._read(await before)
 
-    async def _fold(self, cursor: Cursor, events: Sequence[Fact], pending: Folded | None) -> Folded | None:
-        if not events:
-            return None
+    async def _read(self, before: Chunk) -> Chunk:
+        cursor, size = before.cursor, self._pace.size
+        if before.last:
+            return Chunk([], cursor, last=True)
+        events = await self._database.view(lambda connection: cursor.read(connection, size))
+        return Chunk(events, cursor.behind(events) if events else cursor, last=cursor.whole and len(events) < size)
+
+    async def _fold(self, cursor: Cursor, events: list[Fact], pending: Folded | None) -> Folded:
         projection, table = self._shadow.projection, self._shadow.table
-        return await self._database.view(
-            lambda connection: fold(connection, projection, table, cursor, events, pending)
-        )
+
+        def work(connection: Connection) -> Folded:
+            folded = fold(connection, projection, table, cursor, events, pending)
+            # Here, where others work meanwhile. At the next chunk the event loop would do it, and all would wait.
+            events.clear()
+            return folded
+
+        return await self._database.view(work)
 
     async def _write(self, folded: Folded | None) -> float:
         """Write a chunk, if there is one; give the seconds to rest then."""
@@ -89,9 +110,9 @@ class Filling:
         return rest
 
 
-async def _together(first: Awaitable[A], second: Awaitable[B], third: Awaitable[C]) -> tuple[A, B, C]:
-    """Wait for all three. Raises what one of them raises once none is under way any more."""
-    done = await asyncio.gather(first, second, third, return_exceptions=True)
+async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
+    """Wait for both. Raises what one of them raises once none is under way any more."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
     for one in done:
         if isinstance(one, BaseException):
             raise one

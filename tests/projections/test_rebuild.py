@@ -55,7 +55,6 @@ async def test_in_chunks_of_any_size_it_is_the_same(
     database: Database, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replay.Pace, "size", size)
-    monkeypatch.setattr("projections.filling._NEAR", 0)
     await fill(database, 40)
     for projection in PROJECTIONS:
         report = await rebuild(database, projection, NOW)
