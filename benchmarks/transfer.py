@@ -5,18 +5,17 @@ what is told of it is events a second, from its start to its end, and the most m
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import monotonic
 from typing import Final
 
 from api.export import manifest
 from api.export.formats import BY_NAME
+from benchmarks.processes import Finished, run_to_end
+from benchmarks.servers import BIN
 
-_ITEMLEDGER: Final = Path(sys.executable).parent / "itemledger"
+_ITEMLEDGER: Final = str(BIN / "itemledger")
 
 
 def measure(database_url: str, empty_url: str) -> None:
@@ -24,40 +23,22 @@ def measure(database_url: str, empty_url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in BY_NAME:
             file = Path(folder) / f"log.{name}"
-            seconds, peak = _run(database_url, "events", "export", "--format", name, "--output", str(file))
-            made = manifest.decode(manifest.path_of(file).read_bytes())
-            _tell(f"export {name}", made.count, seconds, peak, made.bytes)
+            export = (_ITEMLEDGER, "events", "export", "--format", name, "--output", str(file))
+            _tell(f"export {name}", file, run_to_end(export, database_url))
             if name != "jsonl":
                 file.unlink()
         jsonl = Path(folder) / "log.jsonl"
-        _run(empty_url, "migrate")
-        seconds, peak = _run(empty_url, "events", "import", str(jsonl))
-        made = manifest.decode(manifest.path_of(jsonl).read_bytes())
-        _tell("import jsonl", made.count, seconds, peak, made.bytes)
+        run_to_end((_ITEMLEDGER, "migrate"), empty_url)
+        _tell("import jsonl", jsonl, run_to_end((_ITEMLEDGER, "events", "import", str(jsonl)), empty_url))
 
 
-def _run(database_url: str, *arguments: str) -> tuple[float, int]:
-    """Run a command; give the seconds it took, and the most memory it had, in MiB."""
-    began = monotonic()
-    process = subprocess.Popen(
-        [_ITEMLEDGER, *arguments],
-        env={**os.environ, "DATABASE_URL": database_url},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(arguments)} ended with {process.returncode}")
-    return monotonic() - began, usage.ru_maxrss // 1024
-
-
-def _tell(what: str, events: int, seconds: float, peak: int, size: int) -> None:
+def _tell(what: str, file: Path, finished: Finished) -> None:
+    made = manifest.decode(manifest.path_of(file).read_bytes())
     told = {
-        "events": events,
-        "a second": round(events / seconds),
-        "MiB resident": peak,
-        "bytes an event": size // events,
+        "events": made.count,
+        "a second": round(made.count / finished.seconds),
+        "MiB resident": round(finished.peak_mib),
+        "bytes an event": made.bytes // made.count,
     }
     print(f"{what:<20} {json.dumps(told)}", flush=True)
 

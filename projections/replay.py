@@ -14,9 +14,9 @@ from projections.projection import Before, Changes, Projection, Row, remove
 #: Events of one chunk.
 _LEAST, _MOST = 250, 8_000
 #: Seconds that a chunk's transaction is to take while nobody else writes, and while others do: on SQLite they wait.
-_ALONE, _AMONG_OTHERS = 0.2, 0.01
+_ALONE, _AMONG_OTHERS = 0.2, 0.02
 #: How long others are left to themselves after a chunk, in times of what it took, and at least in seconds.
-_COURTESY, _LEAST_PAUSE = 2.0, 0.02
+_COURTESY, _LEAST_PAUSE = 1.0, 0.02
 
 
 class Folded(Struct, frozen=True):
