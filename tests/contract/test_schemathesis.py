@@ -22,7 +22,7 @@ from tests.support.service import Server, migrate, serving
 HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).parent / "st"
 SEED = os.environ.get("ITEMLEDGER_TEST_API_SEED", "1")
-EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "16"))
 #: Operations whose path names an item: what is random names one that is not there, or not deleted.
 SELDOM = {
     *("DELETE /items/{item_id}", "POST /items/{item_id}/restore"),

@@ -17,7 +17,7 @@ from tests.system.scale import SCALE
 EVENTS = 5_000 if SCALE == 1 else 20_000 * SCALE
 SEED = 4
 #: Seconds for which writes are timed without a rebuild, at most.
-COMPARED = 120.0
+COMPARED = 2.0 if SCALE == 1 else 120.0
 
 
 async def rebuild(url: str, name: str) -> dict[str, Any]:
