@@ -9,9 +9,8 @@ import msgspec
 from api.export import manifest
 from benchmarks.load import BenchmarkError
 from benchmarks.processes import run_to_end
-from benchmarks.servers import BIN
+from benchmarks.servers import ITEMLEDGER
 
-_ITEMLEDGER: Final = str(BIN / "itemledger")
 #: Events a second of an export as JSON Lines, and MiB that it may have.
 TARGET_PER_SECOND: Final = 100_000
 TARGET_MIB: Final = 128
@@ -41,9 +40,9 @@ def audit(url: str, events: int) -> Audited:
     """Export a log of `events`, and verify it in its database."""
     with tempfile.TemporaryDirectory(prefix="itemledger-bench-") as directory:
         file = Path(directory) / "log.jsonl"
-        exported = run_to_end((_ITEMLEDGER, "events", "export", "--output", str(file)), url)
+        exported = run_to_end((ITEMLEDGER, "events", "export", "--output", str(file)), url)
         count = manifest.decode(manifest.path_of(file).read_bytes()).count
-    verified = run_to_end((_ITEMLEDGER, "verify", "log", "--json"), url)
+    verified = run_to_end((ITEMLEDGER, "verify", "log", "--json"), url)
     verdict: dict[str, Any] = msgspec.json.decode(verified.output)
     if count != events or not verdict["intact"]:
         raise BenchmarkError(f"{events} events were to be exported and verified: {count}, {verdict}")

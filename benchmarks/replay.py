@@ -15,7 +15,7 @@ from benchmarks.databases import DatabaseName, Databases
 from benchmarks.load import BenchmarkError
 from benchmarks.peers import environment
 from benchmarks.processes import run_to_end
-from benchmarks.servers import BIN
+from benchmarks.servers import ITEMLEDGER
 
 NAME: Final = "replay"
 #: How often the first log is rebuilt from, and the peers read theirs.
@@ -127,7 +127,7 @@ def _fill(databases: Databases, url: str, events: int) -> None:
 
 
 def _rebuild(url: str, events: int) -> Rebuilt:
-    command = (str(BIN / "itemledger"), "rebuild", "items", "--from-scratch", "--json")
+    command = (ITEMLEDGER, "rebuild", "items", "--from-scratch", "--json")
     finished = run_to_end(command, url, succeeded=(0, 3))  # 3: rows differ, which the report says too
     report: dict[str, Any] = msgspec.json.decode(finished.output.splitlines()[-1])["report"]
     if report["events"] != events:

@@ -19,6 +19,7 @@ from benchmarks.load import ROOT, BenchmarkError, get_status
 ServerName = Literal["itemledger", "crud", "crud, tuned", "no database"]
 
 BIN: Final = Path(sys.executable).parent
+ITEMLEDGER: Final = str(BIN / "itemledger")
 START_SECONDS: Final = 60
 STOP_SECONDS: Final = 15
 LOG_LINES: Final = 40
@@ -52,7 +53,7 @@ def _uvicorn(app: str) -> tuple[str, ...]:
 
 
 PROGRAMS: Final[dict[ServerName, Program]] = {
-    "itemledger": Program((str(BIN / "itemledger"), "serve"), "/readyz", 200, migrated=True),
+    "itemledger": Program((ITEMLEDGER, "serve"), "/readyz", 200, migrated=True),
     "crud": Program(_uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False),
     "crud, tuned": Program(
         _uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False, environment=(("CRUD_POOL", "tuned"),)
@@ -72,7 +73,7 @@ def run_server(name: ServerName, databases: Databases, events: int = 0, changes:
         environment = {**os.environ, **dict(program.environment), "DATABASE_URL": database_url}
         try:
             if program.migrated:
-                _run_to_end((str(BIN / "itemledger"), "migrate"), environment, log)
+                _run_to_end((ITEMLEDGER, "migrate"), environment, log)
             if events:
                 filling = (sys.executable, "-m", "benchmarks.fill", database_url, str(events), str(changes))
                 _run_to_end(filling, environment, log)

@@ -8,14 +8,11 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from api.export import manifest
 from api.export.formats import BY_NAME
 from benchmarks.processes import Finished, run_to_end
-from benchmarks.servers import BIN
-
-_ITEMLEDGER: Final = str(BIN / "itemledger")
+from benchmarks.servers import ITEMLEDGER
 
 
 def measure(database_url: str, empty_url: str) -> None:
@@ -23,13 +20,13 @@ def measure(database_url: str, empty_url: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in BY_NAME:
             file = Path(folder) / f"log.{name}"
-            export = (_ITEMLEDGER, "events", "export", "--format", name, "--output", str(file))
+            export = (ITEMLEDGER, "events", "export", "--format", name, "--output", str(file))
             _tell(f"export {name}", file, run_to_end(export, database_url))
             if name != "jsonl":
                 file.unlink()
         jsonl = Path(folder) / "log.jsonl"
-        run_to_end((_ITEMLEDGER, "migrate"), empty_url)
-        _tell("import jsonl", jsonl, run_to_end((_ITEMLEDGER, "events", "import", str(jsonl)), empty_url))
+        run_to_end((ITEMLEDGER, "migrate"), empty_url)
+        _tell("import jsonl", jsonl, run_to_end((ITEMLEDGER, "events", "import", str(jsonl)), empty_url))
 
 
 def _tell(what: str, file: Path, finished: Finished) -> None:
