@@ -35,7 +35,7 @@ soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 tim
 
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest --timeout 0 -s \
-		tests/system/test_rebuild_load.py tests/system/test_rebuild_kill.py $(ARGS)
+		tests/system/rebuild/test_rebuild_load.py tests/system/rebuild/test_rebuild_kill.py $(ARGS)
 
 soak-feed: dev ## Follow the history by 500 clients at once, over lost connections and ten restarts
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest --timeout 0 -s tests/system/test_feed.py $(ARGS)
@@ -65,7 +65,7 @@ sbom: dev ## List what the service is made of, as CycloneDX
 fuzz-api: dev ## Hold the service against its OpenAPI document, and against requests of any kind, for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \
 		$(BIN)/python -m pytest --timeout 0 -s tests/contract/test_schemathesis.py \
-		tests/api/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
+		tests/api/edge/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
 
 format: dev ## Rewrite the code in the one format
 	$(BIN)/ruff check --fix .

@@ -9,49 +9,44 @@ import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
 
 import migrations
-from api import (
-    activity,
-    audit,
-    description,
-    events,
-    exports,
-    items,
-    keys,
-    observe,
-    openapi,
-    operations,
-    projections,
-    proofs,
-    stream,
-)
-from api.auth.gate import Gate
-from api.auth.jwks import UnreadableKeysError, published_at
-from api.auth.key_ring import KeyRing
-from api.auth.key_uses import KeyUses
-from api.auth.tokens import Tokens
-from api.boundary import Boundary, reraise
-from api.checking import checking
-from api.checkpoints import Checkpoints
-from api.context import Services
-from api.feed import Feed
-from api.lint import lint
-from api.rebuilding import Rebuilding
-from api.routing import register
+from api import logs
+from api.activity import routes as activity
+from api.audit import routes as audit
+from api.auth.api_keys.cache import KeyRing
+from api.auth.api_keys.usage import KeyUses
+from api.auth.authenticator import Gate
+from api.auth.jwt.jwks import UnreadableKeysError, published_at
+from api.auth.jwt.verifier import Tokens
+from api.edge.boundary import Boundary, reraise
+from api.edge.route_checks import lint
+from api.edge.routing import register
+from api.events import export, stream
+from api.events import routes as events
+from api.events.feed import Feed
+from api.items import routes as items
+from api.keys import routes as keys
+from api.ops import docs, health, openapi
+from api.projections import routes as projections
+from api.projections.checking import checking
+from api.projections.rebuild_jobs import Rebuilding
+from api.services import Services
 from api.settings import Settings, from_environment
+from api.transparency import routes as proofs
+from api.transparency.checkpoint_signer import Checkpoints
 from commands.writer import Writer
-from eventstore.database import Database
-from eventstore.engine import open_database
-from eventstore.evolution import check_types
-from eventstore.history_reader import HistoryReader
-from eventstore.sqlite import SqliteDatabase
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.database.sqlite import SqliteDatabase
+from eventstore.log.event_type_check import check_types
+from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
-from projections.item_history import ItemHistory
-from projections.item_reader import ItemReader
+from projections.items.history import ItemHistory
+from projections.items.past_reader import PastReader
+from projections.items.reader import ItemReader
 from projections.live import LiveProjections
-from projections.past_reader import PastReader
-from projections.rebuild import Options
-from projections.standing import standings
+from projections.projection_status import standings
+from projections.rebuild.rebuild import Options
 
 ROUTES = [
     *items.ROUTES,
@@ -59,12 +54,12 @@ ROUTES = [
     *events.ROUTES,
     *audit.ROUTES,
     *stream.ROUTES,
-    *exports.ROUTES,
+    *export.ROUTES,
     *proofs.ROUTES,
     *projections.ROUTES,
     *keys.ROUTES,
-    *operations.ROUTES,
-    *description.ROUTES,
+    *health.ROUTES,
+    *docs.ROUTES,
 ]
 
 
@@ -81,7 +76,7 @@ def create_app(
 ) -> Boundary:
     """Make the ASGI application. Raises SettingsError, or StartError for a route that would be served wrongly."""
     settings = settings or from_environment()
-    observe.configure(settings.log_level)
+    logs.configure(settings.log_level)
     api = Faster(openapi_url=None, docs_url=None, redoc_url=None)
     for error in (Exception, HTTPException, RequestValidationError):
         api.add_exception_handler(error, reraise)

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from api.cors import Origin
-from api.jwks_source import JwksSource
-from api.peer import Network
+from api.auth.jwt.jwks_source import JwksSource
+from api.edge.cors import Origin
+from api.http.client_address import Network
 from api.secret import Secret, SecretUrl
-from api.tlog.identity import LogKeys, LogOrigin
+from api.transparency.formats.log_identity import LogKeys, LogOrigin
 
 PREFIX = "ITEMLEDGER_"
 

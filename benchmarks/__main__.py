@@ -13,8 +13,8 @@ from typing import Final, NoReturn
 from benchmarks.databases import DATABASES, open_databases
 from benchmarks.load import ROOT, BenchmarkError, wrk_version
 from benchmarks.machine import describe
-from benchmarks.replay import NAME, Replayed, run_replay
-from benchmarks.replay_report import tables
+from benchmarks.replay.report import tables
+from benchmarks.replay.scenario import NAME, Replayed, run_replay
 from benchmarks.report import markdown, table
 from benchmarks.rounds import FULL, QUICK, Result, run_scenario
 from benchmarks.scenarios import ITEMS, scenarios

@@ -20,8 +20,8 @@ from time import perf_counter
 from typing import Final
 
 from benchmarks.databases import DATABASES, Databases, open_databases
-from eventstore.engine import open_database
-from tests.support.load import Client, new_item, request
+from eventstore.database.engine import open_database
+from tests.support.clients.load import Client, new_item, request
 from tests.support.service import migrate, serving
 from tests.support.writing import create, writing
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from itertools import chain, islice
 
 import migrations
-from api.context import new_id
+from api.edge.context import new_id
 from commands.item import ChangeItem, Command, CreateItem
 from commands.writer import Writer
-from eventstore.engine import open_database
+from eventstore.database.engine import open_database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
 from projections.live import LiveProjections

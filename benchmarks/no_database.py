@@ -3,28 +3,29 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Any, cast
 
 import msgspec
 
 import migrations
-from api import openapi
 from api.app import ROUTES, create_app
 from api.auth.principal import ANYBODY, Principal
-from api.checkpoints import Checkpoints
-from api.cli.database import settle
-from api.context import Services
-from api.feed import Feed
-from api.rebuilding import Rebuilding
+from api.cli.runner import settle
+from api.events.feed import Feed
+from api.ops import openapi
+from api.projections.rebuild_jobs import Rebuilding
+from api.services import Services
 from api.settings import from_environment
+from api.transparency.checkpoint_signer import Checkpoints
 from commands.batch import Recorded
 from commands.item import Command, CreateItem, Item, LiveItem, NoItem
-from eventstore.engine import open_database
+from eventstore.database.engine import open_database
 from eventstore.events import Metadata
-from eventstore.history_reader import HistoryReader
+from eventstore.log.history_reader import HistoryReader
 from projections.activity import ActivityReader
-from projections.item_history import ItemHistory
-from projections.item_reader import ItemReader
-from projections.past_reader import PastReader
+from projections.items.history import ItemHistory
+from projections.items.past_reader import PastReader
+from projections.items.reader import ItemReader
 
 _settings = from_environment()
 _positions = count(1)
@@ -63,8 +64,8 @@ async def _services() -> AsyncIterator[Services]:
     yield Services(
         database=database,
         schema_head=migrations.head(),
-        gate=_LetsAnybodyIn(),
-        writer=_AnswersAtOnce(),
+        gate=cast("Any", _LetsAnybodyIn()),
+        writer=cast("Any", _AnswersAtOnce()),
         items=ItemReader(database),
         activity=ActivityReader(database),
         history=HistoryReader(database),

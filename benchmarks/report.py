@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from benchmarks import replay_report
-from benchmarks.replay import Replayed
+from benchmarks.replay import report
+from benchmarks.replay.scenario import Replayed
 from benchmarks.rounds import Figures, Result, Rounds
 
 _HEAD = """\
@@ -43,8 +43,8 @@ def markdown(
         if rows:
             sections.append(table(rows))
         if database in replays:
-            sections.append(replay_report.tables(replays[database]))
-    paragraphs = (_INTRODUCTION, method, replay_report.METHOD, f"Measured on {date}:\n\n{facts}")
+            sections.append(report.tables(replays[database]))
+    paragraphs = (_INTRODUCTION, method, report.METHOD, f"Measured on {date}:\n\n{facts}")
     return "\n\n".join([*paragraphs, *sections]) + "\n"
 
 

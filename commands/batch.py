@@ -9,8 +9,8 @@ from msgspec import Struct
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError
 from commands.item import Command, CreateItem, Item, LiveItem, NoItem, decide, evolve, fold
 from eventstore.events import ItemCreated, Metadata, ProposedEvent, RecordedEvent
-from eventstore.snapshots import Snapshot
-from eventstore.unit_of_work import UnitOfWork
+from eventstore.log.snapshots import Snapshot
+from eventstore.log.unit_of_work import UnitOfWork
 
 #: An item gets a snapshot when this many events have happened to it since its last one, or since it began. Loading an
 #: item reads no more events than these, however long its stream.

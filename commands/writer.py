@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 from commands.batch import Recorded, Submission, carry_out
 from commands.errors import QueueFullError, WriterClosedError
 from commands.item import Command
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.events import Metadata
-from eventstore.unit_of_work import Projector, unit_of_work
+from eventstore.log.unit_of_work import Projector, unit_of_work
 
 #: A transaction that failed for a passing reason is run again after each of these pauses, in seconds; then it fails.
 _RETRY_PAUSES = (0.01, 0.1, 0.5)

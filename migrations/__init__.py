@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from projections import PROJECTIONS
-from projections.standing import establish
+from projections.projection_status import establish
 
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks meets it by chance.

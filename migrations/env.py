@@ -3,7 +3,7 @@
 from alembic import context
 
 import projections  # noqa: F401  (its tables belong to the same metadata)
-from eventstore.tables import metadata
+from eventstore.log.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

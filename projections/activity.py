@@ -8,12 +8,12 @@ from msgspec import UNSET, Struct
 from sqlalchemy import Column, Table, Text, bindparam, select, true
 from sqlalchemy import Row as AnyRow
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import Event, Fact, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
-from eventstore.tables import BigInt, metadata
-from projections.items import price_units
+from eventstore.log.tables import BigInt, metadata
+from projections.items.items import price_units
 from projections.projection import Before, Changes, Row, checkpoints
-from projections.standing import read_current
+from projections.projection_status import read_current
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()

@@ -7,10 +7,10 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Integer, Table, Text, select
 
-from eventstore.database import Database
-from eventstore.dialect import careless, upsert
-from eventstore.tables import BigInt, metadata
-from projections.rebuilds import Sample
+from eventstore.database.database import Database
+from eventstore.database.dialect import careless, upsert
+from eventstore.log.tables import BigInt, metadata
+from projections.rebuild.rebuild_state import Sample
 
 checks = Table(
     "checks",

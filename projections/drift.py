@@ -7,14 +7,15 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from eventstore import log, replacement
-from eventstore.database import Database
+from eventstore.database import table_swap
+from eventstore.database.database import Database
+from eventstore.log import log
 from projections import checks
 from projections.checks import Check, Finding
 from projections.projection import Projection, checkpoints
-from projections.rebuilds import now
+from projections.projection_status import standings
+from projections.rebuild.rebuild_state import now
 from projections.sampling import Sampler, Seen, sampler
-from projections.standing import standings
 
 #: The lock that the process that checks holds.
 LOCK = "check"
@@ -68,7 +69,7 @@ class DriftCheck:
         again = [finding.id for finding in self._known[projection.name].findings]
 
         def look(connection: Connection) -> Seen | None:
-            replacement.keep_in_place(connection, projection.table.name)
+            table_swap.keep_in_place(connection, projection.table.name)
             here = select(checkpoints.c.version, checkpoints.c.position).where(checkpoints.c.name == projection.name)
             standing = connection.execute(here).one_or_none()
             if standing is None or tuple(standing) != (projection.version, log.head_position(connection)):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Column, Connection, MetaData, Table, bindparam, inspect, select, update
 
 from eventstore.events import RecordedEvent
-from eventstore.tables import BigInt
+from eventstore.log.tables import BigInt
 from projections.projection import Projection, apply, checkpoints
 
 _ADVANCE = (

@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
-from eventstore import facts, log
-from eventstore.dialect import among, numbers, upsert
+from eventstore.database.dialect import among, numbers, upsert
 from eventstore.events import Fact, RecordedEvent
-from eventstore.facts import Place
-from eventstore.tables import BigInt, metadata
+from eventstore.log import log, replay_reader
+from eventstore.log.replay_reader import Place
+from eventstore.log.tables import BigInt, metadata
 
 Row = Mapping[str, Any]
 #: Rows by the table's key, None for one that is no more.
@@ -81,7 +81,7 @@ class Before:
         for event in events:
             first.setdefault(event.item_id, event.version)
         before = ((item_id, version - back) for item_id, version in first.items() for back in (2, 1) if version > back)
-        return facts.at(self._connection, [Place(*place) for place in before])
+        return replay_reader.at(self._connection, [Place(*place) for place in before])
 
     def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
         if not keys:

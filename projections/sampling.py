@@ -7,11 +7,11 @@ from typing import Any, Protocol
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from eventstore import facts, log
 from eventstore.events import Fact, RecordedEvent
-from projections.pages import PAGE, Pages, columns_of, values_that_differ
+from eventstore.log import log, replay_reader
 from projections.projection import Before, Projection, Row
-from projections.rebuilds import Sample
+from projections.rebuild.rebuild_state import Sample
+from projections.rebuild.table_reader import PAGE, Pages, columns_of, values_that_differ
 
 #: Positions of the log, or events, that a step goes through.
 STEP = 200
@@ -61,7 +61,7 @@ class _ByItem:
         after, head = self._position, log.head_position(connection)
         through = after + STEP if after + STEP < head else log.END
         live, through = self._rows.within(connection, after or _FIRST, through)
-        item_ids = {*facts.items_begun(connection, after, through), *again}
+        item_ids = {*replay_reader.items_begun(connection, after, through), *again}
         live |= self._rows.of(connection, again)
         folded = {
             key: row for key, row in self._fold(list(_streams(connection, item_ids)), {}).items() if row is not None
@@ -86,7 +86,7 @@ class _Following:
 
     def step(self, connection: Connection, again: Sequence[int]) -> Seen:
         """See Sampler."""
-        if len(self._kept) <= _KEPT and (events := facts.behind(connection, self._position, STEP)):
+        if len(self._kept) <= _KEPT and (events := replay_reader.behind(connection, self._position, STEP)):
             self._follow(connection, events)
         if len(self._kept) > _KEPT or self._position < log.head_position(connection):
             return Seen(self._position, set(), {})

@@ -5,13 +5,13 @@ from itertools import groupby, tee
 
 from sqlalchemy import Connection
 
-from eventstore import log, snapshots
 from eventstore.errors import CorruptEventError, UnknownEventTypeError
 from eventstore.events import Fact, ItemCreated
-from eventstore.snapshots import Stored
-from projections.items import ITEMS, states
+from eventstore.log import log, snapshots
+from eventstore.log.snapshots import Stored
+from projections.items.items import ITEMS, states
 from projections.projection import Row
-from projections.rebuilds import Sample
+from projections.rebuild.rebuild_state import Sample
 
 #: Items whose snapshots are read at a time.
 _ITEMS = 100

@@ -10,14 +10,15 @@ from typing import TypeVar
 from msgspec import Struct
 from sqlalchemy import Connection, Table, select
 
-from eventstore import log, replacement, temporary
-from eventstore.database import Database
+from eventstore.database import table_swap, temporary
+from eventstore.database.database import Database
+from eventstore.log import log
 from projections import snapshots
-from projections.compare import SAMPLES, Comparison
-from projections.cursor import Cursor
 from projections.projection import Projection, checkpoints
-from projections.rebuilds import Sample
-from projections.replay import catch_up, fold, write
+from projections.rebuild.compare import SAMPLES, Comparison
+from projections.rebuild.rebuild_state import Sample
+from projections.rebuild.replay import catch_up, fold, write
+from projections.rebuild.replay_checkpoint import Cursor
 
 T = TypeVar("T")
 Tick = Callable[[], None]
@@ -111,7 +112,7 @@ class _Verification:
     def run(self, connection: Connection, tick: Tick) -> Verdict:
         projection, name = self._projection, self._projection.name
         with connection.begin():
-            there = replacement.exists(connection, projection.table.name)
+            there = table_swap.exists(connection, projection.table.name)
             known = connection.scalar(select(checkpoints.c.name).where(checkpoints.c.name == name))
         if not there:
             gone = f"its table is gone: `itemledger rebuild {name}` makes it anew"
@@ -120,7 +121,7 @@ class _Verification:
         folded = temporary.make_like(connection, projection.table, f"{projection.table.name}_verified")
         cursor = self._fold(connection, folded, tick)
         with connection.begin():
-            replacement.keep_in_place(connection, projection.table.name)
+            table_swap.keep_in_place(connection, projection.table.name)
             catch_up(connection, projection, folded, cursor)
             compared = self._compare(connection, folded, tick)
         live, rebuilt = compared.digests or (None, None)
@@ -161,7 +162,7 @@ class _Verification:
             self._problems.append(f"it stands at position {standing.position}, while the log is at {position}")
         if standing is not None and standing.version != version:
             self._problems.append(f"it is at version {standing.version}, while this version of the code has {version}")
-        comparison = Comparison(table, folded, replacement.column_names(connection, table.name), position)
+        comparison = Comparison(table, folded, table_swap.column_names(connection, table.name), position)
         if comparison.added:
             self._problems.append(f"it lacks {', '.join(comparison.added)}")
         comparison.all(connection, {}, tick)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from eventstore.database import Database
-from eventstore.engine import open_database
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess, migrate
 
@@ -66,3 +66,13 @@ async def service(database_url: str) -> AsyncIterator[InProcess]:
     """The service over a database of either kind, in this process and event loop."""
     async with InProcess.over(database_url) as running:
         yield running
+
+
+@pytest.fixture
+async def ready_url(database_url: str) -> str:
+    """A database of either kind with the schema at head, which this process does not hold open.
+
+    Else the test would keep SQLite's write-ahead log alive over the end of the server that wrote it.
+    """
+    await migrate(database_url)
+    return database_url

@@ -3,7 +3,9 @@
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,23 @@ ARROWS = {
     "migrations": {"eventstore", "projections"},
     "api": {"eventstore", "commands", "projections", "migrations"},
 }
+#: Of `api`: which of its rooms each may import. The modules that stand beside the rooms are named below.
+API_ARROWS = {
+    "http": set[str](),
+    "auth": {"http"},
+    "edge": {"http", "auth"},
+    "schemas": {"http"},
+    "export": {"http", "schemas"},
+    **{
+        resource: {"edge", "http", "auth", "schemas"}
+        for resource in ("items", "activity", "audit", "transparency", "projections", "keys", "ops")
+    },
+    "events": {"edge", "http", "auth", "schemas", "export"},
+    "cli": {"edge", "http", "auth", "schemas", "export", "events", "transparency", "keys", "ops"},
+}
+#: Beside the rooms: what every room may import, and what joins them all.
+API_FOUNDATION = {"logs", "secret", "settings"}
+API_ROOT = {"app", "services", "__main__", "__init__"}
 #: What each room may import from outside, beside the standard library; the doors may use what they need.
 OUTSIDE = {
     "eventstore": {"msgspec", "sqlalchemy"},
@@ -30,8 +49,8 @@ _DATA = {"collections.abc", "re", "decimal", "typing", "msgspec", "commands.erro
 PURE = {
     "commands/item.py": _DATA,
     "commands/price.py": _DATA,
-    "eventstore/merkle.py": {"collections.abc", "hashlib"},
-    "eventstore/proof.py": {"collections.abc", "eventstore.errors", "eventstore.merkle"},
+    "eventstore/merkle/hashing.py": {"collections.abc", "hashlib"},
+    "eventstore/merkle/proofs.py": {"collections.abc", "eventstore.errors", "eventstore.merkle.hashing"},
 }
 
 #: All of FasterAPI that may be used.
@@ -39,6 +58,8 @@ FRAMEWORK = {"Faster", "HTTPException", "RequestValidationError", "Depends", "Re
 
 MODULES = sorted(path for room in ARROWS for path in (ROOT / room).rglob("*.py"))
 LONGEST = 300
+#: Modules of one folder, beside its `__init__.py`: as many as one look takes in.
+MOST = 16
 
 _NAMES_EVENTS = re.compile(r'\b(?:from|into|update|join|table|on|truncate)\s+"?events\b', re.IGNORECASE)
 _INSERTS_EVENTS = re.compile(r"(\w+\.)*(insert|upsert)\((connection, )?(\w+\.)*events\b.*\)|(\w+\.)*events\.insert\(\)")
@@ -80,6 +101,61 @@ def test_imports_follow_the_arrows(path: Path) -> None:
             assert target == room or target in ARROWS[room], f"{name_of(path)} imports {module}"
         elif room in OUTSIDE and target not in sys.stdlib_module_names:
             assert target in OUTSIDE[room], f"{name_of(path)} imports {module}"
+
+
+def api_room_of(path: Path) -> str:
+    """Return the room of `api` that a file is in; a module beside the rooms is one by itself."""
+    return path.relative_to(ROOT / "api").parts[0].removesuffix(".py")
+
+
+def api_imports(path: Path) -> Iterator[str]:
+    """Return the modules of `api` that a file imports when it runs."""
+    tree = ast.parse(path.read_text())
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and id(node) not in typing_only and (node.module or "").startswith("api"):
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                whole = (ROOT / module.replace(".", "/")).with_suffix(".py")
+                yield module if whole.exists() else str(node.module)
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(path) == "api"], ids=name_of)
+def test_imports_inside_api_follow_its_arrows(path: Path) -> None:
+    room = api_room_of(path)
+    if room in API_ROOT | {"settings"}:
+        return
+    allowed = API_FOUNDATION | ({room} | API_ARROWS[room] if room in API_ARROWS else set())
+    if room == "cli":
+        allowed |= {"app"}
+    for module in api_imports(path):
+        assert module.split(".")[1] in allowed, f"{name_of(path)} imports {module}"
+
+
+def test_no_module_of_api_is_imported_in_a_circle() -> None:
+    graph = {name_of(path)[:-3].replace("/", "."): set(api_imports(path)) for path in MODULES if room_of(path) == "api"}
+    tuple(TopologicalSorter(graph).static_order())
+
+
+def test_every_room_of_api_has_its_arrows() -> None:
+    rooms = {api_room_of(path) for path in MODULES if room_of(path) == "api"}
+    assert rooms == API_ARROWS.keys() | API_FOUNDATION | API_ROOT
+
+
+def test_no_folder_has_more_modules_than_one_look_takes_in() -> None:
+    folders = Counter(
+        path.parent
+        for room in (*ARROWS, "tests", "benchmarks")
+        for path in (ROOT / room).rglob("*.py")
+        if path.name != "__init__.py"
+    )
+    assert folders
+    assert {name_of(folder): count for folder, count in folders.items() if count > MOST} == {}
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -135,7 +211,7 @@ def test_one_statement_inserts_events() -> None:
         calls = [ast.unparse(node) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
         inserting += [name_of(path) for call in calls if _INSERTS_EVENTS.fullmatch(call)]
         inserting += [name_of(path) for text in strings(path) if re.search(r'\binto\s+"?events\b', text, re.IGNORECASE)]
-    assert inserting == ["eventstore/log.py"]
+    assert inserting == ["eventstore/log/log.py"]
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from api.scopes import Scope
+from api.auth.scopes import Scope
 
 ANONYMOUS = "anonymous"
 

@@ -4,14 +4,14 @@ import click
 
 from api.cli.backup import backup
 from api.cli.config import config
-from api.cli.events import events
+from api.cli.events.group import events
 from api.cli.keys import keys
 from api.cli.log import log
 from api.cli.migrate import migrate
 from api.cli.openapi import describe
 from api.cli.rebuild import rebuild
 from api.cli.serve import serve
-from api.cli.verify import verify
+from api.cli.verify.projections import verify
 
 
 @click.group()

@@ -5,12 +5,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from api import files
-from api.cli.database import stand_back, with_database
-from eventstore import log, merkle
-from eventstore.database import Database
-from eventstore.engine import open_database
-from eventstore.log import Head
+from api.cli.runner import stand_back, with_database
+from api.export import atomic_files
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.log import log
+from eventstore.log.log import Head
+from eventstore.merkle import hashing
 
 _MAGIC = b"SQLite format 3\0"
 #: What is left of a backup that could not even clear away begins with one of these: its first page may come last.
@@ -28,7 +29,7 @@ def backup(file: Path, overwrite: bool) -> None:
     """
     if file.exists() and not overwrite:
         raise click.ClickException(f"{file} is there already; --overwrite replaces it")
-    partial = files.partial_of(file)
+    partial = atomic_files.partial_of(file)
     stand_back()
 
     async def run(database: Database) -> Head:
@@ -39,23 +40,23 @@ def backup(file: Path, overwrite: bool) -> None:
         return await _head(partial)
 
     try:
-        with files.begin(file) as begun:
+        with atomic_files.begin(file) as begun:
             if begun.read(len(_MAGIC)) not in _BEGINNINGS:
                 raise click.ClickException(f"{partial} is there already, and is no part of a backup")
             begun.truncate(0)
             try:
                 head = with_database(run, stopped="Interrupted: there is no new backup")
-                files.put_in_place(partial, file)
+                atomic_files.put_in_place(partial, file)
             except BaseException:
                 partial.unlink()  # not later: the name may be another's then
                 raise
-    except files.BusyError as error:
+    except atomic_files.BusyError as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"{file}: {error.strerror}") from None
     size = file.stat().st_size
     click.echo(
-        f"{file}: {size:,} bytes, as of position {head.position:,}; the root is {merkle.root(head.frontier).hex()}"
+        f"{file}: {size:,} bytes, as of position {head.position:,}; the root is {hashing.root(head.frontier).hex()}"
     )
 
 

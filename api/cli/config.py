@@ -4,7 +4,7 @@ import click
 import msgspec
 
 from api.settings import Settings, SettingsError, from_environment, given, shown, variable
-from eventstore.engine import open_database
+from eventstore.database.engine import open_database
 from eventstore.errors import UnsupportedDatabaseError
 
 

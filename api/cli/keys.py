@@ -14,16 +14,16 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Connection
 
-from api import observe
+from api import logs
 from api.app import prepare
-from api.auth import key_table
-from api.auth.key_log import log_change
-from api.auth.key_table import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
-from api.cli.database import with_database
+from api.auth.api_keys import store
+from api.auth.api_keys.key_log import log_change
+from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
+from api.auth.scopes import Scope
 from api.cli.durations import Duration, Lifetime
-from api.key_body import KeyState, made, shown
-from api.scopes import Scope
-from eventstore.database import Database
+from api.cli.runner import with_database
+from api.keys.schemas import KeyState, made, shown
+from eventstore.database.database import Database
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ def create_key(name: str, scopes: tuple[str, ...], lifetime: int, as_json: bool)
     if not re.fullmatch(NAME_PATTERN, name):
         raise click.UsageError(f"NAME is {NAME_RULE}")
     by = _user()
-    new = _change(lambda connection: key_table.create(connection, name, [*map(Scope, scopes)], lifetime, by))
+    new = _change(lambda connection: store.create(connection, name, [*map(Scope, scopes)], lifetime, by))
     _log("created", new.key, by)
     _print_new(new, as_json=as_json)
 
@@ -68,7 +68,7 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
 
     async def read(database: Database) -> list[ApiKey]:
         await prepare(database)
-        return await database.view(key_table.read_all)
+        return await database.view(store.read_all)
 
     moment = now()
     found = [shown(key, moment) for key in with_database(read) if with_ended or key.is_good(moment)]
@@ -86,7 +86,7 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
 def rotate_key(key_id: str, overlap: int, lifetime: int | None, as_json: bool) -> None:
     """Make a key to take the place of KEY_ID, with its name and scopes, and print it."""
     by = _user()
-    new = _change(lambda connection: key_table.rotate(connection, key_id, overlap, lifetime, by))
+    new = _change(lambda connection: store.rotate(connection, key_id, overlap, lifetime, by))
     _log("rotated", new.key, by, replaces=key_id)
     _print_new(new, as_json=as_json)
 
@@ -96,7 +96,7 @@ def rotate_key(key_id: str, overlap: int, lifetime: int | None, as_json: bool) -
 def revoke_key(key_id: str) -> None:
     """End KEY_ID. A second later every process refuses it."""
     by = _user()
-    key = _change(lambda connection: key_table.revoke(connection, key_id, by))
+    key = _change(lambda connection: store.revoke(connection, key_id, by))
     _log("revoked", key, by)
 
 
@@ -120,7 +120,7 @@ def _change(work: Callable[[Connection], T]) -> T:
 
 
 def _log(done: str, key: ApiKey, by: str, **more: str) -> None:
-    observe.configure("info", sys.stderr)
+    logs.configure("info", sys.stderr)
     log_change(done, key, by, **more)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from api.settings import SettingsError, from_environment
-from api.tlog.note import NoteError, SignerKey
+from api.transparency.formats.signed_note import NoteError, SignerKey
 
 
 @click.group()

@@ -5,8 +5,8 @@ from functools import partial
 import click
 
 import migrations
-from api.cli.database import with_database
-from eventstore.database import Database
+from api.cli.runner import with_database
+from eventstore.database.database import Database
 from migrations.rights import RightsError, grant
 
 

@@ -3,8 +3,8 @@
 import click
 import msgspec
 
-from api import openapi
 from api.app import ROUTES
+from api.ops import openapi
 
 
 @click.command("openapi")

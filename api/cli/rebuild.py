@@ -4,16 +4,16 @@ import click
 import msgspec
 
 from api.app import prepare
-from api.cli.database import stand_back, with_database
-from api.cli.mend import mend_item
 from api.cli.progress import Told, how_far, telling
+from api.cli.repair import mend_item
 from api.cli.report import DIFFERED, print_report
-from eventstore.database import Database
+from api.cli.runner import stand_back, with_database
+from eventstore.database.database import Database
 from eventstore.errors import LockHeldError
 from projections import PROJECTIONS
-from projections.rebuild import Options, Progress
-from projections.rebuild import rebuild as replay
-from projections.rebuilds import OvertakenError, RebuildCancelledError, Report
+from projections.rebuild.rebuild import Options, Progress
+from projections.rebuild.rebuild import rebuild as replay
+from projections.rebuild.rebuild_state import OvertakenError, RebuildCancelledError, Report
 
 
 @click.command()

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from projections.rebuilds import Report, Sample
+from projections.rebuild.rebuild_state import Report, Sample
 
 #: The exit code where a rebuilt table, or a mended row, was not what the live one was.
 DIFFERED = 3

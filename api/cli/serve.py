@@ -12,13 +12,13 @@ import uvicorn
 from msgspec import structs
 
 from api.app import StartError, create_app, prepare
-from api.boundary import Boundary
-from api.cli.database import settle, with_database
-from api.cli.exposure import check_exposure
-from api.patience import PatientProtocol
+from api.cli.bind_check import check_exposure
+from api.cli.runner import settle, with_database
+from api.edge.boundary import Boundary
+from api.edge.client_timeouts import PatientProtocol
 from api.settings import from_environment, variable
-from eventstore.database import Database
-from eventstore.postgresql import PostgresDatabase
+from eventstore.database.database import Database
+from eventstore.database.postgresql import PostgresDatabase
 
 #: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
 _GRACE_SECONDS = 6
@@ -65,7 +65,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        loop="api.patience:Loop",
+        loop="api.edge.client_timeouts:Loop",
         http=PatientProtocol,
         ws="none",
         lifespan="on",

@@ -5,11 +5,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from api.export.cloud_events import CloudEventsEncoder
-from api.export.csv_rows import CsvEncoder
-from api.export.json_lines import JsonLinesEncoder
+from api.export.cloudevents import CloudEventsEncoder
+from api.export.csv import CsvEncoder
+from api.export.jsonl import JsonLinesEncoder
 from api.export.parquet import ParquetEncoder
-from eventstore.history import StoredEvent
+from eventstore.log.history import StoredEvent
 
 
 class Encoder(Protocol):

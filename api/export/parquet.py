@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from io import RawIOBase
 from typing import Any
 
-from eventstore.history import StoredEvent
+from eventstore.log.history import StoredEvent
 
 #: Events of a row group.
 _GROUP = 20_000

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.load import ROOT, BenchmarkError
-from benchmarks.processes import run_to_end
+from benchmarks.replay.processes import run_to_end
 
 #: The peers by the name of their package, and the module that runs each.
 PEERS: Final = {

@@ -22,9 +22,9 @@ from eventsource import (
 from eventsource.domain import StreamId
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from benchmarks.history import Fact, Kind
 from benchmarks.peers import PAGE
 from benchmarks.peers.run import SQLITE, run
+from benchmarks.replay.history import Fact, Kind
 
 _UNIT: Final = 1000
 

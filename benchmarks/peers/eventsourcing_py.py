@@ -14,9 +14,9 @@ from uuid import UUID
 from eventsourcing.application import Application
 from eventsourcing.domain import AggregateEvent
 
-from benchmarks.history import Fact, Kind
 from benchmarks.peers import PAGE
 from benchmarks.peers.run import SQLITE, run
+from benchmarks.replay.history import Fact, Kind
 
 _UNIT: Final = 1000
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from benchmarks.history import Fact, history
+from benchmarks.replay.history import Fact, history
 
 SQLITE = "sqlite+aiosqlite:///"
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.support.http import Contract
+from tests.support.clients.http import Contract
 from tests.support.service import InProcess, migrate
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from api.cors import Origin
-from api.jwks_source import JwksSource
-from api.observe import encoded
-from api.peer import Network
+from api.auth.jwt.jwks_source import JwksSource
+from api.edge.cors import Origin
+from api.http.client_address import Network
+from api.logs import encoded
 from api.secret import Secret, SecretUrl
 from api.settings import Settings, SettingsError, from_environment, shown, without_settings
-from api.tlog.identity import LogKeys, LogOrigin
+from api.transparency.formats.log_identity import LogKeys, LogOrigin
 
 URL = "postgresql+asyncpg://me:swordfish@db.example/items?host=a:1&host=b:2&password=swordfish"
 KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 from tests.eventstore.recording import opened
 from tests.support.postgres import as_service
 from tests.support.service import migrate

@@ -7,9 +7,9 @@ import pytest
 from commands.batch import Recorded, Submission, carry_out
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError, ItemNotFoundError, VersionMismatchError
 from commands.item import ChangeItem, Command, CreateItem, DeletedItem, DeleteItem, LiveItem, RestoreItem
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata
-from eventstore.unit_of_work import unit_of_work
+from eventstore.log.unit_of_work import unit_of_work
 from tests.eventstore.recording import LIVE, history
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import metadata

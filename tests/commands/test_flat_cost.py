@@ -11,10 +11,10 @@ from sqlalchemy import Connection, text
 from commands.batch import SNAPSHOT_EVERY, Recorded
 from commands.item import ChangeItem, Command, DeletedItem, DeleteItem, LiveItem, RestoreItem
 from commands.writer import Writer
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import Metadata
-from projections.item_reader import ItemReader
-from projections.items import ItemView
+from projections.items.items import ItemView
+from projections.items.reader import ItemReader
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
 

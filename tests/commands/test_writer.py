@@ -13,9 +13,9 @@ from sqlalchemy.util import await_only
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError, QueueFullError, WriterClosedError
 from commands.item import DeletedItem, DeleteItem, LiveItem
-from eventstore.database import Database
-from eventstore.engine import open_database
-from eventstore.log import lock_head
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.log.log import lock_head
 from tests.eventstore.recording import opened
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.recorded import read_all

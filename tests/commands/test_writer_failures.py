@@ -11,10 +11,10 @@ from commands import writer as writer_module
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeletedItem, DeleteItem, LiveItem
-from eventstore import unit_of_work
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
-from eventstore.unit_of_work import UnitOfWork
+from eventstore.log import unit_of_work
+from eventstore.log.unit_of_work import UnitOfWork
 from tests.commands.test_writer import events
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing

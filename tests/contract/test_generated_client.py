@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from api.app import ROUTES
-from tests.support.keys import key_for
+from tests.support.clients.keys import key_for
 from tests.support.service import ITEMLEDGER, migrate, serving
 
 BIN = Path(sys.executable).parent

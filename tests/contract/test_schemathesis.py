@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from api.app import ROUTES
-from tests.support.keys import bearer, key_for
+from tests.support.clients.keys import bearer, key_for
 from tests.support.service import Server, migrate, serving
 
 HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ SELDOM = {
     *("GET /keys/{key_id}", "DELETE /keys/{key_id}", "POST /keys/{key_id}/rotate"),
 }
 
-#: One that is right only while a rebuild happens to run; tests/api/test_projections.py is about it.
+#: One that is right only while a rebuild happens to run; tests/api/projections/test_projections.py is about it.
 BY_CHANCE = {"DELETE /projections/{name}/rebuild"}
 
 

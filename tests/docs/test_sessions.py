@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from api.idempotency import command_id
-from api.problems import KINDS
+from api.http.idempotency import command_id
+from api.http.problems import KINDS
 from tests.docs import curl
 from tests.docs.sessions import at_home, masked, prepare, run, steps
 from tests.support.service import migrate, serving

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from eventstore.database import Database
-from eventstore.engine import open_database
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
 from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
-from eventstore.unit_of_work import Projector, unit_of_work
+from eventstore.log.unit_of_work import Projector, unit_of_work
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 from tests.support.fold import assert_log_and_projection_agree

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from eventstore import log, snapshots
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.errors import OldEventTypeError
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, RecordedEvent
-from eventstore.evolution import check_types
-from eventstore.snapshots import Snapshot
+from eventstore.log import log, snapshots
+from eventstore.log.event_type_check import check_types
+from eventstore.log.snapshots import Snapshot
 from tests.eventstore.recording import created, history, proposed, record
 from tests.support.evolved import EVOLVED, ItemCreatedV2, using
 from tests.support.fold import leaf_hash_of

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 import migrations
-from eventstore import log
-from eventstore.database import Database
-from eventstore.evolution import check_types
+from eventstore.database.database import Database
+from eventstore.log import log
+from eventstore.log.event_type_check import check_types
 from tests.eventstore.recording import changed, created, opened
 from tests.support.service import InProcess
 

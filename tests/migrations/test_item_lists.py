@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 import migrations
-from eventstore import log
 from eventstore.events import ItemCreated, ItemDeleted
+from eventstore.log import log
 from tests.eventstore.recording import opened, proposed
 from tests.support.fold import assert_log_and_projection_agree, fold_of_log, stored_items
 from tests.support.service import InProcess

@@ -11,10 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 import migrations
-from api.auth.key_table import api_keys
-from eventstore.database import Database
-from eventstore.engine import open_database
-from eventstore.tables import metadata
+from api.auth.api_keys.store import api_keys
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.log.tables import metadata
 from projections import PROJECTIONS
 from tests.eventstore.recording import assert_still_works, execute, opened
 

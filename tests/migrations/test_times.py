@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 from tests.eventstore.recording import created, opened, record
 from tests.support.service import InProcess, migrate
 

@@ -14,14 +14,14 @@ from sqlalchemy import Connection, delete
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
-from eventstore import log
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
-from eventstore.snapshots import Snapshot, keep
-from projections import replay
+from eventstore.log import log
+from eventstore.log.snapshots import Snapshot, keep
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
 from projections.projection import Before, apply
-from projections.rebuild import Options, rebuild
+from projections.rebuild import replay
+from projections.rebuild.rebuild import Options, rebuild
 from tests.eventstore.recording import changed, created, execute, proposed, record
 from tests.projections.histories import cuts, histories
 from tests.projections.test_fold import in_passing

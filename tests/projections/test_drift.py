@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from commands.item import ChangeItem, CreateItem, DeleteItem
-from eventstore.database import Database
+from eventstore.database.database import Database
 from projections import PROJECTIONS, checks
 from projections.drift import DriftCheck, News
-from projections.items import ITEMS
-from projections.mend import mend
-from projections.rebuild import Options, rebuild
+from projections.items.items import ITEMS
+from projections.rebuild.rebuild import Options, rebuild
+from projections.repair import mend
 from tests.eventstore.recording import execute
 from tests.projections.test_verify import LONG, TAMPERINGS, churn, fill, replacing
 from tests.support.tables import everything

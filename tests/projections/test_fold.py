@@ -7,10 +7,10 @@ from itertools import pairwise
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection, delete
 
-from eventstore import log
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
-from projections.items import ITEMS, items
+from eventstore.log import log
+from projections.items.items import ITEMS, items
 from projections.projection import Before, apply
 from tests.eventstore.recording import changed, created, proposed
 from tests.projections.histories import cut_histories

@@ -3,9 +3,9 @@
 import pytest
 from sqlalchemy import Connection, text
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import ItemDeleted
-from eventstore.unit_of_work import unit_of_work
+from eventstore.log.unit_of_work import unit_of_work
 from projections import PROJECTIONS
 from projections.live import CheckpointError
 from tests.eventstore.recording import LIVE, changed, created, execute, history, proposed, record, tables

@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 import migrations
 from commands.item import ChangeItem, DeleteItem, RestoreItem
 from commands.writer import Writer
-from eventstore import replacement
-from eventstore.database import Database
+from eventstore.database import table_swap
+from eventstore.database.database import Database
 from eventstore.events import Fact
 from projections import PROJECTIONS
-from projections.items import ItemsProjection
+from projections.items.items import ItemsProjection
 from projections.projection import Changes, Row
-from projections.rebuild import Options, rebuild
+from projections.rebuild.rebuild import Options, rebuild
 from projections.verify import Verdict, verify
 from tests.eventstore.recording import execute, opened
 from tests.support.fold import assert_log_and_projection_agree
@@ -230,7 +230,7 @@ async def test_while_others_write_there_is_no_false_alarm(database: Database) ->
 
 def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
     """Have each table that is about to be kept in place replaced just before; the names of those are in the list."""
-    keep, replaced = replacement.keep_in_place, list[str]()
+    keep, replaced = table_swap.keep_in_place, list[str]()
 
     async def replace(name: str) -> None:
         (projection,) = (projection for projection in PROJECTIONS if projection.table.name == name)
@@ -244,7 +244,7 @@ def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
         replaced.append(name)
         keep(connection, name)
 
-    monkeypatch.setattr(replacement, "keep_in_place", keep_another)
+    monkeypatch.setattr(table_swap, "keep_in_place", keep_another)
     return replaced
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 
 #: An item's row as a dictionary: id, name, price in ten-thousandths, in_stock, version.
 ItemRow = dict[str, Any]

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import httpx
 from sqlalchemy import Connection, delete
 
-from projections import item_reader
-from projections.items import items as table
-from tests.support.requests import create_all, exact
+from projections.items import reader
+from projections.items.items import items as table
+from tests.support.clients.requests import create_all, exact
 from tests.support.service import InProcess
 
 SORTS = ("id", "-id", "name", "-name", "price", "-price")
@@ -97,14 +97,14 @@ async def pages(service: InProcess, query: Mapping[str, str]) -> list[list[dict[
 @contextmanager
 def scanning(rows: int) -> Iterator[None]:
     """Let a page look at no more than this many rows."""
-    before = item_reader.SCAN
-    item_reader.SCAN = rows
-    item_reader._scan_end.cache_clear()  # its queries were made for the other number
+    before = reader.SCAN
+    reader.SCAN = rows
+    reader._scan_end.cache_clear()  # its queries were made for the other number
     try:
         yield
     finally:
-        item_reader.SCAN = before
-        item_reader._scan_end.cache_clear()
+        reader.SCAN = before
+        reader._scan_end.cache_clear()
 
 
 async def fill(service: InProcess, sent: list[dict[str, Any]]) -> list[dict[str, Any]]:

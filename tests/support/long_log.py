@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, ProposedEvent
-from eventstore.unit_of_work import unit_of_work
+from eventstore.log.unit_of_work import unit_of_work
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 from tests.eventstore.recording import opened

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, event, text
 
 import migrations
-from eventstore.database import Database
-from eventstore.engine import open_database
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
 
 #: A statement as it was sent, and its parameters.
 Sent = tuple[str, Any]

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import text
 
-from eventstore import replacement
-from eventstore.database import Database
-from projections import rebuilds
-from projections.rebuilds import Rebuild
+from eventstore.database import table_swap
+from eventstore.database.database import Database
+from projections.rebuild import rebuild_state
+from projections.rebuild.rebuild_state import Rebuild
 from tests.eventstore.recording import changed, created, execute, opened, record
 from tests.support.service import ITEMLEDGER, outer_environment
 
@@ -52,14 +52,14 @@ async def price_of(url: str, item_id: int) -> int | None:
 async def known_of(url: str, name: str = "items") -> Rebuild | None:
     """Read what is known of the last rebuild."""
     async with opened(url) as database:
-        return (await rebuilds.find_all(database)).get(name)
+        return (await rebuild_state.find_all(database)).get(name)
 
 
 async def leftovers(url: str) -> list[str]:
     """Give the names of tables that a rebuild of items has left beside the one that serves."""
     async with opened(url) as database:
         names = ("items_rebuild", "items_replaced")
-        return await database.view(lambda connection: [n for n in names if replacement.exists(connection, n)])
+        return await database.view(lambda connection: [n for n in names if table_swap.exists(connection, n)])
 
 
 def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,9 +2,10 @@
 
 from sqlalchemy import Connection
 
-from eventstore import codec, history
+from eventstore import codec
 from eventstore.events import Metadata, RecordedEvent
-from eventstore.history import Filter, StoredEvent
+from eventstore.log import history
+from eventstore.log.history import Filter, StoredEvent
 
 
 def read_all(connection: Connection, after: int = 0, limit: int = 1_000_000) -> list[RecordedEvent]:

@@ -20,14 +20,14 @@ import uvicorn
 
 import migrations
 from api.app import create_app, run
-from api.boundary import Boundary
-from api.context import Services
-from api.patience import PatientProtocol
+from api.edge.boundary import Boundary
+from api.edge.client_timeouts import PatientProtocol
 from api.secret import SecretUrl
+from api.services import Services
 from api.settings import Settings
-from eventstore.database import Database
-from eventstore.engine import open_database
-from eventstore.postgresql import PostgresDatabase
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.database.postgresql import PostgresDatabase
 from migrations.rights import grant
 from tests.support.postgres import SERVICE_ROLE, as_owner, as_service
 

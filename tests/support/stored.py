@@ -3,8 +3,8 @@
 import msgspec
 from hypothesis import strategies as st
 
-from eventstore.history import StoredEvent, leaf
-from eventstore.merkle import leaf_hash
+from eventstore.log.history import StoredEvent, leaf
+from eventstore.merkle.hashing import leaf_hash
 
 _TEXT = st.text(st.characters(codec="utf-8"))
 STORED_EVENTS = st.builds(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, inspect, text
 
-from eventstore.database import Database
+from eventstore.database.database import Database
 
 _NAMES = {
     "sqlite": "SELECT type, name, sql FROM sqlite_master",

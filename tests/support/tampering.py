@@ -2,9 +2,10 @@
 
 from sqlalchemy import Connection, text
 
-from eventstore import history, merkle
-from eventstore.database import Database
-from eventstore.history import Filter
+from eventstore.database.database import Database
+from eventstore.log import history
+from eventstore.log.history import Filter
+from eventstore.merkle import hashing
 from tests.eventstore.recording import execute
 
 _UNGUARD = {
@@ -43,13 +44,13 @@ async def restore(database: Database) -> None:
 
 def _cover_up(connection: Connection) -> None:
     events = list(history.read(connection, Filter(), 1_000_000))
-    hashes = [merkle.leaf_hash(history.leaf(event)) for event in events]
+    hashes = [hashing.leaf_hash(history.leaf(event)) for event in events]
     connection.execute(
         _REHASH, [{"at": event.position, "hashed": hashed} for event, hashed in zip(events, hashes, strict=True)]
     )
-    frontier, tiles = merkle.append(0, (), hashes)
+    frontier, tiles = hashing.append(0, (), hashes)
     connection.execute(text("DELETE FROM log_tiles"))
     if tiles:
         connection.execute(_TILE, [{"level": level, "index": at, "hashed": hashed} for level, at, hashed in tiles])
     last = events[-1]
-    connection.execute(_HEAD, {"size": last.position, "time": last.recorded_at, "frontier": merkle.pack(frontier)})
+    connection.execute(_HEAD, {"size": last.position, "time": last.recorded_at, "frontier": hashing.pack(frontier)})

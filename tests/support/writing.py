@@ -9,7 +9,7 @@ from typing import Any
 from commands.batch import Recorded
 from commands.item import CreateItem
 from commands.writer import Writer
-from eventstore.database import Database
+from eventstore.database.database import Database
 from eventstore.events import Metadata
 from projections import PROJECTIONS
 from projections.live import LiveProjections

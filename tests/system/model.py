@@ -7,9 +7,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from projections.items import ITEMS
-from tests.support.load import Answer, new_item
-from tests.support.retries import essence, was_replayed
+from projections.items.items import ITEMS
+from tests.support.clients.load import Answer, new_item
+from tests.support.clients.retries import essence, was_replayed
 
 #: Name, price, whether it is in stock.
 Body = tuple[str, Decimal, bool]

@@ -17,9 +17,9 @@ from time import perf_counter
 import click
 import msgspec
 
-from tests.support.load import Client, LostError, new_item
+from tests.support.clients.load import Client, LostError, new_item
+from tests.support.clients.slow import KINDS, Ended, hold
 from tests.support.service import Server, migrate
-from tests.support.slow import KINDS, Ended, hold
 
 CLIENTS = 16
 _PAUSE = 0.01

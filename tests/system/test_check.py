@@ -9,9 +9,9 @@ import httpx
 import pytest
 from structlog.testing import CapturingLogger
 
+from tests.support.checks import assert_stopped_well, log_lines
 from tests.support.rebuilding import run_sql, until
 from tests.support.service import InProcess, Server, migrate, serving
-from tests.system.checks import assert_stopped_well, log_lines
 
 OFTEN = {"ITEMLEDGER_CHECK_INTERVAL": "0.05"}
 SAID = ("a row is not what the log says", "a row is what the log says again")
@@ -80,7 +80,7 @@ async def test_what_the_check_meets_does_not_stop_it_and_is_said_once(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = CapturingLogger()
-    monkeypatch.setattr("api.checking.log", log)
+    monkeypatch.setattr("api.projections.checking.log", log)
 
     def events(method: str) -> list[Any]:
         return [call.args[0] for call in log.calls if call.method_name == method]

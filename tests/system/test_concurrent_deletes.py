@@ -5,9 +5,9 @@ from collections import Counter
 
 from sqlalchemy import text
 
-from eventstore.database import Database
+from eventstore.database.database import Database
+from tests.support.clients.load import Client, ask, new_item, request
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.load import Client, ask, new_item, request
 from tests.support.service import serving
 
 CLIENTS = 64

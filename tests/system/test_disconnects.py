@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.load import ask, list_items, new_item, request
+from tests.support.checks import assert_stopped_well, assert_whole
+from tests.support.clients.load import ask, list_items, new_item, request
+from tests.support.scale import SCALE
 from tests.support.service import Server, serving
-from tests.system.checks import assert_stopped_well, assert_whole
-from tests.system.scale import SCALE
 
 CUTS = 300 * SCALE
 AT_ONCE = 12

@@ -6,14 +6,14 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from eventstore.engine import open_database
-from eventstore.history import Filter, read
-from tests.support.ledger import Ledger
-from tests.support.load import Client, LostError, new_item
+from eventstore.database.engine import open_database
+from eventstore.log.history import Filter, read
+from tests.support.checks import assert_stopped_well, assert_whole
+from tests.support.clients.ledger import Ledger
+from tests.support.clients.load import Client, LostError, new_item
+from tests.support.clients.streams import Consumer, until
+from tests.support.scale import SCALE
 from tests.support.service import Server, migrate, serving
-from tests.support.streams import Consumer, until
-from tests.system.checks import assert_stopped_well, assert_whole
-from tests.system.scale import SCALE
 
 CONSUMERS = 20 * SCALE
 #: So many clients take their time to connect.

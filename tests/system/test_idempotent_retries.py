@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from eventstore.engine import open_database
-from tests.support.load import Client, new_item
-from tests.support.retries import Write, assert_one_effect_each, essence, was_replayed
+from eventstore.database.engine import open_database
+from tests.support.checks import assert_whole
+from tests.support.clients.load import Client, new_item
+from tests.support.clients.retries import Write, assert_one_effect_each, essence, was_replayed
+from tests.support.scale import SCALE
 from tests.support.service import migrate, serving
-from tests.system.checks import assert_whole
-from tests.system.scale import SCALE
 
 KEYS = 100 * SCALE  # `make soak` makes 500 of it
 SENDS = 50  # of each key, at once

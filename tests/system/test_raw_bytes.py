@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from api.app import ROUTES
-from api.scopes import Unscoped
-from tests.support.keys import bearer, key_for
-from tests.support.raw import RawRequest, raw_requests
+from api.auth.scopes import Unscoped
+from tests.support.clients.keys import bearer, key_for
+from tests.support.clients.raw import RawRequest, raw_requests
 from tests.support.service import migrate, serving
 
 SEED = int(os.environ.get("ITEMLEDGER_TEST_API_SEED", "1"))

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.support.http import converse
-from tests.support.load import Client, LostError
+from tests.support.clients.http import converse
+from tests.support.clients.load import Client, LostError
+from tests.support.clients.slow import KINDS, hold
 from tests.support.service import Listening, migrate, serving
-from tests.support.slow import KINDS, hold
 
 #: Of each kind so many.
 SOCKETS = 5

@@ -12,10 +12,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from msgspec import Struct
 from sqlalchemy import text
 
-from eventstore.database import Database
-from eventstore.engine import open_database
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from tests.support.clients.load import Client, ask, list_items
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.load import Client, ask, list_items
+from tests.support.scale import SCALE
 from tests.support.service import Server, migrate, serving
 from tests.system.model import (
     Change,
@@ -31,7 +32,6 @@ from tests.system.model import (
     Script,
     body_of,
 )
-from tests.system.scale import SCALE
 
 EXAMPLES = 40 * SCALE
 STEPS = 15

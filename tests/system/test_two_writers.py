@@ -3,14 +3,14 @@
 import asyncio
 from collections import Counter
 
-from eventstore.database import Database
-from eventstore.engine import open_database
+from eventstore.database.database import Database
+from eventstore.database.engine import open_database
 from eventstore.events import ItemCreated, RecordedEvent
+from tests.support.clients.load import Client, ask, new_item
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.load import Client, ask, new_item
 from tests.support.recorded import read_all
+from tests.support.scale import SCALE
 from tests.support.service import migrate, serving
-from tests.system.scale import SCALE
 
 CREATES = 5_000 * SCALE  # by each of two processes
 CONNECTIONS = 16  # to each

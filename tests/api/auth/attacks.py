@@ -10,7 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from tests.support.issuer import AUDIENCE, ISSUER, claims, private_key, public_jwk, signed, signed_bytes
+from tests.support.clients.issuer import AUDIENCE, ISSUER, claims, private_key, public_jwk, signed, signed_bytes
 
 _NOWHERE = "http://127.0.0.1:9/keys"
 

@@ -14,16 +14,16 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from api.app import StartError, open_tokens
-from api.auth import jwks
-from api.auth.jwks import PublishedKeys, UnreadableKeysError, published_at, read_keys
+from api.auth.jwt import jwks
+from api.auth.jwt.jwks import PublishedKeys, UnreadableKeysError, published_at, read_keys
+from api.auth.jwt.jwks_source import JwksSource
+from api.auth.jwt.verifier import Tokens
 from api.auth.principal import CredentialError
-from api.auth.tokens import Tokens
-from api.jwks_source import JwksSource
-from api.problems import ISSUER_UNAVAILABLE, Problem
+from api.http.problems import ISSUER_UNAVAILABLE, Problem
 from api.settings import Settings, SettingsError, from_environment
-from tests.support.http import check_problem
-from tests.support.issuer import AUDIENCE, ISSUER, claims, private_key, public_jwk, published, signed
-from tests.support.keys import bearer
+from tests.support.clients.http import check_problem
+from tests.support.clients.issuer import AUDIENCE, ISSUER, claims, private_key, public_jwk, published, signed
+from tests.support.clients.keys import bearer
 from tests.support.service import InProcess
 
 ONE = ("RS256", "one")
@@ -267,7 +267,7 @@ async def test_a_start_needs_its_file_but_not_a_site_that_answers(
         assert int(answer.headers["retry-after"]) >= 1
         check_problem(await running.client.get("/items"), 401, "credential-required")
         pages["/keys"] = (200, published(ONE))
-        running.services.gate._tokens._keys._tried_at = float("-inf")  # type: ignore[attr-defined]
+        running.services.gate._tokens._keys._tried_at = float("-inf")  # type: ignore[union-attr]
         assert (await running.client.get("/items", headers=bearer(signed(claims())))).status_code == 200
 
 

@@ -10,17 +10,18 @@ import pytest
 from sqlalchemy import Connection, Executable, func, select
 from structlog.testing import CapturingLogger
 
-from api.auth import key_ring, key_table, key_uses
-from api.auth.key_ring import KeyRing
-from api.auth.key_table import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys, now
-from api.auth.key_text import Presented, new_key, read_key
-from api.auth.key_uses import KeyUses
+from api.auth.api_keys import cache, usage
+from api.auth.api_keys import store as key_table
+from api.auth.api_keys.cache import KeyRing
+from api.auth.api_keys.format import Presented, new_key, read_key
+from api.auth.api_keys.store import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys, now
+from api.auth.api_keys.usage import KeyUses
 from api.auth.principal import CredentialError, Principal
-from api.scopes import Scope
-from eventstore.database import Database
+from api.auth.scopes import Scope
+from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from tests.eventstore.recording import execute, opened
-from tests.support.keys import HOUR, make_key
+from tests.support.clients.keys import HOUR, make_key
 
 
 def shown(text: str) -> Presented:
@@ -103,7 +104,7 @@ async def test_a_wrong_secret_and_an_id_that_nobody_has_are_told_alike_and_take_
 async def test_a_key_is_good_no_longer_within_a_second_of_its_revocation(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert key_ring.FRESH_SECONDS == 1.0, "the docs say a second"
+    assert cache.FRESH_SECONDS == 1.0, "the docs say a second"
     async with opened(database_url) as another:
         here, there = KeyRing(database), KeyRing(another)
         new = await make_key(database)
@@ -111,7 +112,7 @@ async def test_a_key_is_good_no_longer_within_a_second_of_its_revocation(
             await ring.find(shown(new.text))
         ended = await revoke(database, new)
         assert (ended.revoked_by, await all_keys(database)) == ("shell:root", [ended])
-        monkeypatch.setattr(key_ring, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(cache, "FRESH_SECONDS", 0.0)
         for ring in (here, there):
             assert await refusal(ring, new.text) == "revoked key"
             assert not await ring.has_good_key()
@@ -135,16 +136,16 @@ async def test_many_who_show_keys_that_are_none_cause_few_queries(database: Data
     found = await asyncio.gather(*(ring.find(shown(new_key())) for _ in range(200)), return_exceptions=True)
     found += await asyncio.gather(*(ring.find(shown(new_key())) for _ in range(200)), return_exceptions=True)
     assert {type(error) for error in found} == {CredentialError}
-    assert len(readings) <= 4 + (monotonic() - began) / key_ring._PAUSE_SECONDS
+    assert len(readings) <= 4 + (monotonic() - began) / cache._PAUSE_SECONDS
 
 
 async def test_a_key_expires(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     short, endless = await make_key(database, "short", lifetime=HOUR), await make_key(database, "endless", lifetime=0)
     ring = KeyRing(database)
     assert (await ring.find(shown(endless.text))).expires_at is None
-    monkeypatch.setattr(key_ring, "now", lambda: short.key.created_at + HOUR - 1)
+    monkeypatch.setattr(cache, "now", lambda: short.key.created_at + HOUR - 1)
     await ring.find(shown(short.text))
-    monkeypatch.setattr(key_ring, "now", lambda: short.key.created_at + HOUR)
+    monkeypatch.setattr(cache, "now", lambda: short.key.created_at + HOUR)
     assert await refusal(ring, short.text) == "expired key"
     await ring.find(shown(endless.text))
 
@@ -163,7 +164,7 @@ async def test_rotation_leaves_two_that_are_good_and_then_one(
     kept = {key.id: key for key in await all_keys(database)}
     assert kept[old.key.id].expires_at == new.key.created_at + HOUR
     assert kept[old.key.id].replaced_by == new.key.id
-    monkeypatch.setattr(key_ring, "now", lambda: new.key.created_at + HOUR)
+    monkeypatch.setattr(cache, "now", lambda: new.key.created_at + HOUR)
     assert await refusal(ring, old.text) == "expired key"
     await ring.find(shown(new.text))
 
@@ -301,7 +302,7 @@ async def test_uses_are_stored_now_and_then_while_it_runs(database: Database, mo
 
 async def test_uses_that_can_not_be_stored_stop_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = CapturingLogger()
-    monkeypatch.setattr(key_uses, "log", lines)
+    monkeypatch.setattr(usage, "log", lines)
     uses = KeyUses(database)
     for error in (UnavailableError(), RuntimeError("broken")):
 

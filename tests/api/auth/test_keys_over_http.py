@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from structlog.testing import CapturingLogger
 
-from api.auth import key_log
-from api.auth.key_text import read_key
-from api.scopes import Scope
+from api.auth.api_keys import key_log
+from api.auth.api_keys.format import read_key
+from api.auth.scopes import Scope
 from tests.api.conftest import judged
-from tests.support.http import check_problem, unchanged_log
-from tests.support.keys import as_read, bearer, make_key
+from tests.support.clients.http import check_problem, unchanged_log
+from tests.support.clients.keys import as_read, bearer, make_key
 from tests.support.service import InProcess
 
 SHOP: dict[str, Any] = {"name": "shop", "scopes": ["items:write", "items:read"]}

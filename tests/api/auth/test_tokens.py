@@ -10,17 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from api.auth import tokens
-from api.auth.jwks import PublishedKeys
+from api.auth.jwt import verifier
+from api.auth.jwt.jwks import PublishedKeys
+from api.auth.jwt.jwks_source import JwksSource
+from api.auth.jwt.verifier import Tokens
 from api.auth.principal import CredentialError, Principal
-from api.auth.tokens import Tokens
-from api.jwks_source import JwksSource
-from api.scopes import Scope
-from eventstore.tables import events
+from api.auth.scopes import Scope
+from eventstore.log.tables import events
 from tests.api.auth.attacks import ATTACKS, unpadded
-from tests.support.http import check_problem
-from tests.support.issuer import AUDIENCE, ISSUER, claims, published, signed
-from tests.support.keys import bearer, make_key
+from tests.support.clients.http import check_problem
+from tests.support.clients.issuer import AUDIENCE, ISSUER, claims, published, signed
+from tests.support.clients.keys import bearer, make_key
 from tests.support.service import InProcess
 
 KEYS = (("RS256", "one"), ("ES256", "two"), ("EdDSA", "three"))
@@ -148,7 +148,7 @@ async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_g
         await taken.find(long)
         await taken.find(short)
     assert verified == 2
-    clock.now += tokens._REMEMBERED_SECONDS
+    clock.now += verifier._REMEMBERED_SECONDS
     await taken.find(long)
     assert verified == 3
     # What the clock of the library says is now is not ours to move: that it is asked again is what counts.
@@ -157,7 +157,7 @@ async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_g
 
 
 async def test_it_remembers_so_many_tokens_and_no_more(taken: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tokens, "_MOST_REMEMBERED", 10)
+    monkeypatch.setattr(verifier, "_MOST_REMEMBERED", 10)
     for number in range(30):
         await taken.find(signed(claims(jti=str(number)), "EdDSA", "three").encode())
     assert len(taken._known) == 10

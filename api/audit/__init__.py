@@ -1,0 +1,1 @@
+"""The resource `/audit`: item versions and the state as of a moment."""

@@ -1,0 +1,1 @@
+"""API keys: their format, where they are stored, cached and counted."""

@@ -1,0 +1,1 @@
+"""Access tokens (JWT) and the key sets that sign them."""

@@ -1,0 +1,1 @@
+"""`itemledger events`: export and import the log."""

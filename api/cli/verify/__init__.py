@@ -1,0 +1,1 @@
+"""`itemledger verify`: one file per thing to verify."""

@@ -1,0 +1,1 @@
+"""The resource `/events`: pages, the live stream, exports."""

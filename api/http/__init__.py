@@ -1,0 +1,1 @@
+"""The vocabulary of HTTP: bodies, queries, responses, problems, ETags, headers."""

@@ -1,0 +1,1 @@
+"""The resource `/keys`: API keys over HTTP."""

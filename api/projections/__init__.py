@@ -1,0 +1,1 @@
+"""The resource `/projections`: their state and their rebuilds."""

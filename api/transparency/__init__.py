@@ -1,0 +1,1 @@
+"""The resource `/log`: signed checkpoints and proofs."""

@@ -1,0 +1,1 @@
+"""The benchmark of replays, exports and verifications of a long log."""

@@ -1,0 +1,77 @@
+"""Writes down what the scenario `replay` came to, as Markdown."""
+
+from typing import Final
+
+from benchmarks.peers import PAGE
+from benchmarks.replay import auditing
+from benchmarks.replay.scenario import NAME, ROUNDS, TARGET_MIB, TARGET_RATIO, Replayed
+
+_REBUILT_HEAD: Final = f"""\
+| `{NAME}`: `itemledger rebuild items` | events/s | target | MiB | target | whole, s | rows compared | differ | met |
+|---|--:|--:|--:|--:|--:|--:|--:|---|"""
+
+_AUDITED_HEAD: Final = f"""\
+| `{NAME}`: `events export`, `verify log` | events/s | target | MiB | target | verified, s | target | MiB | met |
+|---|--:|--:|--:|--:|--:|--:|--:|---|"""
+
+_PEERS_HEAD: Final = f"""\
+| `{NAME}`: compared with | events | events/s | ratio | target | met |
+|---|--:|--:|--:|--:|---|"""
+
+METHOD: Final = f"""\
+`{NAME}` rebuilds the table of items from a log that was filled beforehand: of 100 events 60 create an item, 30 change,
+7 delete and 3 restore one chosen at random. Given are the events a second while the shadow table is filled, the most
+memory that was resident of the process, and the time of the whole command, which also makes the indexes, compares every
+row with the live table and swaps. Beside it two other event stores for Python only read and decode the same history,
+which they recorded themselves, and fold and write nothing: eventsource-py by its stores' `read_all`, eventsourcing by
+its recorders' `select_notifications` and its mapper with the default transcoder, each in pages of {PAGE:,}. They take
+turns with the first rebuild; its figures and theirs are medians of {ROUNDS}, and the ratio is of events a second. A
+longer log is rebuilt once. The same logs are exported as JSON Lines, and verified in the database: each is a command
+whose time is from its start to its end."""
+
+
+def tables(replayed: Replayed) -> str:
+    """One database's results: our rebuilds, and the peers."""
+    rows = [_REBUILT_HEAD]
+    for rebuilt in replayed.rebuilt:
+        cells = (
+            f"{rebuilt.events:,} events",
+            f"{rebuilt.per_second:,.0f}",
+            f"≥ {replayed.target_per_second:,}",
+            f"{rebuilt.peak_mib:.0f}",
+            f"≤ {TARGET_MIB}",
+            f"{rebuilt.seconds:.1f}",
+            f"{rebuilt.rows_compared:,}",
+            f"{rebuilt.rows_differ:,}",
+            _yes_or_no(replayed.met(rebuilt)),
+        )
+        rows.append(_row(*cells))
+    rows += ["", _AUDITED_HEAD]
+    for audited in replayed.audited:
+        cells = (
+            f"{audited.events:,} events",
+            f"{audited.exported_per_second:,.0f}",
+            f"≥ {auditing.TARGET_PER_SECOND:,}",
+            f"{audited.export_mib:.0f}",
+            f"≤ {auditing.TARGET_MIB}",
+            f"{audited.verify_seconds:.1f}",
+            f"≤ {auditing.TARGET_SECONDS_A_MILLION * audited.events / 1e6:g}",
+            f"{audited.verify_mib:.0f}",
+            _yes_or_no(audited.met),
+        )
+        rows.append(_row(*cells))
+    rows += ["", _PEERS_HEAD]
+    for peer in replayed.peers:
+        ratio = replayed.ratio(peer)
+        met = _yes_or_no(ratio >= TARGET_RATIO)
+        rates = f"{peer.events:,}", f"{peer.per_second:,.0f}", f"{ratio:.2f}", f"≥ {TARGET_RATIO:g}"
+        rows.append(_row(peer.label, *rates, met))
+    return "\n".join(rows)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _yes_or_no(met: bool) -> str:
+    return "yes" if met else "no"

@@ -1,0 +1,26 @@
+"""Opens the database that a URL names."""
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from eventstore.database.database import Database
+from eventstore.database.postgresql import PostgresDatabase
+from eventstore.database.sqlite import SqliteDatabase
+from eventstore.errors import UnsupportedDatabaseError
+
+
+def open_database(url: str, *, patient: bool = False, lean: bool = False) -> Database:
+    """Open the database that `url` names, without connecting yet.
+
+    `patient` where statements may take long, `lean` where what is read is not read again, so that no memory need be
+    kept for that. Raises UnsupportedDatabaseError.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise UnsupportedDatabaseError("what is no URL") from None  # untold, since it may hold a password
+    if parsed.drivername == "postgresql+asyncpg":
+        return PostgresDatabase(parsed, patient=patient)
+    if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
+        return SqliteDatabase(parsed, patient=patient, lean=lean)
+    raise UnsupportedDatabaseError(parsed.set(query={}).render_as_string())  # nor is its query told

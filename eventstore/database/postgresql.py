@@ -1,0 +1,177 @@
+"""PostgreSQL: a server, shared by several processes; the row of `log_head` orders their appends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import URL, Connection, NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from eventstore.database.database import READING, Database
+from eventstore.database.failures import raise_translated, translate
+from eventstore.errors import LockHeldError, NoBackupError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+
+T = TypeVar("T")
+
+#: Settings that decide whether a commit survives a crash, and what they must be.
+_SAFE = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
+
+#: Where processes tell each other of commits; seconds from one time to the next, at least and at most: a connection on
+#: which nothing is said may have been lost unnoticed.
+_CHANNEL, _PAUSE, _SILENCE = "itemledger", 0.01, 15.0
+
+_TAKE_LOCK = text("SELECT pg_try_advisory_lock(:key)")
+_LOCK_TAKEN = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+    "AND classid::bigint = :high AND objid::bigint = :low "
+    "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
+)
+
+
+def _lock_key(name: str) -> int:
+    """Give a positive 64-bit number that no other user of advisory locks takes by chance."""
+    return int.from_bytes(sha256(b"itemledger " + name.encode()).digest()[:8]) >> 1
+
+
+class PostgresDatabase(Database):
+    """A server, shared by several processes; the row of `log_head` orders their appends."""
+
+    def __init__(self, url: URL, *, patient: bool = False) -> None:
+        settings = {
+            "application_name": "itemledger",
+            "timezone": "UTC",
+            "jit": "off",
+            "statement_timeout": "5s",
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "10s",
+            "default_transaction_isolation": "read committed",
+            # Every statement of ours follows an index, in its order and only as far as it is read. Statistics, which a
+            # table that was just filled has none of, must not make the planner read all of a table and sort that.
+            "enable_seqscan": "off",
+            "enable_bitmapscan": "off",
+            "enable_sort": "off",
+            "enable_incremental_sort": "off",
+            "max_parallel_workers_per_gather": "0",
+        }
+        # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.
+        options: dict[str, Any] = {"timeout": 2, "command_timeout": None if patient else 7}
+        reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
+        reader = create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading)
+        super().__init__(url, reader)
+        self._writer = create_async_engine(
+            url, poolclass=NullPool, connect_args={**options, "server_settings": settings}
+        )
+        self._aside = create_async_engine(
+            url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
+        )
+        self._connection: AsyncConnection | None = None
+        self._alone = asyncio.Lock()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """See Database.write."""
+        async with self._alone:
+            try:
+                if self._connection is None:
+                    self._connection = await self._connect()
+                return await self._connection.run_sync(work)
+            except Exception as error:
+                if isinstance(translate(error), (OutcomeUnknownError, UnavailableError)):
+                    await self._disconnect()
+                raise_translated(error)
+            except asyncio.CancelledError:
+                await self._disconnect()
+                raise
+
+    async def _connect(self) -> AsyncConnection:
+        try:
+            return await self._writer.connect()
+        except Exception as error:
+            raise UnavailableError from error
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.invalidate()
+            await connection.close()
+
+    async def view(self, work: Callable[[Connection], T]) -> T:
+        """See Database.view."""
+        try:
+            async with self.reader.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+                return await connection.run_sync(work)
+        except Exception as error:
+            raise_translated(error)
+
+    async def aside(self, work: Callable[[Connection], T]) -> T:
+        """See Database.aside."""
+        try:
+            async with self._aside.connect() as connection:
+                return await connection.run_sync(work)
+        except Exception as error:
+            raise_translated(error)
+
+    async def back_up(self, path: Path) -> None:
+        """See Database.back_up."""
+        raise NoBackupError
+
+    @asynccontextmanager
+    async def hold(self, name: str) -> AsyncIterator[None]:
+        """See Database.hold. The lock is the session's: it ends with the connection, whatever that ends by."""
+        try:
+            connection = await self._writer.connect()
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            taken = await connection.scalar(_TAKE_LOCK, {"key": _lock_key(name)})
+        except Exception as error:
+            raise_translated(error)
+        try:
+            if not taken:
+                raise LockHeldError(name)
+            yield
+        finally:
+            await connection.close()  # of a pool that keeps none
+
+    async def is_held(self, name: str) -> bool:
+        """See Database.is_held."""
+        high, low = divmod(_lock_key(name), 1 << 32)
+        return bool((await self.read(_LOCK_TAKEN, {"high": high, "low": low}))[0][0])
+
+    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+        """See Database.relay. It is done by LISTEN and NOTIFY on a connection of its own.
+
+        In the transaction that appends, NOTIFY would make the commits of all databases of the server wait for each
+        other. Here it costs writes nothing, and commits that follow each other closely share one.
+        """
+        try:
+            async with self._aside.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                driver: Any = (await connection.get_raw_connection()).driver_connection
+                ours = driver.get_server_pid()
+                driver.add_termination_listener(lambda _: committed.set())  # so that NOTIFY fails, below
+                await driver.add_listener(_CHANNEL, lambda _, pid, *__: None if pid == ours else heard())
+                heard()  # nobody knows what was told before
+                while True:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_SILENCE):
+                            await committed.wait()
+                    committed.clear()
+                    await connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+                    await asyncio.sleep(_PAUSE)
+        except Exception as error:
+            raise_translated(error)
+
+    async def check(self) -> None:
+        """See Database.check."""
+        for name, safe in _SAFE.items():
+            value = (await self.read(text(f"SHOW {name}")))[0][0]
+            if value not in safe:
+                raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}")
+
+    async def dispose(self) -> None:
+        """See Database.dispose."""
+        await self._disconnect()
+        await self._writer.dispose()
+        await self.reader.dispose()

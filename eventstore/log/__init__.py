@@ -1,0 +1,1 @@
+"""The log: its tables, appending, reading, following and importing."""

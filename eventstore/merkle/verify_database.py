@@ -1,0 +1,142 @@
+"""Whether a database's log is intact: all that it holds is worked out anew and compared, while others may append."""
+
+import operator
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+
+from sqlalchemy import Connection, bindparam, func, inspect, select
+from sqlalchemy.exc import NoResultFound
+
+from eventstore.codec import LEAF
+from eventstore.database.database import Database
+from eventstore.database.dialect import whatever_is_there
+from eventstore.errors import TamperedError
+from eventstore.log import log
+from eventstore.log.log import Head
+from eventstore.log.tables import events, log_checkpoint, log_tiles
+from eventstore.merkle.hashing import TILE_WIDTH_BITS, Tile
+from eventstore.merkle.log_verifier import Row, Verification
+from eventstore.merkle.tree_head import EMPTY, TreeHead, last_signed
+from eventstore.progress import Progress, Tell
+
+#: Events that are read at a time, each time by a connection and a transaction of its own.
+_CHUNK = 20_000
+
+_EVENTS = (
+    select(*(events.c[name] for name in (*LEAF, "leaf_hash")))
+    .where(events.c.position > bindparam("after"), events.c.position <= bindparam("through"))
+    .order_by(events.c.position)
+)
+_ENDS = select(func.min(events.c.position), func.max(events.c.position))
+_TILES = select(log_tiles.c.index, log_tiles.c.hash).where(
+    log_tiles.c.level == bindparam("level"),
+    log_tiles.c.index >= bindparam("first"),
+    log_tiles.c.index < bindparam("end"),
+)
+_COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
+
+
+async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lambda _: None) -> TreeHead:
+    """Verify the whole log up to its head as of now, and give that. Changes nothing, and takes no lock.
+
+    `known` are heads that it must have had, beside the one that the database tells to have been signed last. Raises
+    TamperedError for the first thing that is wrong, UnavailableError, and what the driver raises where the database
+    can't be read, or is none of ours.
+    """
+    head, end, signed = await database.aside(_bounds)
+    stored: dict[tuple[int, int], bytes] = {}
+    verification = Verification([*known, signed], partial(_compare, stored))
+    began = monotonic()
+    while verification.size < head.position:
+        after = verification.size
+        stored.clear()
+        rows = await database.aside(partial(_read, after=after, through=head.position, stored=stored))
+        if not rows:
+            raise TamperedError(after + 1, f"it is missing: the head says that there are {head.position:,} events")
+        verification.take(rows)
+        tell(Progress(verification.size, head.position, verification.size / (monotonic() - began)))
+    if end > head.position:
+        raise TamperedError(head.position + 1, "it is behind the head, where no event can be")
+    _check_head(verification, head)
+    await database.aside(_check_no_more_tiles)
+    verification.finish()
+    return TreeHead(verification.size, verification.root)
+
+
+def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
+    """Give the head, the last position that there is an event at, and the head that was signed last."""
+    whatever_is_there(connection)
+    with connection.begin():
+        first, end = connection.execute(_ENDS).one()
+        if first is not None and first < 1:
+            raise TamperedError(first, "it is before the log's beginning")
+        if (head := _head(connection)) is None:
+            raise TamperedError(end or 1, "there is no head")
+        if (signed := _signed(connection)) is None:
+            raise TamperedError(end or 1, "there is no record of what was signed")
+        return head, end or 0, signed
+
+
+def _head(connection: Connection) -> Head | None:
+    # SQLite keeps in a column whatever was written there, of any type.
+    with suppress(NoResultFound, TypeError):
+        head = log.read_head(connection)
+        operator.index(head.position)
+        return head
+    return None
+
+
+def _signed(connection: Connection) -> TreeHead | None:
+    # A schema from before there were signatures has no such table.
+    return last_signed(connection) if inspect(connection).has_table(log_checkpoint.name) else EMPTY
+
+
+def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:
+    """Read the next events, and into `stored` the roots, by level and index, of the subtrees that end with them."""
+    whatever_is_there(connection)
+    last = min(after + _CHUNK, through)
+    with connection.begin():
+        rows = connection.execute(_EVENTS, {"after": after, "through": last}).all()
+        for level, shift in _levels(last):
+            bounds = {"level": level, "first": after >> shift, "end": last >> shift}
+            stored.update(((level, index), hashed) for index, hashed in connection.execute(_TILES, bounds))
+    return rows
+
+
+def _compare(stored: dict[tuple[int, int], bytes], tiles: Sequence[Tile]) -> None:
+    for level, index, hashed in tiles:
+        if stored.get((level, index)) != hashed:
+            first, last = _span(level, index)
+            is_there = "is not theirs" if (level, index) in stored else "is gone"
+            raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {is_there}")
+
+
+def _check_head(verification: Verification, head: Head) -> None:
+    if head.recorded_at != verification.recorded_at:
+        raise TamperedError(head.position, "the head has another time than the last event")
+    if head.frontier != verification.frontier:
+        raise TamperedError(head.position, "the head has another tree than the events")
+
+
+def _check_no_more_tiles(connection: Connection) -> None:
+    """Raise TamperedError where roots are stored of subtrees that the log does not have; none of its own is missing."""
+    whatever_is_there(connection)
+    with connection.begin():
+        position = log.head_position(connection)
+        for level, count in connection.execute(_COUNTS):
+            if not isinstance(level, int) or level < 1 or count != position >> TILE_WIDTH_BITS * level:
+                raise TamperedError(position + 1, f"roots of level {level!r} are stored that the log does not have")
+
+
+def _levels(position: int) -> list[tuple[int, int]]:
+    """Give the levels at which a log of so many events has stored roots, each with its width's binary logarithm."""
+    levels = range(1, (position.bit_length() - 1) // TILE_WIDTH_BITS + 1)
+    return [(level, level * TILE_WIDTH_BITS) for level in levels]
+
+
+def _span(level: int, index: int) -> tuple[int, int]:
+    """Give the positions of the first and the last event of a stored root."""
+    shift = TILE_WIDTH_BITS * level
+    return (index << shift) + 1, (index + 1) << shift

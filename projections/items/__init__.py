@@ -1,0 +1,1 @@
+"""The live items, their past versions, lists and readers."""

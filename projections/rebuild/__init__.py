@@ -1,0 +1,1 @@
+"""Rebuild a projection: shadow table, replay, compare, swap."""

@@ -1,0 +1,182 @@
+"""What is known of each projection's last rebuild: the checkpoint it goes on from, and what came of it."""
+
+import time
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, text, update
+
+from eventstore.database.database import Database
+from eventstore.database.dialect import upsert
+from eventstore.log.replay_reader import Place
+from eventstore.log.tables import BigInt, metadata
+from projections.rebuild.replay_checkpoint import Cursor
+
+#: `running` is what the process that rebuilds wrote; where no process holds the rebuild's lock, it was interrupted.
+State = Literal["running", "interrupted", "cancelled", "failed", "succeeded"]
+Phase = Literal["fill", "index", "compare", "swap"]
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    #: Which attempt holds the shadow table: one that was overtaken by another must not write to it.
+    Column("run", Text, nullable=False),
+    #: The version of the code that fills the shadow table.
+    Column("version", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("phase", Text, nullable=False),
+    #: How far the shadow table is, with the last three columns; see `Cursor`. The log was at `target` then.
+    Column("position", BigInt, nullable=False),
+    Column("target", BigInt, nullable=False),
+    #: Events a second, lately.
+    Column("rate", Float, nullable=False),
+    #: In microseconds since the epoch, UTC.
+    Column("started_at", BigInt, nullable=False),
+    Column("updated_at", BigInt, nullable=False),
+    #: Whether somebody wants it to stop, and its shadow table gone.
+    Column("cancelled", Boolean, nullable=False),
+    #: Why it failed.
+    Column("failure", Text),
+    #: The last rebuild's report, as JSON.
+    Column("report", Text),
+    Column("base", BigInt, nullable=False, server_default=text("0")),
+    Column("item_id", BigInt, nullable=False, server_default=text("0")),
+    Column("item_version", BigInt, nullable=False, server_default=text("0")),
+)
+
+
+class Sample(Struct, frozen=True):
+    """A value that differs. A row that only one of the tables has differs in its key."""
+
+    id: int
+    column: str
+    live: Any
+    rebuilt: Any
+
+
+class Report(Struct, frozen=True):
+    """What a rebuild did and found."""
+
+    projection: str
+    version: int
+    #: The log position that the rebuilt table is of.
+    position: int
+    #: Events that were folded, those that an interrupted run before this one folded not counted.
+    events: int
+    #: Events a second, while the table was filled.
+    rate: float
+    #: Seconds that each phase took.
+    seconds: dict[str, float]
+    rows: int
+    rows_compared: int
+    rows_differ: int
+    samples: list[Sample]
+    #: Columns that only the rebuilt table has, and only the live one had: they were not compared.
+    columns_added: list[str]
+    columns_dropped: list[str]
+    #: The position at which all rows were compared, and the digests of both tables' common columns there: SHA-256 of
+    #: their rows in the order of keys, each a JSON array and a line feed. None where there was no live table.
+    compared_at: int | None
+    digest_live: str | None
+    digest_rebuilt: str | None
+    #: Milliseconds that the append lock was held, None where it was not swapped.
+    lock_held_ms: float | None
+    swapped: bool
+
+
+class Rebuild(Struct, frozen=True):
+    """A row of `rebuilds`."""
+
+    name: str
+    run: str
+    version: int
+    state: State
+    phase: Phase
+    cursor: Cursor
+    target: int
+    rate: float
+    started_at: int
+    updated_at: int
+    cancelled: bool
+    failure: str | None
+    report: Report | None
+
+
+class OvertakenError(Exception):
+    """Another run has taken this rebuild over."""
+
+
+class RebuildCancelledError(Exception):
+    """The rebuild was cancelled: its shadow table is gone, and the projection is as it was."""
+
+
+def lock_name(name: str) -> str:
+    """Give the name of the lock that whoever rebuilds the projection `name` holds."""
+    return f"rebuild {name}"
+
+
+def now() -> int:
+    """Give the time in microseconds since the epoch, UTC."""
+    return time.time_ns() // 1000
+
+
+def find(connection: Connection, name: str) -> Rebuild | None:
+    """Read what is known of the last rebuild of `name`."""
+    row = connection.execute(select(rebuilds).where(rebuilds.c.name == name)).mappings().one_or_none()
+    return None if row is None else _rebuild(row)
+
+
+async def find_all(database: Database) -> dict[str, Rebuild]:
+    """Read what is known of every projection's last rebuild, by name. Raises UnavailableError.
+
+    One that says it is running though nobody holds its lock is given as what it is: interrupted.
+    """
+    found = [_rebuild(row._mapping) for row in await database.read(select(rebuilds).order_by(rebuilds.c.name))]
+    return {rebuild.name: await _as_it_is(database, rebuild) for rebuild in found}
+
+
+async def _as_it_is(database: Database, rebuild: Rebuild) -> Rebuild:
+    if rebuild.state == "running" and not await database.is_held(lock_name(rebuild.name)):
+        return msgspec.structs.replace(rebuild, state="interrupted")
+    return rebuild
+
+
+def put(connection: Connection, rebuild: Rebuild) -> None:
+    """Store what is known of a rebuild, whoever held it before."""
+    upsert(connection, rebuilds, [_columns(msgspec.structs.asdict(rebuild))])
+
+
+def note(connection: Connection, name: str, run: str, **changes: Any) -> None:
+    """Store how far the run `run` has come. Raises OvertakenError where it is no longer that run's rebuild."""
+    mine = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.run == run)
+    if connection.execute(mine.values(updated_at=now(), **_columns(changes))).rowcount != 1:
+        raise OvertakenError
+
+
+def cancel(connection: Connection, name: str) -> bool:
+    """Ask the rebuild of `name` to stop; tell whether one was said to be running."""
+    with connection.begin():
+        running = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.state == "running")
+        return connection.execute(running.values(cancelled=True)).rowcount == 1
+
+
+def _columns(fields: dict[str, Any]) -> dict[str, Any]:
+    """Give the columns that fields of a Rebuild are stored in."""
+    columns = dict(fields)
+    cursor: Cursor | None = columns.pop("cursor", None)
+    if cursor is not None:
+        place = cursor.place
+        columns |= {"position": cursor.position, "base": cursor.base}
+        columns |= {"item_id": place.item_id, "item_version": place.version}
+    if columns.get("report") is not None:
+        columns["report"] = msgspec.json.encode(columns["report"]).decode()
+    return columns
+
+
+def _rebuild(row: Any) -> Rebuild:
+    fields = dict(row)
+    position, base, item_id, version = (fields.pop(name) for name in ("position", "base", "item_id", "item_version"))
+    report = None if row["report"] is None else msgspec.json.decode(row["report"], type=Report)
+    return Rebuild(**{**fields, "cursor": Cursor(position, base, Place(item_id, version)), "report": report})

@@ -1,0 +1,178 @@
+"""GET /audit/items/{id}: each version with who made it and what that changed; and what the item was at any moment."""
+
+import random
+from typing import Any
+
+import pytest
+
+from api.http.rfc3339 import format_time
+from eventstore.log.log import END
+from tests.api.events.test_events import IMMUTABLE, NOON, TRACE, story
+from tests.support.clients.http import check_problem
+from tests.support.clients.requests import create, exact, patch, remove, restore
+from tests.support.lists import links
+from tests.support.service import InProcess
+
+NAMES = ["Pen", "Ink", "\u00c4pfel", "\U0001f58b"]
+PRICES = ["-0.0001", "0", "1.5", "99999999999999.9999"]
+
+
+@pytest.fixture
+async def told(service: InProcess) -> InProcess:
+    await story(service)
+    return service
+
+
+async def versions(service: InProcess, target: str) -> list[dict[str, Any]]:
+    answer = await service.client.get(target)
+    assert answer.status_code == 200, answer.text
+    told: list[dict[str, Any]] = exact(answer)
+    return told
+
+
+async def test_each_version_says_who_when_and_from_what_to_what(told: InProcess) -> None:
+    answer = await told.client.get("/audit/items/1")
+    events = exact(await told.client.get("/events?item_id=1"))
+    shown = exact(answer)
+    assert [version.pop("changes") for version in shown] == [
+        {
+            "name": {"from": None, "to": "Pen"},
+            "price": {"from": None, "to": 1},
+            "in_stock": {"from": None, "to": True},
+        },
+        {"price": {"from": 1, "to": 2}},
+        {
+            "name": {"from": "Pen", "to": None},
+            "price": {"from": 2, "to": None},
+            "in_stock": {"from": True, "to": None},
+        },
+        {
+            "name": {"from": None, "to": "Pen"},
+            "price": {"from": None, "to": 2},
+            "in_stock": {"from": None, "to": True},
+        },
+        {"name": {"from": "Pen", "to": "Fountain pen"}},
+    ]
+    assert shown == events, "beside that it is the event"
+    assert [shown[1][name] for name in ("actor", "correlation_id")] == ["anonymous", "a1"]
+    assert (shown[4]["recorded_at"], shown[4]["correlation_id"]) == (format_time(NOON + 5_000_000), TRACE)
+    assert answer.headers["log-position"] == "8"
+    assert links(answer) == {"first": "/audit/items/1"}
+
+
+async def test_versions_are_paged_as_events_are(told: InProcess) -> None:
+    everything = await versions(told, "/audit/items/1")
+    for sort, expected in (("position", everything), ("-position", everything[::-1])):
+        for limit in (1, 2, 5):
+            walked, target = [], f"/audit/items/1?sort={sort}&limit={limit}"
+            while target:
+                page = await told.client.get(target)
+                walked += exact(page)
+                assert page.headers["etag"]
+                target = links(page).get("next", "")
+            assert walked == expected
+    assert await versions(told, "/audit/items/1?after=1&before=7") == everything[1:4]
+    assert await versions(told, "/audit/items/1?after=8") == []
+
+
+async def test_versions_that_can_not_change_may_be_kept_and_others_are_asked_for_again(told: InProcess) -> None:
+    full = await told.client.get("/audit/items/1?limit=2")
+    assert full.headers["cache-control"] == IMMUTABLE
+    head = await told.client.get("/audit/items/1")
+    assert head.headers["cache-control"] == "private, no-cache"
+    again = {"if-none-match": head.headers["etag"]}
+    assert (await told.client.get("/audit/items/1", headers=again)).status_code == 304
+    await remove(told, "/items/1")
+    assert (await told.client.get("/audit/items/1", headers=again)).status_code == 200
+    assert (await told.client.get("/audit/items/1?limit=2")).content == full.content
+
+
+async def test_a_page_of_a_long_history_is_right_wherever_it_begins(service: InProcess) -> None:
+    """Snapshots lie between: what an item was before a page is told from the nearest."""
+    chance = random.Random(11)
+    item = await create(service)
+    alive = True
+    for _ in range(70):
+        if not alive:
+            await restore(service, item)
+        elif chance.random() < 0.1:
+            await remove(service, item)
+        else:
+            await patch(service, item, {"name": chance.choice(NAMES), "price": chance.choice(PRICES)})
+            continue
+        alive = not alive
+    everything = await versions(service, f"/audit{item}?limit=1000")
+    assert len(everything) > 50
+    for number, version in enumerate(everything):
+        page = await versions(service, f"/audit{item}?limit=3&after={version['position'] - 1}")
+        assert page == everything[number : number + 3]
+    now = {"name": None, "price": None, "in_stock": None}
+    for version in everything:
+        for name, change in version["changes"].items():
+            assert change["from"] == now[name] != change["to"]
+            now[name] = change["to"]
+    assert len(now) == 3
+    assert (exact(await service.client.get(item)) if alive else {"id": 1, **now}) == {"id": 1, **now}
+
+
+async def test_an_item_is_shown_as_it_was_at_a_position_or_a_time(told: InProcess) -> None:
+    """What happened when: `tests.api.events.test_events.story`."""
+    seen: dict[int, Any] = {1: ("Pen", 1), 2: ("Pen", 2), 6: ("Pen", 2), 7: ("Fountain pen", 2), 8: ("Fountain pen", 2)}
+    times = {1: 0, 2: 1_000_000, 6: 4_000_000, 7: 5_500_000, 8: 6_000_000}
+    for position, (name, price) in seen.items():
+        for as_of in (str(position), format_time(NOON + times[position])):
+            answer = await told.client.get("/audit/items/1", params={"as_of": as_of})
+            assert exact(answer) == {"id": 1, "name": name, "price": price, "in_stock": True}
+            assert answer.headers["log-position"] == str(position)
+            assert answer.headers["link"] == '</audit/items/1>; rel="version-history"'
+            final = as_of.isdigit() or position < 8
+            assert answer.headers["cache-control"] == (IMMUTABLE if final else "private, no-cache")
+            again = {"if-none-match": answer.headers["etag"]}
+            assert (await told.client.get("/audit/items/1", params={"as_of": as_of}, headers=again)).status_code == 304
+    for as_of in ("0", "3", "4", "5", format_time(NOON + 2_000_000), format_time(NOON - 1), "1969-12-31T00:00:00Z"):
+        answer = await told.client.get("/audit/items/1", params={"as_of": as_of})
+        assert check_problem(answer, 404, "item-not-found")["detail"] == "Item not found"
+    check_problem(await told.client.get("/audit/items/4?as_of=3"), 404, "item-not-found")
+
+
+async def test_a_tag_of_the_past_is_the_one_of_then(told: InProcess) -> None:
+    now = await told.client.get("/items/1")
+    assert (await told.client.get("/audit/items/1?as_of=8")).headers["etag"] == now.headers["etag"]
+
+
+@pytest.mark.parametrize("path", ["/audit/items/{}", "/audit/items/{}?as_of=8"])
+async def test_what_never_was_an_item_is_not_found(told: InProcess, path: str) -> None:
+    for text in ("2", "99", "0", "-1", "01", "x", str(END), str(END + 1)):
+        check_problem(await told.client.get(path.format(text)), 404, "item-not-found")
+
+
+WRONG = {
+    "as_of=9": "The log ends at position 8: what is behind it is still to come",
+    f"as_of={END}": "The log ends at position 8: what is behind it is still to come",
+    "as_of=9999-12-31T23:59:59Z": "This time is still to come",
+    **dict.fromkeys(
+        [
+            *(f"as_of={END + 1}", "as_of=", "as_of=-1", "as_of=1.5", "as_of=007", "as_of=now", "as_of=2026-10-01"),
+            *("as_of=2026-10-01T12:00:00", "as_of=2026-02-30T12:00:00Z", "as_of=null", "as_of=%D9%A1"),
+        ],
+        "Expected a position, or a time as RFC 3339 has it, with Z or an offset",
+    ),
+}
+
+
+async def test_a_moment_that_is_none_or_still_to_come_is_refused(told: InProcess) -> None:
+    for query, detail in WRONG.items():
+        problem = check_problem(await told.client.get(f"/audit/items/1?{query}"), 400, "invalid-query")
+        assert problem["errors"] == [{"detail": detail, "parameter": "as_of"}]
+
+
+async def test_a_moment_does_not_go_with_a_part_of_the_versions(told: InProcess) -> None:
+    for query, parameter in {
+        "limit=1": "limit",
+        "sort=-position": "sort",
+        "after=1": "after",
+        "before=9": "before",
+    }.items():
+        problem = check_problem(await told.client.get(f"/audit/items/1?as_of=8&{query}"), 400, "invalid-query")
+        assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
+    assert (await told.client.get("/audit/items/1?as_of=8&min_position=8")).status_code == 200

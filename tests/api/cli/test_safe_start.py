@@ -1,0 +1,91 @@
+"""`itemledger serve` is safe by default: it opens to others only where somebody asks them who they are."""
+
+import asyncio
+import socket
+import subprocess
+
+import httpx
+import pytest
+
+from api.auth.scopes import Scope
+from tests.support.clients.http import check_problem
+from tests.support.clients.keys import bearer, key_for
+from tests.support.service import ITEMLEDGER, free_port, migrate, outer_environment, serving
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+
+
+def refusal(database_url: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [ITEMLEDGER, "serve", "--port", str(free_port()), *arguments],
+        env={**outer_environment(), "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    return line
+
+
+def own_address() -> str:
+    """Give an address of this machine that is not loopback; no packet is sent for that."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", ""])
+def test_it_refuses_to_listen_to_others_without_credentials(sqlite_url: str, host: str) -> None:
+    said = refusal(sqlite_url, "--host", host)
+    for word in ("no credentials", "itemledger keys create", "--insecure-no-auth"):
+        assert word in said
+
+
+def test_a_key_that_is_good_no_longer_is_no_credential_to_start_with(database_url: str) -> None:
+    asyncio.run(migrate(database_url))
+    key = key_for(database_url)
+    subprocess.run(
+        [ITEMLEDGER, "keys", "revoke", key[4:12]],
+        env={**outer_environment(), "DATABASE_URL": database_url},
+        check=True,
+        capture_output=True,
+    )
+    assert "no credentials" in refusal(database_url, "--host", EVERYWHERE)
+
+
+def test_with_a_key_it_listens_to_all_and_asks_everybody_for_one(database_url: str) -> None:
+    asyncio.run(migrate(database_url))
+    key = key_for(database_url, "shop", Scope.ITEMS_READ)
+    with serving(database_url, "--host", EVERYWHERE) as server:
+        for address in ("127.0.0.1", own_address()):
+            url = f"http://{address}:{server.port}"
+            check_problem(httpx.get(f"{url}/items"), 401, "credential-required")
+            assert httpx.get(f"{url}/items", headers=bearer(key)).json() == []
+            check_problem(httpx.delete(f"{url}/items/1", headers=bearer(key)), 403, "insufficient-scope")
+            assert httpx.get(f"{url}/livez").status_code == httpx.get(f"{url}/readyz").status_code == 200
+        server.terminate()
+        assert "credentials are required" in server.output()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_without_credentials_it_listens_to_all_only_where_it_is_told_to(postgres_url: str, workers: str) -> None:
+    asyncio.run(migrate(postgres_url))
+    arguments = ("--host", EVERYWHERE, "--insecure-no-auth", "--workers", workers)
+    with serving(postgres_url, *arguments) as server:
+        url = f"http://{own_address()}:{server.port}"
+        assert httpx.post(f"{url}/items", json={"name": "Pen", "price": 1}).status_code == 201
+        server.terminate()
+        assert "anybody from anywhere is let in" in server.output()
+
+
+def test_a_key_that_is_made_while_it_serves_works_at_once_and_closes_the_door(sqlite_url: str) -> None:
+    with serving(sqlite_url) as server:
+        assert httpx.get(f"{server.url}/items").status_code == 200
+        key = key_for(sqlite_url)
+        assert httpx.get(f"{server.url}/items", headers=bearer(key)).status_code == 200
+        check_problem(httpx.get(f"{server.url}/items"), 401, "credential-required")

@@ -1,0 +1,104 @@
+"""`itemledger serve` over TLS, with a certificate and key of its own making."""
+
+import asyncio
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from api.edge import client_timeouts
+from tests.support.service import ITEMLEDGER, Server, outer_environment
+
+
+def certify(directory: Path, name: str, password: bytes | None = None) -> list[str]:
+    """Make a certificate for 127.0.0.1 and its key; give the options that name them."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    (directory / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (directory / f"{name}.key").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
+    return ["--tls-cert", str(directory / f"{name}.crt"), "--tls-key", str(directory / f"{name}.key")]
+
+
+def test_it_serves_over_tls_alone_and_says_so(sqlite_url: str, tmp_path: Path) -> None:
+    options = certify(tmp_path, "server")
+    trusted = ssl.create_default_context(cafile=options[1])
+    server = Server(sqlite_url, *options)
+    server.url = server.url.replace("http:", "https:")
+    try:
+        server.wait_until_ready(verify=trusted)
+        answer = httpx.get(f"{server.url}/livez", verify=trusted)
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        old = ssl.create_default_context(cafile=options[1])
+        old.maximum_version = ssl.TLSVersion.TLSv1_2
+        assert httpx.get(f"{server.url}/livez", verify=old).status_code == 200
+        with pytest.raises(httpx.ConnectError):  # a certificate that nobody vouches for
+            httpx.get(f"{server.url}/livez")
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{server.port}/livez")
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize("case", ["one alone", "of two pairs", "no certificate", "a key with a password", "no file"])
+def test_what_is_no_certificate_and_its_key_is_refused_in_one_line(case: str, sqlite_url: str, tmp_path: Path) -> None:
+    one, other = certify(tmp_path, "one"), certify(tmp_path, "other")
+    options = {
+        "one alone": one[:2],
+        "of two pairs": [*one[:2], *other[2:]],
+        "no certificate": [*one[2:3], one[3], "--tls-cert", one[3]],
+        "a key with a password": certify(tmp_path, "locked", b"swordfish"),
+        "no file": ["--tls-cert", str(tmp_path / "none"), *one[2:]],
+    }[case]
+    done = subprocess.run(
+        [ITEMLEDGER, "serve", *options],
+        env={**outer_environment(), "DATABASE_URL": sqlite_url},
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "--tls-" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_who_does_not_begin_with_tls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_timeouts, "_HANDSHAKE", 0.1)
+    _, certificate, _, key = certify(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+
+    async def silent() -> bytes:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, ssl=context)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        async with asyncio.timeout(20):
+            said = await reader.read()
+        writer.close()
+        server.close()
+        return said
+
+    with asyncio.Runner(loop_factory=client_timeouts.Loop) as runner:
+        assert runner.run(silent()) == b""

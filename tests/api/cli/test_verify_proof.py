@@ -1,0 +1,195 @@
+"""`itemledger verify proof` and `verify consistency`: what the service gave is proven from files alone, or is not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click.testing
+import pytest
+from click.testing import Result
+
+from api.cli import main
+from api.transparency.formats.checkpoint import Checkpoint
+from api.transparency.formats.signed_note import SignerKey
+from api.transparency.schemas import CONSISTENCY_EXAMPLE, INCLUSION_EXAMPLE, NOTE_EXAMPLE, TLOG_EXAMPLE
+from eventstore.merkle.hashing import leaf_hash
+
+VKEY = "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+OTHER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+EVENT: dict[str, Any] = {
+    "position": 1,
+    "item_id": 1,
+    "version": 1,
+    "type": "item.created.v1",
+    "recorded_at": "2026-11-23T20:57:16.250000Z",
+    "actor": "anonymous",
+    "command_id": "0193f3c1a2b4c5d6e7f800000001",
+    "ordinal": 0,
+    "correlation_id": "1a20a323001d0060f3b4400000002",
+    "causation_id": None,
+    "data": {"name": "Fountain pen", "price": "24.5", "in_stock": True},
+    "fingerprint": "0" * 64,
+    "leaf_hash": INCLUSION_EXAMPLE["leaf_hash"],
+}
+OLD = Checkpoint("ledger.example.com/log", 1, bytes.fromhex(CONSISTENCY_EXAMPLE["old_root"]))
+
+
+def run(*arguments: object) -> Result:
+    """Run `itemledger verify` where there is no database."""
+    nowhere = {"DATABASE_URL": "sqlite+aiosqlite:////nowhere/at/all.db"}
+    return click.testing.CliRunner().invoke(main, ["verify", *map(str, arguments)], env=nowhere)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, object], Path]:
+    def to_file(name: str, content: object) -> Path:
+        text = content if isinstance(content, str) else json.dumps(content, separators=(",", ":"))
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return to_file
+
+
+Write = Callable[[str, object], Path]
+
+
+@pytest.mark.parametrize("proof", [INCLUSION_EXAMPLE, TLOG_EXAMPLE], ids=["json", "text"])
+def test_an_event_is_proven_from_either_form(write: Write, proof: Any) -> None:
+    done = run("proof", write("proof", proof), "--public-key", VKEY)
+    assert done.exit_code == 0, done.output
+    headline, *event = done.output.splitlines()
+    assert headline == "Proven: event 1 is in the log ledger.example.com/log at size 2 (signature verified)"
+    assert [line.split(maxsplit=1) for line in event] == [
+        [name, value if isinstance(value, str) else json.dumps(value)]
+        for name, value in EVENT.items()
+        if name not in ("fingerprint", "leaf_hash")
+    ]
+    done = run("proof", write("proof", proof), "--json", "--event", write("event", EVENT))
+    verdict = json.loads(done.output)
+    assert (done.exit_code, verdict["proven"], verdict["signature_verified"]) == (0, True, False)
+    assert verdict["event"]["data"] == EVENT["data"]
+
+
+def test_a_text_that_has_no_event_is_proven_of_the_one_that_is_given(write: Write) -> None:
+    first, extra, *rest = TLOG_EXAMPLE.splitlines(keepends=True)
+    assert extra.startswith("extra ")
+    proof = write("proof", "".join([first, *rest]))
+    assert run("proof", proof, "--event", write("event", EVENT)).exit_code == 0
+    assert run("proof", proof, "--event", write("event", {**EVENT, "actor": "eve"})).exit_code == 1
+    done = run("proof", proof)
+    assert (done.exit_code, done.stderr) == (2, f"Error: {proof} does not have the event's text: give --event\n")
+
+
+def leaf(old: str, new: str) -> str:
+    return str(INCLUSION_EXAMPLE["leaf"]).replace(old, new)
+
+
+def with_leaf(text: str) -> dict[str, Any]:
+    return {**INCLUSION_EXAMPLE, "leaf": text, "leaf_hash": leaf_hash(text.encode()).hex()}
+
+
+NOT_PROVEN: dict[str, list[Any]] = {
+    "its hashes do not lead to the root that the checkpoint has": [
+        with_leaf(leaf("24.5", "24.6")),
+        with_leaf(leaf("anonymous", "eve")),
+        {**INCLUSION_EXAMPLE, "hashes": ["00" * 32]},
+        TLOG_EXAMPLE.replace("PH6b", "PX6b"),
+    ],
+    "it has 0 hashes, and should have 1": [{**INCLUSION_EXAMPLE, "hashes": []}],
+    "the event is of another position than the proof": [
+        with_leaf(leaf("[1,1,1", "[2,1,1")),
+        {**INCLUSION_EXAMPLE, "position": 2, "leaf_index": 1},
+        TLOG_EXAMPLE.replace("index 0", "index 1"),
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", NOT_PROVEN)
+def test_what_was_changed_is_not_proven(write: Write, reason: str) -> None:
+    for proof in NOT_PROVEN[reason]:
+        done = run("proof", write("proof", proof), "--public-key", VKEY)
+        assert done.exit_code == 1, done.output
+        assert done.output.splitlines()[0].endswith(f"at size 2 (signature verified): {reason}")
+
+
+def test_another_event_than_the_proof_s_is_not_proven(write: Write) -> None:
+    done = run("proof", write("proof", INCLUSION_EXAMPLE), "--event", write("event", {**EVENT, "actor": "eve"}))
+    assert (done.exit_code, "it is of another event" in done.output) == (1, True)
+
+
+def test_what_a_forged_proof_says_commands_no_terminal(write: Write) -> None:
+    forged = {**with_leaf(leaf("anonymous", "\\u001b[2J\x9b2J")), "checkpoint": NOTE_EXAMPLE.replace("led", "\x9bled")}
+    output = run("proof", write("proof", forged)).output
+    assert all(character.isprintable() or character == "\n" for character in output), output
+
+
+UNREADABLE: list[tuple[Any, str]] = [
+    ("Dear reader,", "is not a proof"),
+    ({}, "is not a proof"),
+    ({**INCLUSION_EXAMPLE, "position": 2}, "its members contradict each other"),
+    ({**INCLUSION_EXAMPLE, "tree_size": 3}, "its members contradict each other"),
+    ({**INCLUSION_EXAMPLE, "leaf": leaf("24.5", "24.6")}, "its members contradict each other"),
+    ({**INCLUSION_EXAMPLE, "checkpoint": "none"}, "is not a proof"),
+    (with_leaf("[1,2]"), "does not have the text of an event"),
+    (TLOG_EXAMPLE.replace("\n\n", "\n", 1), "is not a proof"),
+]
+
+
+@pytest.mark.parametrize(("proof", "words"), UNREADABLE, ids=range(len(UNREADABLE)))
+def test_what_is_no_proof_ends_with_2(write: Write, proof: Any, words: str) -> None:
+    done = run("proof", write("proof", proof))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
+def test_a_proof_that_is_not_signed_by_the_key_ends_with_2(write: Write) -> None:
+    for key in (OTHER, VKEY):
+        forged = TLOG_EXAMPLE if key == OTHER else TLOG_EXAMPLE.replace("dwb0aXT3", "dwb0aXT4")
+        done = run("proof", write("proof", forged), "--public-key", key)
+        assert (done.exit_code, done.stdout) == (2, "")
+
+
+def files(write: Write, old: str, new: str, proof: Any) -> list[Path]:
+    return [write("old", old), write("new", new), write("grew", proof)]
+
+
+def test_two_checkpoints_are_proven_to_be_of_one_log_that_grew(write: Write) -> None:
+    key = SignerKey.generate("ledger.example.com/log")
+    new = NOTE_EXAMPLE + key.sign(NOTE_EXAMPLE.partition("\n\n")[0] + "\n")
+    done = run("consistency", *files(write, OLD.write([key]), new, CONSISTENCY_EXAMPLE), "--public-key", key.verifier)
+    assert (done.exit_code, done.output) == (
+        0,
+        "Consistent: the log ledger.example.com/log at size 2 begins with what it was at size 1 (signature verified)\n",
+    )
+    done = run("consistency", *files(write, OLD.write([]), NOTE_EXAMPLE, CONSISTENCY_EXAMPLE), "--json")
+    assert json.loads(done.output) == {
+        "consistent": True,
+        "reason": None,
+        "origin": "ledger.example.com/log",
+        "old_size": 1,
+        "new_size": 2,
+        "signatures_verified": False,
+    }
+
+
+def test_a_log_that_did_more_than_grow_is_not_consistent(write: Write) -> None:
+    other = Checkpoint(OLD.origin, 1, bytes(32)).write([])
+    done = run("consistency", *files(write, other, NOTE_EXAMPLE, CONSISTENCY_EXAMPLE))
+    assert (done.exit_code, done.output) == (1, "NOT CONSISTENT: its hashes do not lead to the new root\n")
+    forged = {**CONSISTENCY_EXAMPLE, "hashes": ["00" * 32]}
+    assert run("consistency", *files(write, OLD.write([]), NOTE_EXAMPLE, forged)).exit_code == 1
+
+
+def test_files_that_do_not_belong_together_end_with_2(write: Write) -> None:
+    strange = Checkpoint("example.com/other", 1, OLD.root).write([])
+    smaller = {**CONSISTENCY_EXAMPLE, "old_size": 0}
+    for old, proof, words in (
+        (strange, CONSISTENCY_EXAMPLE, "is of example.com/other, and"),
+        (OLD.write([]), smaller, "is of the sizes 0 and 2"),
+        (OLD.write([]), "none", "is not a proof"),
+        ("none", CONSISTENCY_EXAMPLE, "newline"),
+    ):
+        done = run("consistency", *files(write, old, NOTE_EXAMPLE, proof))
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert words in done.stderr

@@ -1,0 +1,174 @@
+"""The linter over the routes: each rule has a handler that breaks it, and our own routes break none."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import pytest
+from FasterAPI import Depends, Request
+from msgspec import Struct
+
+from api import app
+from api.app import ROUTES, StartError, create_app
+from api.auth.scopes import Scope
+from api.edge.route_checks import lint
+from api.edge.routing import Answer, Route
+from api.http.responses import Reply
+from api.settings import Settings
+
+Handler = Callable[..., Any]
+
+
+class Body(Struct):
+    name: str
+
+
+async def user(request: Request) -> str:
+    return "ann"
+
+
+async def generated() -> AsyncIterator[str]:
+    yield "a session"
+
+
+def blocking() -> str:
+    return "blocked"
+
+
+class Callables:
+    async def method(self) -> Reply:
+        return Reply(204)
+
+    async def __call__(self) -> Reply:
+        return Reply(204)
+
+
+async def good(item_id: str, who: Annotated[str, Depends(user)], request: Request, body: Body) -> Reply:
+    return Reply(204)
+
+
+async def without_parameters() -> Reply:
+    return Reply(204)
+
+
+async def with_id(item_id: str) -> Reply:
+    return Reply(204)
+
+
+async def with_other_id(id: str) -> Reply:
+    return Reply(204)
+
+
+async def body_by_default(body: Body = Body("default")) -> Reply:  # noqa: B008
+    return Reply(204)
+
+
+async def path_by_default(item_id: str = "1") -> Reply:
+    return Reply(204)
+
+
+async def dependency_by_default(who: Annotated[str, Depends(user)] = "anonymous") -> Reply:
+    return Reply(204)
+
+
+async def optional_body(body: Body | None) -> Reply:
+    return Reply(204)
+
+
+async def two_bodies(body: Body, other: Body) -> Reply:
+    return Reply(204)
+
+
+async def list_body(body: list[Body]) -> Reply:
+    return Reply(204)
+
+
+async def number_in_path(item_id: int) -> Reply:
+    return Reply(204)
+
+
+async def query_parameter(limit: str) -> Reply:
+    return Reply(204)
+
+
+async def unannotated(body) -> Reply:  # type: ignore[no-untyped-def]  # the fault it stands for
+    return Reply(204)
+
+
+async def unresolvable(who: Annotated[str, Depends(user)], other: "Missing") -> Reply:  # type: ignore[name-defined]  # noqa: F821
+    return Reply(204)
+
+
+async def empty_depends(who: Annotated[str, Depends()]) -> Reply:
+    return Reply(204)
+
+
+async def generator_dependency(session: Annotated[str, Depends(generated)]) -> Reply:
+    return Reply(204)
+
+
+async def blocking_dependency(who: Annotated[str, Depends(blocking)]) -> Reply:
+    return Reply(204)
+
+
+async def nested(who: Annotated[str, Depends(dependency_by_default)]) -> Reply:
+    return Reply(204)
+
+
+async def variadic(*args: str) -> Reply:
+    return Reply(204)
+
+
+async def keyword_only(*, body: Body) -> Reply:
+    return Reply(204)
+
+
+async def positional_only(body: Body, /) -> Reply:
+    return Reply(204)
+
+
+BROKEN: dict[str, list[tuple[str, str, Handler]]] = {
+    "has a default": [("POST", "/x", body_by_default)],
+    "'item_id' has a default": [("GET", "/x/{item_id}", path_by_default)],
+    "'who' has a default": [("GET", "/x", dependency_by_default)],
+    "'who': 'who' has a default": [("GET", "/x", nested)],
+    "'body' is none of": [("POST", "/x", optional_body)],
+    "more than one body": [("POST", "/x", two_bodies)],
+    "'body' is none of:": [("POST", "/x", list_body)],
+    "'item_id' is none of": [("GET", "/x/{item_id}", number_in_path)],
+    "'limit' is none of": [("GET", "/x", query_parameter)],
+    "'body' is none of: a path": [("POST", "/x", unannotated)],
+    "can't be resolved": [("GET", "/x", unresolvable)],
+    "injects None": [("GET", "/x", empty_depends)],
+    "'session': not a plain `async def`": [("GET", "/x", generator_dependency)],
+    "'who': not a plain `async def`": [("GET", "/x", blocking_dependency)],
+    "not a plain `async def`": [("GET", "/x", blocking)],
+    "not a plain `async def`: it would": [("GET", "/x", Callables())],
+    "'args' is not an ordinary parameter": [("GET", "/x", variadic)],
+    "'body' is not an ordinary parameter": [("POST", "/x", keyword_only)],
+    "'body' is not an ordinary": [("POST", "/x", positional_only)],
+    "does not take 'item_id'": [("GET", "/x/{item_id}", without_parameters)],
+    "registered twice": [("GET", "/x", without_parameters), ("GET", "/x", without_parameters)],
+    "one position has two names": [("GET", "/x/{item_id}", with_id), ("GET", "/x/{id}/y", with_other_id)],
+    "no segments like '{p:path}'": [("GET", "/x/{p:path}", without_parameters)],
+    "no segments like 'pre-{item_id}'": [("GET", "/x/pre-{item_id}", with_id)],
+    "no segments like '*'": [("GET", "/x/*", without_parameters)],
+}
+
+
+@pytest.mark.parametrize("complaint", BROKEN)
+def test_a_route_that_would_be_served_wrongly_is_named(complaint: str) -> None:
+    complaints = lint(BROKEN[complaint])
+    assert [said for said in complaints if complaint in said], complaints
+
+
+def test_our_routes_break_no_rule() -> None:
+    assert lint((route.method, route.path, route.handler) for route in ROUTES) == []
+    assert lint([("POST", "/x/{item_id}", good), ("GET", "/x", without_parameters)]) == []
+
+
+def test_the_service_does_not_start_with_a_route_that_breaks_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = (Answer(204, "Done"),)
+    route = Route("POST", "/x", body_by_default, tag="items", scope=Scope.ITEMS_WRITE, answers=answers)
+    monkeypatch.setattr(app, "ROUTES", [*ROUTES, route])
+    with pytest.raises(StartError, match="POST /x: 'body' has a default"):
+        create_app(Settings())

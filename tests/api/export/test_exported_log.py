@@ -1,0 +1,285 @@
+"""Exported files that were changed: it is seen, from the lines alone, from the manifest, or from a checkpoint."""
+
+import random
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from api.export import exported_log, manifest
+from api.export.exported_log import LogFiles, UnreadableFileError
+from api.export.manifest import Manifest
+from api.schemas.event import document
+from eventstore.errors import TamperedError
+from eventstore.log.history import StoredEvent
+from eventstore.merkle import hashing
+from eventstore.merkle.tree_head import TreeHead
+from tests.support.stored import hashed, whole_log
+
+SIZE = 60
+LOG = whole_log(SIZE)
+#: The event that is tampered with.
+AT = 30
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exported_log, "_CHUNK", 16)
+
+
+def head_of(events: list[StoredEvent]) -> TreeHead:
+    frontier, _ = hashing.append(0, (), [event.leaf_hash for event in events])
+    return TreeHead(len(events), hashing.root(frontier))
+
+
+def lines(events: list[StoredEvent]) -> bytes:
+    return msgspec.json.Encoder().encode_lines(list(map(document, events)))
+
+
+def describe(path: Path, events: list[StoredEvent], **changes: object) -> None:
+    """Write the manifest of an export of `events` as it was before anybody changed the file."""
+    content, head = lines(events), head_of(LOG[: events[-1].position])
+    made = Manifest(
+        file=path.name,
+        format="jsonl",
+        filter={},
+        count=len(events),
+        first_position=events[0].position,
+        last_position=events[-1].position,
+        log=manifest.Tree(head.size, head.root.hex()),
+        bytes=len(content),
+        sha256=sha256(content).hexdigest(),
+    )
+    manifest.path_of(path).write_bytes(manifest.encode(replace(made, **changes)))
+
+
+def verify(*files: Path, known: tuple[TreeHead, ...] = ()) -> TreeHead:
+    return exported_log.verify(files, known, lambda _: None)
+
+
+def fault(*files: Path, known: tuple[TreeHead, ...] = ()) -> tuple[int, str]:
+    with pytest.raises(TamperedError) as raised:
+        verify(*files, known=known)
+    return raised.value.position, raised.value.reason
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "log.jsonl"
+
+
+def test_an_export_is_the_log(path: Path) -> None:
+    path.write_bytes(lines(LOG))
+    heads = tuple(head_of(LOG[:size]) for size in (0, 1, 16, 17, SIZE))
+    assert verify(path) == verify(path, known=heads) == heads[-1]
+    describe(path, LOG)
+    assert verify(path, known=heads) == heads[-1]
+
+
+def test_an_empty_file_is_an_empty_log(path: Path) -> None:
+    path.write_bytes(b"")
+    assert verify(path) == head_of([])
+    assert fault(path, known=(head_of(LOG),)) == (1, "it is missing: there is a checkpoint of 60 events")
+
+
+def test_exports_that_go_on_from_each_other_are_one_log(tmp_path: Path) -> None:
+    first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    for file, events in ((first, LOG[:25]), (second, LOG[25:])):
+        file.write_bytes(lines(events))
+    describe(second, LOG[25:], filter={"after": 25})
+    assert verify(first, second, known=(head_of(LOG[:30]),)) == head_of(LOG)
+    assert fault(second, first) == (1, "position 26 comes where 1 should")
+
+
+#: By column, the event with another value.
+CHANGES: dict[str, Callable[[StoredEvent], StoredEvent]] = {
+    "item_id": lambda event: replace(event, item_id=31),
+    "version": lambda event: replace(event, version=4),
+    "type": lambda event: replace(event, type="item.changed.v2"),
+    "data": lambda event: replace(event, data='{"price":"3"}'),
+    "recorded_at": lambda event: replace(event, recorded_at=event.recorded_at - 5),
+    "actor": lambda event: replace(event, actor="anonymouse"),
+    "command_id": lambda event: replace(event, command_id="command-31"),
+    "ordinal": lambda event: replace(event, ordinal=1),
+    "correlation_id": lambda event: replace(event, correlation_id=None),
+    "causation_id": lambda event: replace(event, causation_id="x"),
+    "leaf_hash": lambda event: replace(event, leaf_hash=bytes(32)),
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_a_value_that_was_changed_is_seen_where_it_is(path: Path, column: str) -> None:
+    events = [*LOG[: AT - 1], CHANGES[column](LOG[AT - 1]), *LOG[AT:]]
+    path.write_bytes(lines(events))
+    assert fault(path) == (AT, "it is not what its hash was made of")
+
+
+@pytest.mark.parametrize("column", [column for column in CHANGES if column != "leaf_hash"])
+def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(path: Path, column: str) -> None:
+    events = [*LOG[: AT - 1], hashed(CHANGES[column](LOG[AT - 1])), *LOG[AT:]]
+    path.write_bytes(lines(events))
+    known = head_of(LOG[:20]), head_of(LOG[:AT]), head_of(LOG)
+    position, reason = fault(path, known=known)
+    if column in ("item_id", "version", "recorded_at"):
+        assert position == AT  # what can't be, whatever its hash
+    else:
+        assert (position, reason) == (
+            21,
+            "the checkpoint of 30 events is not of these: one of 21 to 30 is another one",
+        )
+    describe(path, LOG)
+    assert fault(path)[0] in (1, AT)
+    describe(path, events)  # a manifest is made anew as easily, but for the tree, which it has from the log
+    assert fault(path)[0] in (1, AT)
+
+
+FILES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int, str]] = {
+    "a line removed": (lambda all: all[: AT - 1] + all[AT:], AT, "position 31 comes where 30 should"),
+    "a line twice": (lambda all: all[:AT] + all[AT - 1 :], AT + 1, "position 30 comes where 31 should"),
+    "two swapped": (
+        lambda all: [*all[: AT - 1], all[AT], all[AT - 1], *all[AT + 1 :]],
+        AT,
+        "position 31 comes where 30 should",
+    ),
+    "the beginning cut": (lambda all: all[1:], 1, "position 2 comes where 1 should"),
+    "an empty line": (
+        lambda all: [*all[: AT - 1], b"\n", *all[AT - 1 :]],
+        AT,
+        "its line is not an event: Input data was truncated",
+    ),
+    "a space": (
+        lambda all: [line.replace(b":", b": ", 1) if b'position":30,' in line else line for line in all],
+        AT,
+        "its line is not as an export writes it",
+    ),
+    "a member twice": (
+        lambda all: [line.replace(b'{"', b'{"actor":"eve","', 1) if b'position":30,' in line else line for line in all],
+        AT,
+        "its line is not as an export writes it",
+    ),
+    "a time with more digits": (
+        lambda all: [line.replace(b'Z"', b'0Z"') if b'position":30,' in line else line for line in all],
+        AT,
+        "its line is not as an export writes it",
+    ),
+    "the last line cut off": (
+        lambda all: [*all[:-1], all[-1][:-1]],
+        SIZE,
+        "its line is not as an export writes it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_was_changed_is_seen(path: Path, case: str) -> None:
+    change, position, reason = FILES[case]
+    path.write_bytes(b"".join(change(lines(LOG).splitlines(keepends=True))))
+    assert fault(path) == (position, reason)
+
+
+def test_an_end_that_was_cut_is_missed_by_the_manifest_or_a_checkpoint(path: Path) -> None:
+    path.write_bytes(lines(LOG[:50]))
+    assert verify(path) == head_of(LOG[:50])  # nothing here tells of more
+    assert fault(path, known=(head_of(LOG),)) == (51, "it is missing: there is a checkpoint of 60 events")
+    describe(path, LOG)
+    assert fault(path) == (51, f"{path} has 50 events, by its manifest 60")
+
+
+def test_a_manifest_of_a_part_tells_how_long_the_log_was(path: Path) -> None:
+    head = head_of(LOG)
+    path.write_bytes(lines(LOG[:30]))
+    describe(path, LOG[:30], filter={"before": 31}, log=manifest.Tree(head.size, head.root.hex()))
+    assert verify(path) == head_of(LOG[:30])
+    exported = LogFiles([path])
+    assert (exported.heads, exported.size) == ([], SIZE)
+    describe(path, LOG[:30])
+    assert (LogFiles([path]).heads, LogFiles([path]).size) == ([head_of(LOG[:30])], 30)
+
+
+def test_a_file_that_begins_elsewhere_than_its_manifest_says_is_seen(path: Path) -> None:
+    path.write_bytes(lines(LOG))
+    changes = {"filter": {"after": 5, "before": 66}, "first_position": 6, "last_position": 65}
+    describe(path, LOG, **changes, log=manifest.Tree(100, "0" * 64))
+    assert fault(path) == (1, f"{path} begins with position 1, by its manifest 6")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"count": 59},
+        {"first_position": 2},
+        {"last_position": 59},
+        {"first_position": None, "last_position": None},
+        {"log": manifest.Tree(100, "0" * 64)},
+        {"log": manifest.Tree(59, "0" * 64)},
+        {"filter": {"before": 60}},
+        {"filter": {"after": 1}},
+        {"filter": {"after": "one"}},
+        {"count": 0, "first_position": None, "last_position": None},
+    ],
+)
+def test_a_manifest_that_can_not_be_is_none(path: Path, changes: dict[str, object]) -> None:
+    path.write_bytes(lines(LOG))
+    describe(path, LOG, **changes)
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a manifest: "):
+        verify(path)
+
+
+def test_a_fingerprint_is_in_no_hash_but_that_of_the_file(path: Path) -> None:
+    path.write_bytes(lines([*LOG[:-1], replace(LOG[-1], fingerprint=bytes(31) + b"\1")]))
+    assert verify(path, known=(head_of(LOG),)) == head_of(LOG)
+    describe(path, LOG)
+    assert fault(path) == (SIZE, f"{path} is not the file that its manifest describes")
+
+
+def test_any_byte_that_was_changed_is_seen(path: Path) -> None:
+    chance = random.Random(20261124)
+    content = lines(LOG)
+    in_fingerprints = {
+        index
+        for start in range(len(content))
+        if content.startswith(b'"fingerprint":"', start)
+        for index in range(start + 15, start + 15 + 64)
+    }
+    for _ in range(500):
+        at = chance.randrange(len(content))
+        byte = chance.choice([other for other in range(256) if other != content[at]])
+        path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
+        try:
+            verify(path)
+        except (TamperedError, UnreadableFileError):
+            continue
+        assert at in in_fingerprints, (at, byte)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "csv"}, "is an export as csv"),
+        ({"filter": {"type": "item.created.v1"}}, "has only some of the events"),
+    ],
+)
+def test_what_is_no_run_of_the_log_can_not_be_verified(path: Path, changes: dict[str, object], words: str) -> None:
+    path.write_bytes(lines(LOG))
+    describe(path, LOG, **changes)
+    with pytest.raises(UnreadableFileError, match=words):
+        verify(path)
+
+
+@pytest.mark.parametrize("content", [b"Dear reader,\n", b"\x89PNG\r\n\x1a\n", b"[1]\n", b"\n"])
+def test_what_is_no_export_can_not_be_read(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFileError, match="is not an export of JSON Lines"):
+        verify(path)
+
+
+def test_a_manifest_that_is_none_and_a_file_that_is_not_there_are_named(path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match=r"log\.jsonl: No such file"):
+        verify(path)
+    path.write_bytes(lines(LOG))
+    manifest.path_of(path).write_bytes(b"{}")
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a manifest: "):
+        verify(path)

@@ -1,0 +1,105 @@
+"""Whatever is created, deleted or restored while a client pages, it sees no item twice and misses none that stayed."""
+
+import asyncio
+import random
+from typing import Any
+
+import pytest
+
+from tests.support.clients.requests import exact, remove, restore
+from tests.support.lists import SORTS, expected, links, scanning, target
+from tests.support.service import InProcess
+
+NAMES = ("Pen", "pen", "Ink", "Nib", "\u00c4pfel", "a_b", "100%")
+ROUNDS = 3
+
+
+class Bustle:
+    """Somebody who creates, deletes and restores at random, and an account of who was there throughout."""
+
+    def __init__(self, service: InProcess, chance: random.Random) -> None:
+        self._service = service
+        self._chance = chance
+        self.items: dict[int, dict[str, Any]] = {}
+        self.live: set[int] = set()
+        #: Those that are there since the client began, and were never away.
+        self.steady: set[int] = set()
+
+    async def create(self, count: int) -> None:
+        sent = [
+            {
+                "name": self._chance.choice(NAMES),
+                "price": f"{self._chance.randrange(-4, 4)}.5",
+                "in_stock": self._chance.random() < 0.5,
+            }
+            for _ in range(count)
+        ]
+        answer = await self._service.client.post("/items/batch", json=sent)
+        for item in exact(answer):
+            self.items[item["id"]] = item
+            self.live.add(item["id"])
+
+    async def stir(self) -> None:
+        """Do one thing."""
+        gone = sorted(self.items.keys() - self.live)
+        match self._chance.choice(["create", "delete", "delete", "restore"]):
+            case "delete" if self.live:
+                item_id = self._chance.choice(sorted(self.live))
+                self.live.remove(item_id)
+                self.steady.discard(item_id)
+                await remove(self._service, f"/items/{item_id}")
+            case "restore" if gone:
+                item_id = self._chance.choice(gone)
+                self.live.add(item_id)
+                assert (await restore(self._service, f"/items/{item_id}")).status_code == 200
+            case _:
+                await self.create(1)
+
+
+def random_query(chance: random.Random, sort: str) -> dict[str, str]:
+    filters = {
+        "in_stock": chance.choice(["true", "false"]),
+        "min_price": chance.choice(["-2.5", "0", "1.5"]),
+        "max_price": chance.choice(["-0.5", "2.5"]),
+        "name": chance.choice(["p", "n", "\u00e4", "%", "_"]),
+    }
+    chosen = {name: value for name, value in filters.items() if chance.random() < 0.3}
+    return {"sort": sort, "limit": str(chance.choice([1, 2, 3, 5])), **chosen}
+
+
+def check(bustle: Bustle, query: dict[str, str], seen: list[dict[str, Any]]) -> None:
+    ids = [item["id"] for item in seen]
+    assert len(set(ids)) == len(ids), "an item was seen twice"
+    assert all(item == bustle.items[item["id"]] for item in seen)
+    assert seen == expected(seen, query), "out of order, or let through by no filter"
+    steady = {item["id"] for item in expected(list(bustle.items.values()), query)} & bustle.steady
+    assert steady <= set(ids), f"missed {sorted(steady - set(ids))}"
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("at_once", [False, True], ids=["between pages", "during pages"])
+async def test_a_client_that_pages_sees_no_item_twice_and_misses_none_that_stayed(
+    service: InProcess, sort: str, at_once: bool
+) -> None:
+    chance = random.Random(f"{sort} {at_once}")
+    bustle = Bustle(service, chance)
+    await bustle.create(25)
+    for _ in range(ROUNDS):
+        bustle.steady = set(bustle.live)
+        query = random_query(chance, sort)
+        seen: list[dict[str, Any]] = []
+        following: str | None = target(query)
+        with scanning(chance.choice([2, 4, 8])):
+            for _ in range(500):
+                assert following is not None
+                if at_once:
+                    page, *_ = await asyncio.gather(service.client.get(following), bustle.stir(), bustle.stir())
+                else:
+                    page = await service.client.get(following)
+                    await bustle.stir()
+                seen += exact(page)
+                following = links(page).get("next")
+                if following is None:
+                    break
+        assert following is None, "the links go on for ever"
+        check(bustle, query, seen)

@@ -1,0 +1,81 @@
+"""Reads of items never touch the log, and none the connection that writes: a test watches the SQL of every GET."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.app import ROUTES
+from eventstore.database.database import Database
+from tests.api.edge.test_methods import example
+from tests.support.service import InProcess
+
+READS = [example(route.path) for route in ROUTES if route.method == "GET" and not route.endless]
+ITEM_READS = [
+    *("/items", "/items?limit=1", "/items?name=e&sort=-price", "/items?in_stock=true&sort=name&max_price=3"),
+    *("/items/1", "/items/2", "/items/99", "/items?min_position=4", "/items/1?min_position=4"),
+]
+
+
+def writer_of(database: Database) -> Engine:
+    engine: Engine | AsyncEngine = database._writer  # type: ignore[attr-defined]
+    return engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+
+
+@contextmanager
+def watched(engine: Engine) -> Iterator[list[str]]:
+    """Collect the SQL that `engine` runs."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+async def test_no_get_of_items_reads_the_log_and_no_get_uses_the_write_connection(service: InProcess) -> None:
+    for name in ("Pen", "Ink", "Nib"):
+        await service.client.post("/items", json={"name": name, "price": 1})
+    await service.client.delete("/items/2")
+    database = service.services.database
+    with watched(database.reader.sync_engine) as read, watched(writer_of(database)) as written:
+        first = await service.client.get("/items?limit=1&name=n")
+        (_, (following, _)) = re.findall('<(.*?)>; rel="(.*?)"', first.headers["link"])
+        for path in (*ITEM_READS, following, *READS):
+            for method in ("GET", "HEAD"):
+                before = len(read)
+                await service.client.request(method, path, headers={"If-None-Match": '"2.1"'})
+                ran = read[before:]
+                if path.startswith("/items"):
+                    assert ran, f"{path} was answered without its table"
+                    assert not [sql for sql in ran if re.search(r"\bevents\b|log_", sql)], path
+        assert written == []
+        # The watch itself works: a write is seen, and seen to be in the log.
+        await service.client.post("/items", json={"name": "Cap", "price": 1})
+        assert [sql for sql in written if re.search(r"\bevents\b", sql)]
+
+
+async def test_the_read_connections_cannot_write(service: InProcess) -> None:
+    from sqlalchemy import delete, insert
+    from sqlalchemy.exc import DBAPIError
+
+    from projections.items.items import items
+
+    await service.client.post("/items", json={"name": "Pen", "price": 1})
+    row = {"id": 9, "name": "x", "price": 1, "in_stock": True, "version": 1}
+    for statement in (delete(items), insert(items).values(row)):
+        refused = False
+        async with service.services.database.reader.connect() as connection:
+            try:
+                await connection.execute(statement)
+            except DBAPIError:
+                refused = True
+        assert refused
+    assert len((await service.client.get("/items")).json()) == 1

@@ -1,0 +1,107 @@
+"""/livez says that the process runs, /readyz that it can do its work, and if not why not."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, text, update
+
+import migrations
+from commands.writer import Writer
+from eventstore.errors import UnavailableError
+from projections.projection import checkpoints
+from tests.support.clients.http import check_problem
+from tests.support.service import InProcess
+
+
+async def execute(service: InProcess, statement: Any) -> None:
+    """Change the database behind the service's back."""
+
+    def work(connection: Any) -> None:
+        with connection.begin():
+            connection.execute(statement)
+
+    async with service.owner() as owner:
+        await owner.write(work)
+
+
+async def why_not_ready(service: InProcess) -> str:
+    problem = check_problem(response := await service.client.get("/readyz"), 503, "not-ready")
+    assert response.headers["retry-after"]
+    detail: str = problem["detail"]
+    return detail
+
+
+def gone(monkeypatch: pytest.MonkeyPatch, service: InProcess) -> None:
+    async def fail(*_: object) -> None:
+        raise UnavailableError
+
+    monkeypatch.setattr(service.services.database, "read", fail)
+    monkeypatch.setattr(service.services.database, "write", fail)
+
+
+async def test_a_service_that_can_work_is_ready(service: InProcess) -> None:
+    await service.client.post("/items", json={"name": "Pen", "price": 1})
+    await service.client.delete("/items/1")
+    assert (await service.client.get("/readyz")).json() == {
+        "log_position": 2,
+        "projections": {"items": 2, "activity": 2, "former_items": 2},
+        "schema_revision": migrations.head(),
+        "status": "ready",
+    }
+
+
+async def test_a_process_is_alive_whatever_its_database_does(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone(monkeypatch, service)
+    monkeypatch.setattr(type(service.services.writer), "alive", False)
+    answer = await service.client.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+async def test_without_its_database_it_is_not_ready_but_says_so(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone(monkeypatch, service)
+    assert "database" in await why_not_ready(service)
+    for path in ("/items", "/items/1"):
+        check_problem(await service.client.get(path), 503, "database-unavailable")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        text("UPDATE alembic_version SET version_num = '0000'"),
+        text("DELETE FROM alembic_version"),  # what a downgrade to nothing leaves
+        text("DROP TABLE alembic_version"),
+    ],
+    ids=["older", "empty", "none"],
+)
+async def test_with_another_schema_it_is_not_ready(service: InProcess, statement: Any) -> None:
+    await execute(service, statement)
+    assert "schema" in await why_not_ready(service)
+
+
+async def test_with_a_projection_that_is_not_where_the_log_is_it_is_not_ready(service: InProcess) -> None:
+    await service.client.post("/items", json={"name": "Pen", "price": 1})
+    for position in (0, 2):
+        await execute(service, update(checkpoints).where(checkpoints.c.name == "items").values(position=position))
+        assert await why_not_ready(service) == f"items is at position {position}, and the log at 1"
+    await execute(service, update(checkpoints).values(position=1))
+    assert (await service.client.get("/readyz")).status_code == 200
+
+
+async def test_with_a_projection_that_was_never_set_up_it_is_not_ready(service: InProcess) -> None:
+    await execute(service, delete(checkpoints).where(checkpoints.c.name == "items"))
+    assert await why_not_ready(service) == "items is not built: run `itemledger rebuild items`"
+
+
+async def test_with_a_writer_that_was_closed_it_is_not_ready(service: InProcess) -> None:
+    writer = service.services.writer
+    assert isinstance(writer, Writer)
+    await writer.close()
+    assert "writer" in await why_not_ready(service)
+    assert (await service.client.get("/items")).status_code == 200
+    refused = await service.client.post("/items", json={"name": "Pen", "price": 1})
+    check_problem(refused, 503, "stopping")
+    assert refused.headers["retry-after"]

@@ -1,0 +1,291 @@
+"""Checkpoints and proofs over HTTP: what they say is checked by another implementation, from the answers alone."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import metamorphic_log
+import msgspec
+import pytest
+import pytest_asyncio
+
+from api.transparency import checkpoint_signer
+from api.transparency.formats.checkpoint import read
+from api.transparency.formats.inclusion_proof import TlogProof
+from api.transparency.formats.log_identity import LogKeys, LogOrigin
+from api.transparency.formats.signed_note import SignerKey
+from api.transparency.schemas import CONSISTENCY_EXAMPLE, INCLUSION_EXAMPLE, TLOG_EXAMPLE
+from tests.api.conftest import judged
+from tests.eventstore.recording import execute
+from tests.support.clients.http import check_problem
+from tests.support.service import InProcess
+from tests.support.tampering import tamper
+
+OLD_KEY, KEY = SignerKey.generate("example.com/ledger"), SignerKey.generate("example.com/ledger")
+VKEY = str(KEY.verifier)
+ITEMS = 300
+
+
+@pytest.fixture
+async def signing(database_url: str) -> AsyncIterator[InProcess]:
+    """The service over a log of some events, with a key."""
+    async with running(database_url) as service:
+        yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def proving(shared_url: str) -> AsyncIterator[InProcess]:
+    """The same, once for all tests that change nothing."""
+    async with running(shared_url) as service:
+        yield service
+
+
+@asynccontextmanager
+async def running(url: str) -> AsyncIterator[InProcess]:
+    async with InProcess.over(url, log_key=LogKeys(KEY.write())) as service:
+        judged(service)
+        await create(service, ITEMS)
+        yield service
+
+
+async def create(service: InProcess, items: int) -> None:
+    batch = [{"name": f"Item {number}", "price": 1} for number in range(items)]
+    assert (await service.client.post("/items/batch", json=batch)).status_code == 201
+
+
+async def get(service: InProcess, path: str, accept: str = "*/*") -> httpx.Response:
+    answer = await service.client.get(path, headers={"accept": accept})
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def checkpoint(service: InProcess) -> str:
+    return (await get(service, "/log/checkpoint")).text
+
+
+def hashes(proof: dict[str, Any]) -> list[bytes]:
+    return [bytes.fromhex(hashed) for hashed in proof["hashes"]]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_checkpoint_is_a_text_that_another_implementation_verifies(proving: InProcess) -> None:
+    answer = await get(proving, "/log/checkpoint")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["log-position"] == str(ITEMS)
+    head = metamorphic_log.checkpoint_verify(answer.text, [VKEY])
+    assert (head.origin, head.size, head.extensions) == ("example.com/ledger", ITEMS, [])
+    as_json = (await get(proving, "/log/checkpoint", "application/json")).json()
+    assert as_json == {
+        "origin": head.origin,
+        "tree_size": head.size,
+        "root_hash": head.root.hex(),
+        "checkpoint": answer.text,
+    }
+
+
+async def test_without_a_key_the_same_is_said_unsigned(service: InProcess) -> None:
+    root = base64.b64encode(sha256().digest()).decode()
+    assert await checkpoint(service) == f"localhost/log\n0\n{root}\n"
+    await create(service, 3)
+    assert (await checkpoint(service)).startswith("localhost/log\n3\n")
+    proof = (await get(service, "/log/proof/2")).json()
+    assert proof["checkpoint"] == await checkpoint(service)
+
+
+async def test_a_log_has_the_name_that_it_is_given(sqlite_url: str) -> None:
+    async with InProcess.over(sqlite_url, log_origin=LogOrigin("example.com/unsigned")) as service:
+        assert read(await checkpoint(service)).origin == "example.com/unsigned"
+
+
+async def test_two_keys_sign_both(sqlite_url: str) -> None:
+    keys = LogKeys(f"{OLD_KEY.write()}\n{KEY.write()}\n")
+    async with InProcess.over(sqlite_url, log_key=keys) as service:
+        for key in (OLD_KEY, KEY):
+            assert metamorphic_log.checkpoint_verify(await checkpoint(service), [str(key.verifier)]).size == 0
+
+
+async def test_a_write_that_was_answered_is_in_the_next_checkpoint(signing: InProcess) -> None:
+    for size in range(ITEMS + 1, ITEMS + 4):
+        await create(signing, 1)
+        assert read(await checkpoint(signing)).size == size
+
+
+async def test_what_another_process_wrote_is_in_it_where_that_is_asked_for(database_url: str) -> None:
+    async with InProcess.over(database_url) as one, InProcess.over(database_url) as other:
+        assert read(await checkpoint(one)).size == 0
+        await create(other, 2)
+        assert read(await checkpoint(one)).size == 0  # a second old at most
+        assert (await one.client.get("/log/proof/2")).json()["tree_size"] == 2
+        await create(other, 1)
+        assert read((await get(one, "/log/checkpoint?min_position=3")).text).size == 3
+        check_problem(await one.client.get("/log/checkpoint?min_position=4"), 503, "position-not-reached")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("position", [1, 2, 255, 256, 257, ITEMS])
+async def test_a_proof_shows_with_nothing_else_that_an_event_is_in_the_log(proving: InProcess, position: int) -> None:
+    for query in ("", f"?tree_size={position}", f"?tree_size={ITEMS}"):
+        answer = await get(proving, f"/log/proof/{position}{query}")
+        proof = answer.json()
+        assert answer.headers.get("vary") == "accept"
+        assert answer.headers["cache-control"] == ("private, max-age=3600" if query else "no-store")
+        assert (proof["position"], proof["leaf_index"]) == (position, position - 1)
+        assert sha256(b"\0" + proof["leaf"].encode()).hexdigest() == proof["leaf_hash"]
+        head = read(proof["checkpoint"], [KEY.verifier])
+        assert (head.size, head.root.hex()) == (proof["tree_size"], proof["root_hash"])
+        assert answer.headers["log-position"] == str(head.size)
+        leaf_hash = bytes.fromhex(proof["leaf_hash"])
+        metamorphic_log.checkpoint_verify_inclusion(proof["checkpoint"], [VKEY], position - 1, leaf_hash, hashes(proof))
+        as_text = await get(proving, f"/log/proof/{position}{query}", "text/plain")
+        assert TlogProof.parse(as_text.text) == TlogProof(
+            position - 1, tuple(hashes(proof)), proof["checkpoint"], proof["leaf"].encode()
+        )
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_leaf_is_the_event_as_it_is_stored(proving: InProcess) -> None:
+    leaf = msgspec.json.decode((await get(proving, "/log/proof/7")).json()["leaf"])
+    assert leaf[:4] == [7, 7, 1, "item.created.v1"]
+    assert msgspec.json.decode(leaf[10]) == {"name": "Item 6", "price": "1", "in_stock": True}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("old", "new"), [(0, 1), (1, 2), (255, 256), (256, 300), (3, 300), (300, 300), (0, 300)])
+async def test_a_proof_shows_that_the_log_only_grew(proving: InProcess, old: int, new: int) -> None:
+    answer = await get(proving, f"/log/consistency?from={old}&to={new}")
+    assert answer.headers["cache-control"] == "private, max-age=3600"
+    proof = answer.json()
+    one, two = bytes.fromhex(proof["old_root"]), bytes.fromhex(proof["new_root"])
+    assert read(proof["checkpoint"], [KEY.verifier]).root == two
+    if old:
+        metamorphic_log.verify_consistency(old, new, hashes(proof), one, two)
+    else:
+        assert (proof["hashes"], one) == ([], sha256().digest())
+
+
+async def test_by_default_it_is_of_the_log_as_it_is(signing: InProcess) -> None:
+    kept = await checkpoint(signing)
+    await create(signing, 10)
+    assert read(await checkpoint(signing)).size == ITEMS + 10
+    answer = await get(signing, f"/log/consistency?from={ITEMS}")
+    assert answer.headers["cache-control"] == "no-store"
+    proof = answer.json()
+    assert (proof["old_size"], proof["new_size"]) == (ITEMS, ITEMS + 10)
+    assert proof["old_root"] == read(kept).root.hex()
+    metamorphic_log.checkpoint_verify_consistency(kept, proof["checkpoint"], [VKEY], hashes(proof))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("position", ["0", "01", "-1", "x", "301", "1.0", "9223372036854775807", "9" * 30])
+async def test_where_there_is_no_event_there_is_no_proof(proving: InProcess, position: str) -> None:
+    check_problem(await proving.client.get(f"/log/proof/{position}"), 404, "event-not-found")
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("proof/1?tree_size=0", "tree_size"),
+        ("proof/1?tree_size=301", "tree_size"),
+        ("proof/1?tree_size=x", "tree_size"),
+        ("proof/1?size=1", "size"),
+        ("consistency", "from"),
+        ("consistency?to=1", "from"),
+        ("consistency?from=301", "from"),
+        ("consistency?from=0&to=301", "to"),
+        ("consistency?from=1&to=0", "to"),
+        ("consistency?from=-1", "from"),
+        ("checkpoint?tree_size=1", "tree_size"),
+    ],
+)
+async def test_sizes_that_the_log_never_had_are_refused_by_name(proving: InProcess, path: str, parameter: str) -> None:
+    problem = check_problem(await proving.client.get(f"/log/{path}"), 400, "invalid-query")
+    assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_tree_has_the_event_that_it_proves(proving: InProcess) -> None:
+    problem = check_problem(await proving.client.get("/log/proof/9?tree_size=8"), 400, "invalid-query")
+    assert problem["detail"] == "The first 8 events do not have position 9"
+
+
+async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -> None:
+    await checkpoint(signing)
+    async with signing.owner() as owner:
+        await tamper(owner, "UPDATE events SET actor = 'eve' WHERE position = 7")
+        check_problem(await signing.client.get("/log/proof/7"), 500, "log-changed")
+        await get(signing, "/log/proof/8")  # the hashes are what they were
+        await tamper(owner, covered_up=True)
+    await create(signing, 1)
+    for path in ("checkpoint", "proof/7", "proof/301", "consistency?from=7"):
+        problem = check_problem(await signing.client.get(f"/log/{path}"), 500, "log-changed")
+        assert problem["detail"].startswith("The log was changed from outside: ")
+
+
+@pytest.mark.parametrize("key", [KEY.write(), None], ids=["signed", "unsigned"])
+async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_database_has_forgotten_it(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.setattr(checkpoint_signer, "_FRESH", 0.0)
+    async with InProcess.over(database_url, log_key=key and LogKeys(key)) as service, service.owner() as owner:
+        await execute(owner, "CREATE TABLE first_checkpoint AS SELECT * FROM log_checkpoint")
+        await create(service, 20)
+        assert read(await checkpoint(service)).size == 20
+        forget = "UPDATE log_checkpoint SET (size, root) = (SELECT size, root FROM first_checkpoint)"
+        await tamper(owner, "DELETE FROM events WHERE position > 10", forget, covered_up=True)
+        for path in ("checkpoint", "proof/1", "consistency?from=5"):
+            check_problem(await service.client.get(f"/log/{path}"), 500, "log-changed")
+
+
+async def test_a_proof_of_an_earlier_size_commits_nothing_however_much_others_write(
+    signing: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(checkpoint_signer, "_FRESH", 3600.0)
+    await checkpoint(signing)
+    monkeypatch.setattr("eventstore.merkle.tree_head.advance", fail)
+    for path in ("proof/1?tree_size=1", "consistency?from=1&to=200"):
+        await create(signing, 1)
+        await get(signing, f"/log/{path}")
+
+
+async def test_a_proof_is_of_all_that_this_process_has_answered_by(
+    signing: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_signer, "_FRESH", 3600.0)
+    for path in ("proof/1", "consistency?from=1"):
+        await checkpoint(signing)
+        await create(signing, 1)
+        answer = await signing.client.get(f"/log/{path}")
+        assert int(answer.headers["log-position"]) == signing.services.position
+
+
+async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> None:
+    async def grow() -> None:
+        for _ in range(20):
+            await create(signing, 1)
+
+    async def ask() -> list[str]:
+        return [await checkpoint(signing) for _ in range(20)]
+
+    *_, one, two, three = await asyncio.gather(grow(), ask(), ask(), ask())
+    found = {read(note, [KEY.verifier]).size: note for notes in (one, two, three) for note in notes}
+    assert {note for notes in (one, two, three) for note in notes} == set(found.values())  # of each size there is one
+    for notes in (one, two, three):
+        assert sorted(notes, key=lambda note: read(note).size) == notes
+
+
+def test_the_examples_of_the_document_are_proofs_that_hold() -> None:
+    proof, key = INCLUSION_EXAMPLE, "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+    leaf_hash = bytes.fromhex(proof["leaf_hash"])
+    assert sha256(b"\0" + proof["leaf"].encode()).digest() == leaf_hash
+    metamorphic_log.checkpoint_verify_inclusion(proof["checkpoint"], [key], 0, leaf_hash, hashes(proof))
+    assert TlogProof.parse(TLOG_EXAMPLE).checkpoint == proof["checkpoint"]
+    one, two = bytes.fromhex(CONSISTENCY_EXAMPLE["old_root"]), bytes.fromhex(CONSISTENCY_EXAMPLE["new_root"])
+    metamorphic_log.verify_consistency(1, 2, hashes(CONSISTENCY_EXAMPLE), one, two)

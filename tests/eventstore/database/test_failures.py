@@ -1,0 +1,127 @@
+"""What the databases' errors mean: they pass by themselves, there is no room, or it is the statement's own fault."""
+
+import sqlite3
+from collections.abc import Awaitable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from eventstore.database.database import Database
+from eventstore.errors import StorageFullError, UnavailableError
+from tests.eventstore.recording import assert_still_works, created, execute, history, opened, record
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
+#: What each of PostgreSQL's codes means; DBAPIError is the statement's own fault, raised as it is.
+MEANING: dict[str, type[Exception]] = {
+    "53100": StorageFullError,  # disk_full
+    "53200": UnavailableError,  # out_of_memory
+    "53300": UnavailableError,  # too_many_connections
+    "08006": UnavailableError,  # connection_failure
+    "25006": UnavailableError,  # read_only_sql_transaction: a standby
+    "40001": UnavailableError,  # serialization_failure
+    "40P01": UnavailableError,  # deadlock_detected
+    "55P03": UnavailableError,  # lock_not_available
+    "57014": UnavailableError,  # query_canceled
+    "57P01": UnavailableError,  # admin_shutdown
+    "57P03": UnavailableError,  # cannot_connect_now
+    "23505": DBAPIError,  # unique_violation
+    "23001": DBAPIError,  # restrict_violation
+    "22003": DBAPIError,  # numeric_value_out_of_range
+    "22021": DBAPIError,  # character_not_in_repertoire
+    "42501": DBAPIError,  # insufficient_privilege
+    "42P01": DBAPIError,  # undefined_table
+    "54000": DBAPIError,  # program_limit_exceeded
+    "XX000": DBAPIError,  # internal_error
+}
+
+
+async def error_of(call: Awaitable[object]) -> Exception:
+    try:
+        await call
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+@on_postgresql
+async def test_postgresql_s_codes_mean_the_same_to_reads_and_writes(database_url: str) -> None:
+    async with opened(database_url) as database:
+        for sqlstate, meaning in MEANING.items():
+            raising = f"DO $$ BEGIN RAISE EXCEPTION 'provoked' USING ERRCODE = '{sqlstate}'; END $$"
+            for error in (await error_of(execute(database, raising)), await error_of(database.read(text(raising)))):
+                if meaning is DBAPIError:
+                    assert isinstance(error, DBAPIError), sqlstate
+                    assert getattr(error.orig, "sqlstate", None) == sqlstate
+                else:  # the very class: StorageFullError is an UnavailableError, and answered otherwise
+                    assert type(error) is meaning, sqlstate
+                    assert "provoked" in str(error.__cause__)
+
+
+@on_postgresql
+async def test_a_lock_that_postgresql_can_not_get_in_time_is_unavailable(database: Database, database_url: str) -> None:
+    async with opened(database_url) as other:
+
+        def hold(connection: Connection) -> None:
+            connection.begin()  # left open
+            connection.execute(text("LOCK TABLE log_head IN ACCESS EXCLUSIVE MODE"))
+
+        await other.write(hold)
+        await execute(database, "SELECT 1")
+        await database.write(impatient)
+        with pytest.raises(UnavailableError):
+            await record(database, [created(1)])
+    await assert_still_works(database)
+
+
+def impatient(connection: Connection) -> None:
+    """Let this write connection wait for nobody for long."""
+    patience = "PRAGMA busy_timeout=20" if connection.dialect.name == "sqlite" else "SET lock_timeout = '20ms'"
+    with connection.begin():
+        connection.execute(text(patience))
+
+
+@on_sqlite
+async def test_an_sqlite_file_that_another_holds_is_unavailable(database: Database) -> None:
+    await database.write(impatient)
+    holder = sqlite3.connect(str(make_url(str(database.url)).database), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(UnavailableError) as raised:
+        await record(database, [created(1)])
+    assert raised.type is UnavailableError
+    assert (await database.read(text("SELECT count(*) FROM items")))[0][0] == 0  # readers wait for nobody
+    holder.execute("COMMIT")
+    holder.close()
+    await assert_still_works(database)
+
+
+@on_sqlite
+async def test_an_sqlite_file_without_room_to_grow_is_full(database: Database) -> None:
+    def fill(connection: Connection) -> None:
+        with connection.begin():
+            pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+            connection.execute(text(f"PRAGMA max_page_count={pages}"))
+
+    await database.write(fill)
+    with pytest.raises(StorageFullError):
+        await record(database, [created(position, "x" * 200) for position in range(1, 500)])
+    assert await history(database) == []
+    await assert_still_works(database)
+
+
+async def test_an_sqlite_path_that_is_no_file_is_unavailable(tmp_path: Path) -> None:
+    async with opened(f"sqlite+aiosqlite:///{tmp_path}") as database:
+        with pytest.raises(UnavailableError):
+            await execute(database, "SELECT 1")
+        with pytest.raises(UnavailableError):
+            await database.read(text("SELECT 1"))
+
+
+@pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELEC", "INSERT INTO items (id) VALUES (1)"])
+async def test_a_statement_s_own_fault_is_raised_as_it_is(database: Database, statement: str) -> None:
+    with pytest.raises(DBAPIError):
+        await execute(database, statement)
+    await assert_still_works(database)

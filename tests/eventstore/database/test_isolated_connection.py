@@ -1,0 +1,90 @@
+"""A connection aside reads all, as of one moment a transaction, and writes to nothing but temporary tables."""
+
+import asyncio
+import threading
+
+import pytest
+from sqlalchemy import Connection, insert, select, text
+from sqlalchemy.exc import DBAPIError
+
+from eventstore.database import temporary
+from eventstore.database.database import Database
+from eventstore.errors import UnavailableError
+from eventstore.log import log
+from eventstore.log.tables import snapshots
+from tests.eventstore.recording import created, execute, opened, record, tables
+
+WRITES = (
+    "DELETE FROM items",
+    "UPDATE projections SET position = 0",
+    "INSERT INTO snapshots VALUES (1, 1, 1, 't', 'd')",
+    "CREATE TABLE another (id INTEGER)",
+    "DROP TABLE items",
+)
+
+
+@pytest.mark.parametrize("write", WRITES)
+async def test_nothing_that_others_see_can_be_written(database: Database, write: str) -> None:
+    await record(database, [created(1)])
+    before = await tables(database)
+
+    def work(connection: Connection) -> None:
+        temporary.make_like(connection, snapshots, "mine")
+        with connection.begin():
+            connection.execute(text(write))
+
+    # SQLite's refusal is one that a change of the file's rights would end.
+    with pytest.raises((UnavailableError, DBAPIError)) as refused:
+        await database.aside(work)
+    cause = refused.value.__cause__ if isinstance(refused.value, UnavailableError) else refused.value
+    assert "read-only" in str(cause) or "readonly" in str(cause)
+    assert await tables(database) == before
+
+
+async def test_a_temporary_table_is_written_to_and_nobody_else_sees_it(database: Database) -> None:
+    row = {"item_id": 1, "version": 1, "position": 1, "type": "t", "data": "d"}
+
+    def work(connection: Connection) -> int:
+        mine = temporary.make_like(connection, snapshots, "mine")
+        with connection.begin():
+            connection.execute(insert(mine).values(row))
+        with connection.begin():
+            return len(connection.execute(select(mine)).all())
+
+    for _ in range(2):  # the second finds nothing of the first
+        assert await database.aside(work) == 1
+    with pytest.raises(DBAPIError):
+        await database.view(lambda connection: connection.execute(text("SELECT * FROM mine")))
+
+
+async def test_a_transaction_aside_reads_as_of_one_moment(database_url: str, database: Database) -> None:
+    await record(database, [created(1)])
+
+    async def append() -> None:
+        async with opened(database_url) as other:
+            await record(other, [created(2)])
+
+    def work(connection: Connection) -> list[int]:
+        with connection.begin():
+            before = log.head_position(connection)
+            thread = threading.Thread(target=lambda: asyncio.run(append()))
+            thread.start()
+            thread.join()
+            during = log.head_position(connection)
+        with connection.begin():
+            return [before, during, log.head_position(connection)]
+
+    assert await database.aside(work) == [1, 1, 2]
+
+
+async def test_a_database_that_is_not_there_is_said_to_be_unavailable(sqlite_url: str) -> None:
+    async with opened(sqlite_url) as database:
+        with pytest.raises(UnavailableError):
+            await database.aside(lambda connection: connection.begin())
+
+
+async def test_on_sqlite_temporary_tables_are_in_a_file(sqlite_url: str) -> None:
+    async with opened(sqlite_url) as database:
+        await execute(database, "CREATE TABLE one (id INTEGER)")
+        stores = await database.aside(lambda connection: connection.exec_driver_sql("PRAGMA temp_store").scalar_one())
+        assert stores == 1

@@ -1,0 +1,161 @@
+"""The rights of the service's role: enough to serve, not enough to rewrite history."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection, inspect, make_url, text
+from sqlalchemy.exc import ProgrammingError
+
+import migrations
+from commands.item import DeleteItem
+from eventstore.merkle import tree_head
+from eventstore.merkle.verify_database import verify as verify_log
+from migrations.rights import RIGHTS, RightsError, grant
+from projections import PROJECTIONS
+from projections.drift import DriftCheck
+from projections.rebuild import rebuild_state
+from projections.verify import verify
+from tests.eventstore.database.test_relay import relaying
+from tests.eventstore.recording import opened
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.postgres import PostgresServer
+from tests.support.service import migrate
+from tests.support.writing import create, metadata, writing
+
+#: What no one who serves may do: rewrite what is there, remove it, or take what keeps it from that away.
+FORBIDDEN = (
+    "UPDATE events SET actor = actor",
+    "DELETE FROM events",
+    "TRUNCATE events",
+    "INSERT INTO events SELECT * FROM events ON CONFLICT (position) DO UPDATE SET data = excluded.data",
+    "MERGE INTO events USING (SELECT 1) AS one ON true WHEN MATCHED THEN DELETE",
+    "SELECT * FROM events FOR UPDATE",
+    "LOCK TABLE events IN EXCLUSIVE MODE",
+    "ALTER TABLE events DISABLE TRIGGER ALL",
+    "ALTER TABLE events RENAME TO gone",
+    "CREATE TRIGGER mine BEFORE INSERT ON events EXECUTE FUNCTION events_append_only()",
+    "CREATE RULE mine AS ON INSERT TO events DO INSTEAD NOTHING",
+    "DROP TABLE events",
+    "SET session_replication_role = replica",
+    "INSERT INTO log_head SELECT 2, position, recorded_at, frontier FROM log_head",
+    "DELETE FROM log_head",
+    "UPDATE log_tiles SET hash = hash",
+    "DELETE FROM log_tiles",
+    "DELETE FROM log_checkpoint",
+    "DELETE FROM api_keys",
+    "CREATE TABLE mine (n INTEGER)",
+)
+
+
+def attempt(statement: str, connection: Connection) -> None:
+    with connection.begin():
+        connection.execute(text(statement))
+
+
+class Roles:
+    """A database with an owner and a service's role of the test's own, neither of them a superuser."""
+
+    def __init__(self, server: PostgresServer, url: str) -> None:
+        self._server = server
+        self.url = url
+        self.database = make_url(url).database or ""
+        self.owner, self.service = (f'{kind} of "{self.database}"' for kind in ("Owner", "Service"))
+
+    def url_of(self, role: str) -> str:
+        return make_url(self.url).set(username=role).render_as_string(hide_password=False)
+
+    def execute(self, sql: str) -> str:
+        """Run SQL as the superuser; {owner} and {service} stand for the roles."""
+        owner, service = ('"{}"'.format(role.replace('"', '""')) for role in (self.owner, self.service))
+        return self._server.execute(sql.format(owner=owner, service=service), self.database)
+
+
+@pytest.fixture
+def roles(postgres_server: PostgresServer, postgres_url: str) -> Iterator[Roles]:
+    roles = Roles(postgres_server, postgres_url)
+    roles.execute("CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN; ALTER SCHEMA public OWNER TO {owner}")
+    yield roles
+    roles.execute("DROP OWNED BY {owner}, {service} CASCADE; DROP ROLE {owner}, {service}")
+
+
+async def prepared(roles: Roles, role: str | None = None) -> list[tuple[str, list[str]]]:
+    """Migrate as the owner, and give the service, or `role`, its rights."""
+    async with opened(roles.url_of(roles.owner)) as database:
+        await database.write(migrations.upgrade)
+        return await database.write(partial(grant, role=role or roles.service))
+
+
+async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(roles: Roles) -> None:
+    await prepared(roles)
+    async with opened(roles.url_of(roles.service)) as database:
+        await database.check()
+        async with writing(database) as writer:
+            item = await create(writer)
+            for _ in range(300):
+                await create(writer)
+            await writer.submit(DeleteItem(item.item_id), metadata=metadata())
+        await assert_log_and_projection_agree(database)
+        assert all(verdict.same for verdict in await verify(database, PROJECTIONS))
+        head = await database.write(tree_head.advance)
+        assert await verify_log(database, [head]) == head
+        check = DriftCheck(database, PROJECTIONS)
+        await check.resume()
+        assert await check.step() == []
+        assert await rebuild_state.find_all(database) == {}
+        async with relaying(database) as ours, relaying(database) as theirs:
+            await theirs.hears()
+            ours.committed.set()
+            await theirs.hears()
+        for statement in FORBIDDEN:
+            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner|must be able to SET ROLE"):
+                await database.write(partial(attempt, statement))
+
+
+async def test_every_table_has_its_rights_and_what_is_too_much_is_taken_away(roles: Roles) -> None:
+    roles.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+    given = await prepared(roles)
+    assert {table: rights for rights, tables in given for table in tables} == RIGHTS
+    assert ("SELECT, INSERT", ["events", "log_tiles", "snapshots"]) in given
+    async with opened(roles.url_of(roles.service)) as database:
+        assert set(await database.view(lambda connection: inspect(connection).get_table_names())) == RIGHTS.keys()
+    roles.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO {service}; REVOKE INSERT ON events FROM {service}")
+    await prepared(roles)
+    rights = "SELECT string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM information_schema.role_table_grants"
+    assert roles.execute(f"{rights} WHERE table_name = 'events' AND grantee LIKE 'Service%'") == "INSERT SELECT"
+
+
+async def test_what_a_migration_does_to_a_table_leaves_its_rights_as_they_are(roles: Roles) -> None:
+    await prepared(roles)
+    await migrate(roles.url, down_to="0004")
+    await migrate(roles.url)
+    async with opened(roles.url_of(roles.service)) as database, writing(database) as writer:
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            await database.read(text("SELECT * FROM checks"))  # this one was made anew
+        await create(writer)
+
+
+async def test_a_role_that_could_change_history_all_the_same_is_refused(roles: Roles) -> None:
+    await prepared(roles)
+    for made_able, undone in (
+        ("ALTER ROLE {service} SUPERUSER", "ALTER ROLE {service} NOSUPERUSER"),
+        ("GRANT {owner} TO {service}", "REVOKE {owner} FROM {service}"),
+        ("GRANT TRUNCATE ON events TO PUBLIC", "REVOKE TRUNCATE ON events FROM PUBLIC"),
+        ("GRANT UPDATE (actor) ON events TO PUBLIC", "REVOKE UPDATE (actor) ON events FROM PUBLIC"),
+    ):
+        roles.execute(made_able)
+        with pytest.raises(RightsError, match="could change events all the same"):
+            await prepared(roles)
+        roles.execute(undone)
+    with pytest.raises(RightsError, match="could change events all the same"):
+        await prepared(roles, roles.owner)
+    with pytest.raises(RightsError, match="there is no role 'nobody'"):
+        await prepared(roles, "nobody")
+    await prepared(roles)
+
+
+async def test_sqlite_knows_no_roles(sqlite_url: str) -> None:
+    await migrate(sqlite_url)
+    async with opened(sqlite_url) as database:
+        with pytest.raises(RightsError, match="SQLite knows no roles"):
+            await database.write(partial(grant, role="service"))

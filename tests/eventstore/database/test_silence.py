@@ -1,0 +1,21 @@
+"""A database that says nothing: what the driver raises then is no error of SQLAlchemy's."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from eventstore.database.database import Database
+from eventstore.errors import UnavailableError
+
+
+@pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])
+async def test_a_read_that_gets_no_answer_says_that_the_database_is_unavailable(
+    database: Database, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
+) -> None:
+    async def silent(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(database, "_read", silent)
+    with pytest.raises(UnavailableError):
+        await database.read(text("SELECT 1"))

@@ -1,0 +1,95 @@
+"""Events of another log: taken over as they are, or not at all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import Connection
+
+from eventstore.database.database import Database
+from eventstore.errors import CorruptEventError, NotEmptyError, TamperedError, UnknownEventTypeError
+from eventstore.log import history
+from eventstore.log.history import Filter, StoredEvent
+from eventstore.log.importing import Import
+from eventstore.log.unit_of_work import unit_of_work
+from eventstore.merkle.tree_head import TreeHead
+from tests.eventstore.recording import LIVE, changed, created, opened, record, tables
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.service import migrate
+from tests.support.stored import hashed
+
+#: What an event may be changed to, so that its hash is right, and what is said of it.
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({"position": 4}, "Position 3: position 4 comes where 3 should."),
+    ({"recorded_at": 0}, "Position 3: its time is before that of the event before it."),
+    ({"version": 3}, "Position 3: version 3 of item 1 comes where 2 should."),
+    ({"item_id": 9}, "Position 3: it is of item 9, which no event began."),
+    ({"type": "item.painted.v1"}, "Event 3 has the type 'item.painted.v1', which"),
+    ({"data": "{"}, "Event 3 of type 'item.changed.v1' does not decode"),
+    ({"ordinal": 2**31}, "Position 3: its ordinal is out of range."),
+    ({"fingerprint": b"short"}, "Position 3: its fingerprint is no SHA-256."),
+    ({"command_id": "1.1"}, "Position 3: its command and ordinal are those of the event at 1."),
+]
+
+
+@pytest.fixture
+async def events(tmp_path_factory: pytest.TempPathFactory) -> list[StoredEvent]:
+    """Four events of two items, as another log has them."""
+    url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('other')}/itemledger.db"
+    await migrate(url)
+    async with opened(url) as other:
+        await record(other, [created(1), created(2), changed(1, 2), changed(2, 2)])
+        return await read_all(other)
+
+
+async def read_all(database: Database) -> list[StoredEvent]:
+    return await database.view(lambda connection: list(history.read(connection, Filter(), 1_000)))
+
+
+async def take_over(database: Database, *pages: Sequence[StoredEvent]) -> TreeHead:
+    def work(connection: Connection) -> TreeHead:
+        with unit_of_work(connection, [LIVE]) as unit:
+            taking = Import(unit)
+            for page in pages:
+                taking.take(page)
+            return taking.finish()
+
+    return await database.write(work)
+
+
+async def test_events_are_taken_over_as_they_are_and_projected(database: Database, events: list[StoredEvent]) -> None:
+    await take_over(database, events[:1], events[1:3], events[3:])
+    assert await read_all(database) == events
+    await assert_log_and_projection_agree(database)
+    await record(database, [changed(1, 3)])  # it goes on from there
+    await assert_log_and_projection_agree(database)
+
+
+@pytest.mark.parametrize("in_a_page_of_its_own", [False, True])
+async def test_an_event_that_does_not_belong_there_is_refused_whatever_its_hash(
+    database: Database, events: list[StoredEvent], in_a_page_of_its_own: bool
+) -> None:
+    before = await tables(database)
+    for changes, message in REFUSALS:
+        wrong = hashed(msgspec.structs.replace(events[2], **changes))
+        pages = [[*events[:2]], [wrong]] if in_a_page_of_its_own else [[*events[:2], wrong, events[3]]]
+        with pytest.raises((TamperedError, UnknownEventTypeError, CorruptEventError)) as raised:
+            await take_over(database, *pages)
+        assert str(raised.value).startswith(message)
+        assert await tables(database) == before, changes
+
+
+async def test_an_event_that_is_not_what_its_hash_says_is_refused(
+    database: Database, events: list[StoredEvent]
+) -> None:
+    before = await tables(database)
+    with pytest.raises(TamperedError, match="Position 4: it is not what its hash was made of"):
+        await take_over(database, [*events[:3], msgspec.structs.replace(events[3], actor="ann")])
+    assert await tables(database) == before
+
+
+async def test_nothing_is_taken_over_into_a_log_that_has_events(database: Database, events: list[StoredEvent]) -> None:
+    await record(database, [created(1)])
+    with pytest.raises(NotEmptyError, match="it has 1 events"):
+        await take_over(database, events)

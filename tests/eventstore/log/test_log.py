@@ -1,0 +1,190 @@
+"""What the log promises, on both databases."""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from eventstore.database.database import Database
+from eventstore.events import Metadata, ProposedEvent, RecordedEvent
+from eventstore.log import log
+from eventstore.log.unit_of_work import UnitOfWork, unit_of_work
+from eventstore.merkle import hashing
+from tests.eventstore.recording import LIVE, changed, created, history, proposed, record, tables
+from tests.support.fold import assert_log_and_projection_agree
+
+
+async def ask(database: Database, question: Callable[[UnitOfWork], Sequence[RecordedEvent]]) -> list[RecordedEvent]:
+    """Put a question to a unit of work, and give what it reads."""
+
+    def work(connection: Connection) -> list[RecordedEvent]:
+        with unit_of_work(connection, []) as unit:
+            return list(question(unit))
+
+    return await database.write(work)
+
+
+async def head(database: Database) -> log.Head:
+    def work(connection: Connection) -> log.Head:
+        with unit_of_work(connection, []) as unit:
+            return unit.head
+
+    return await database.write(work)
+
+
+async def test_a_new_log_is_empty(database: Database) -> None:
+    assert await head(database) == log.Head(0, 0, ())
+    assert await history(database) == []
+    await assert_log_and_projection_agree(database)
+
+
+async def test_what_is_recorded_is_read_in_order_with_everything_that_belongs_to_it(database: Database) -> None:
+    metadata = Metadata("caf\u00e9-1", "J\u00fcrgen \U0001f58a", b"\x00\xff" * 16, "correlation", "causation")
+    first = await record(database, [created(1), ProposedEvent(2, 1, created(2).event, metadata, 7)], now=1000)
+    second = await record(database, [changed(2, 2), created(4), changed(1, 2)], now=2000)
+    everything = await history(database)
+    assert everything == first + second
+    assert [event.position for event in everything] == [1, 2, 3, 4, 5]
+    assert [event.recorded_at for event in everything] == [1000, 1000, 2000, 2000, 2000]
+    assert everything[1] == RecordedEvent(2, 2, 1, 1000, created(2).event, metadata, 7)
+    await assert_log_and_projection_agree(database)
+
+
+async def test_a_stream_is_one_item_s_events_and_a_command_s_are_found_by_its_id(database: Database) -> None:
+    events = [
+        created(1),
+        created(2, command_id="two"),
+        changed(1, 2, command_id="two", ordinal=1),
+        changed(2, 2),
+        changed(1, 3),
+    ]
+    one, two, one_2, two_2, one_3 = await record(database, events)
+    assert await ask(database, lambda unit: list(unit.streams([2, 1, 99]))) == [one, one_2, one_3, two, two_2]
+    assert await ask(database, lambda unit: list(unit.streams([2]))) == [two, two_2]
+    assert await ask(database, lambda unit: list(unit.streams([]))) == []
+    assert await ask(database, lambda unit: list(unit.commands(["two", "never"]))) == [two, one_2]
+
+
+async def test_the_head_and_the_tree_move_with_the_log(database: Database) -> None:
+    position = 0
+    for size in (1, 2, 250, 5, 300, 1):  # across the tiles' borders at 256 and 512, at once and step by step
+        await record(database, [created(position + 1 + offset) for offset in range(size)], now=position)
+        position += size
+        moved = await head(database)
+        assert (moved.position, moved.recorded_at) == (position, position - size)
+        assert len(moved.frontier) == position.bit_count()
+        await assert_log_and_projection_agree(database)
+    stored = await database.read(text('SELECT level, "index" FROM log_tiles ORDER BY "index"'))
+    assert [tuple(row) for row in stored] == [(1, 0), (1, 1)]
+    leaves = [row[0] for row in await database.read(text("SELECT leaf_hash FROM events ORDER BY position"))]
+    assert hashing.root((await head(database)).frontier) == hashing.root(hashing.append(0, (), leaves)[0])
+
+
+async def test_time_never_goes_back(database: Database) -> None:
+    for clock in (5, 3, 4, -1, 6):
+        await record(database, [created((await head(database)).position + 1)], now=clock)
+    assert [event.recorded_at for event in await history(database)] == [5, 5, 5, 5, 6]
+    await assert_log_and_projection_agree(database)
+
+
+async def test_nothing_to_record_changes_nothing(database: Database) -> None:
+    await record(database, [created(1)])
+    before = await tables(database)
+    assert await record(database, [], now=99) == []
+    assert await tables(database) == before
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(changed(1, 2, command_id="another"), id="a version twice"),
+        pytest.param(created(1, command_id="another"), id="a first version twice"),
+        pytest.param(proposed(9, 1, created(9).event, command_id="1.2"), id="a command's event twice"),
+        pytest.param(changed(1, 0), id="a version below 1"),
+        pytest.param(
+            ProposedEvent(9, 1, created(9).event, Metadata("short", fingerprint=bytes(31))), id="a short fingerprint"
+        ),
+    ],
+)
+async def test_what_contradicts_the_log_is_refused_whole(database: Database, event: ProposedEvent) -> None:
+    await record(database, [created(1), changed(1, 2)])
+    before = await tables(database)
+    with pytest.raises(IntegrityError):
+        await record(database, [created(3), event, created(5)], now=99)
+    assert await tables(database) == before
+    await record(database, [created(3)])
+    await assert_log_and_projection_agree(database)
+
+
+async def test_two_that_contradict_each_other_are_refused_whole(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await record(database, [created(1, command_id="same"), created(2, command_id="same")])
+    with pytest.raises(IntegrityError):
+        await record(database, [created(1), changed(1, 2, command_id="a"), changed(1, 2, command_id="b")])
+    assert await history(database) == []
+    await record(database, [created(1, command_id="same"), created(2, command_id="same", ordinal=1)])
+    await assert_log_and_projection_agree(database)
+
+
+class BrokenError(Exception):
+    """What the test raises."""
+
+
+async def test_a_unit_of_work_that_raises_leaves_nothing(database: Database) -> None:
+    await record(database, [created(1)])
+    before = await tables(database)
+
+    def work(connection: Connection) -> None:
+        with unit_of_work(connection, [LIVE]) as unit:
+            unit.record([created(2)], 99)
+            unit.record([created(3)], 99)
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        await database.write(work)
+    assert await tables(database) == before
+    await record(database, [created(2)])
+    await assert_log_and_projection_agree(database)
+
+
+class BrokenProjector:
+    """Folds, then breaks."""
+
+    def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
+        LIVE.project(connection, events)
+        raise BrokenError
+
+
+async def test_a_projection_that_raises_takes_the_events_back(database: Database) -> None:
+    await record(database, [created(1)])
+    before = await tables(database)
+    with pytest.raises(BrokenError):
+        await record(database, [created(2)], projectors=[BrokenProjector()])
+    assert await tables(database) == before
+
+
+async def test_two_records_in_one_unit_of_work_follow_each_other(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        with unit_of_work(connection, [LIVE]) as unit:
+            unit.record([created(1), created(2)], 1)
+            assert unit.head.position == 2
+            unit.record([changed(1, 2)], 2)
+            assert [event.position for event in unit.streams([1])] == [1, 3]
+
+    await database.write(work)
+    await assert_log_and_projection_agree(database)
+
+
+async def test_readers_see_nothing_before_the_commit(database: Database) -> None:
+    count = text("SELECT (SELECT count(*) FROM events) + (SELECT count(*) FROM items)")
+
+    def begin(connection: Connection) -> None:
+        # Left open on purpose: the next call on the same connection ends it.
+        connection.begin()
+        log.append(connection, log.lock_head(connection), [created(1)], 1)
+
+    await database.write(begin)
+    assert (await database.read(count))[0][0] == 0
+    await database.write(lambda connection: connection.commit())
+    assert (await database.read(count))[0][0] == 1

@@ -1,0 +1,312 @@
+"""Following the log: everybody gets every event once and in order, and what is new is read once for all."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from itertools import count
+from typing import Any
+
+import pytest
+
+from eventstore.database.database import Database
+from eventstore.errors import UnavailableError
+from eventstore.log import history, tail
+from eventstore.log.history import Filter, StoredEvent
+from eventstore.log.tail import Follower, Tail
+from tests.eventstore.log.test_history import found, log_of_six
+from tests.eventstore.recording import changed, created, opened, record
+from tests.support.plans import statements
+
+SEED = 11
+NEVER = 3600.0
+EVERY = Filter()
+#: One for each thing that a filter can ask for, and some for several.
+FILTERS = (
+    EVERY,
+    Filter(item_id=1),
+    Filter(type="item.changed.v1"),
+    Filter(actor="ann"),
+    Filter(correlation_id="trace"),
+    Filter(command_id="six"),
+    Filter(item_id=1, type="item.created.v1"),
+    Filter(actor="nobody"),
+)
+
+
+def position(event: StoredEvent) -> int:
+    return event.position
+
+
+@asynccontextmanager
+async def following(database: Database, **options: Any) -> AsyncIterator[Tail[int]]:
+    """Run a tail that makes of each event its position, and that looks for new ones when told to, or not at all."""
+    followed = Tail(database, position, **{"poll": NEVER, **options})
+    running = asyncio.create_task(followed.run())
+    yield followed
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+async def take(follower: Follower[int], through: int) -> list[int]:
+    """Take events until those up to the position `through` are taken."""
+    taken: list[int] = []
+    async with asyncio.timeout(20):
+        while follower.position < through:
+            begin = follower.position
+            events = await follower.take()
+            assert all(event.position == prepared for event, prepared in events)
+            taken += [prepared for _, prepared in events]
+            if follower.position == begin:
+                await follower.wait(NEVER)
+    return taken
+
+
+class Log:
+    """A log that grows, by items of their own and one whose versions go on."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._versions = count(2)
+        self.position = 0
+
+    async def grow(self, events: int) -> None:
+        """Record so many events, in one transaction."""
+        positions = range(self.position + 1, self.position + events + 1)
+        proposed = [changed(1, next(self._versions)) if at % 3 == 0 else created(at) for at in positions]
+        await record(self._database, proposed)
+        self.position += events
+
+
+@contextmanager
+def reads(database: Database) -> Iterator[list[str]]:
+    """Collect the statements inside that read events."""
+    found: list[str] = []
+    with statements(database) as sent:
+        yield found
+    found += [sql for sql, _ in sent if "FROM events" in sql.replace("\n", " ")]
+
+
+async def test_a_filter_chooses_the_same_of_what_is_new_as_of_what_was_there(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with following(database) as followed, _several(followed, FILTERS) as early:
+        await log_of_six(database)
+        followed.wake()
+        new = [await take(follower, 6) for follower in early]
+    monkeypatch.setattr(tail, "_KEPT", 0)  # whoever comes now reads the log
+    async with following(database) as followed, _several(followed, FILTERS) as late:
+        old = [await take(follower, 6) for follower in late]
+    assert new == old == [await found(database, chosen) for chosen in FILTERS]
+
+
+def _values(chosen: Filter) -> dict[str, Any]:
+    return {name: getattr(chosen, name) for name in Filter.__struct_fields__}
+
+
+async def test_everybody_gets_every_event_once_and_in_order(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print(f"seed {SEED}")  # noqa: T201
+    chance = random.Random(SEED)
+    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7, "_PAUSE": 0}.items():
+        monkeypatch.setattr(tail, name, few)
+    log = Log(database)
+    await log.grow(20)
+    end = 200
+
+    async def follow(after: int, chosen: Filter, followed: Tail[int]) -> list[int]:
+        taken: list[int] = []
+        while after < end:
+            with followed.follow(Filter(**{**_values(chosen), "after": after})) as follower:
+                through = min(end, after + chance.randrange(1, 80))
+                taken += await take(follower, through)
+                after = follower.position
+            await asyncio.sleep(chance.random() * 0.02)
+        return taken
+
+    async with following(database) as followed:
+        follows = [(chance.randrange(20), chance.choice(FILTERS)) for _ in range(20)]
+        following_all = asyncio.gather(*[follow(after, chosen, followed) for after, chosen in follows])
+        while log.position < end:
+            await log.grow(min(chance.randrange(1, 12), end - log.position))
+            followed.wake()
+            await asyncio.sleep(chance.random() * 0.01)
+        taken = await following_all
+    for (after, chosen), positions in zip(follows, taken, strict=True):
+        assert positions == await found(database, Filter(**{**_values(chosen), "after": after}), limit=end)
+
+
+async def test_those_at_the_end_share_one_read(database: Database) -> None:
+    log = Log(database)
+    await log.grow(3)
+    async with following(database) as followed, _several(followed, [EVERY] * 30) as followers:
+        await asyncio.gather(*[take(follower, 3) for follower in followers])
+        with reads(database) as read:
+            await log.grow(2)
+            followed.wake()
+            assert await asyncio.gather(*[take(follower, 5) for follower in followers]) == [[4, 5]] * 30
+        assert len(read) == 1
+
+
+@asynccontextmanager
+async def _several(followed: Tail[int], filters: Sequence[Filter]) -> AsyncIterator[list[Follower[int]]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(followed.follow(chosen)) for chosen in filters]
+
+
+async def test_who_comes_back_soon_finds_what_is_new_in_memory(database: Database) -> None:
+    log = Log(database)
+    await log.grow(100)
+    async with following(database) as followed:
+        with followed.follow(Filter(after=100)) as watching:
+            await log.grow(1)
+            followed.wake()
+            await take(watching, 101)
+            with reads(database) as read, followed.follow(Filter(after=3)) as back:
+                assert await take(back, 101) == list(range(4, 102))
+    assert read == []
+
+
+async def test_who_takes_nothing_makes_nothing_be_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7}.items():
+        monkeypatch.setattr(tail, name, few)
+    log = Log(database)
+    async with following(database) as followed:
+        with followed.follow(EVERY) as idle, followed.follow(EVERY) as reading:
+            for _ in range(10):
+                await log.grow(10)
+                followed.wake()
+                await take(reading, log.position)
+                assert len(followed._recent) <= 2 * 7
+            assert await take(idle, 100) == list(range(1, 101))
+
+
+async def test_nothing_is_read_while_nobody_follows(database: Database) -> None:
+    log = Log(database)
+    async with following(database, poll=0.01) as followed:
+        with reads(database) as read:
+            for _ in range(3):
+                await log.grow(1)
+                followed.wake()
+                await asyncio.sleep(0.03)
+        assert read == []
+        with followed.follow(EVERY) as follower:
+            assert await take(follower, 3) == [1, 2, 3]
+
+
+async def test_what_happened_while_nobody_followed_is_left_to_those_who_ask(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "_KEPT", 4)
+    log = Log(database)
+    async with following(database) as followed:
+        for after in (0, 50):
+            await log.grow(50)
+            with followed.follow(Filter(after=log.position)) as at_the_end:
+                await log.grow(1)
+                followed.wake()
+                assert await take(at_the_end, log.position) == [log.position]
+                assert len(followed._recent) <= 2 * 4
+                with followed.follow(Filter(after=after)) as behind:
+                    assert await take(behind, log.position) == list(range(after + 1, log.position + 1))
+
+
+async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) -> None:
+    log = Log(database)
+    await log.grow(300)
+    async with following(database) as followed:
+        for after in (0, 299):
+            with followed.follow(Filter(actor="nobody", after=after)) as follower:
+                assert await take(follower, 300) == []
+                assert follower.position == 300
+
+
+async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "_KEPT", 0)
+    monkeypatch.setattr(history, "LOOK", 10)
+    log, places = Log(database), list[int]()
+    await log.grow(100)
+    async with following(database) as followed, asyncio.timeout(20):
+        with followed.follow(Filter(item_id=1, actor="nobody")) as follower:
+            while follower.position < 100:
+                begin = follower.position
+                assert not await follower.take()
+                if follower.position == begin:
+                    await follower.wait(NEVER)
+                else:
+                    places.append(follower.position)
+    assert places == [27, 57, 87, 100]  # every third event is the item's
+
+
+async def test_what_nobody_told_of_is_found_all_the_same(database: Database, database_url: str) -> None:
+    async with following(database, poll=0.02) as followed, opened(database_url) as other:
+        with followed.follow(EVERY) as follower:
+            await take(follower, 0)
+            await record(other, [created(1), created(2)])
+            assert await take(follower, 2) == [1, 2]
+
+
+async def test_a_database_that_is_away_for_a_while_is_asked_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = database.read
+    log = Log(database)
+    await log.grow(10)
+
+    async def away(*_: Any) -> Sequence[Any]:
+        raise UnavailableError
+
+    followed = Tail(database, position, poll=NEVER)
+    with followed.follow(EVERY) as follower:
+        monkeypatch.setattr(database, "read", away)
+        with pytest.raises(UnavailableError):
+            await followed.run()
+        monkeypatch.setattr(database, "read", read)
+        running = asyncio.create_task(followed.run())
+        assert await take(follower, 10) == list(range(1, 11))
+        running.cancel()
+
+
+async def test_few_read_pages_at_a_time_so_that_others_can_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, few in {"_PAGE": 3, "_KEPT": 0}.items():
+        monkeypatch.setattr(tail, name, few)
+    log = Log(database)
+    await log.grow(30)
+    async with following(database) as followed, _several(followed, [EVERY] * 20) as followers:
+        reading, most = 0, 0
+        read = database.read
+
+        async def counting(statement: Any, parameters: Any = None) -> Sequence[Any]:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            rows = await read(statement, parameters)
+            reading -= 1
+            return rows
+
+        with followed.follow(Filter(after=30)) as at_the_end:
+            await log.grow(1)
+            followed.wake()
+            await take(at_the_end, 31)
+            monkeypatch.setattr(database, "read", counting)
+            taken = await asyncio.gather(*[take(follower, 30) for follower in followers])
+    assert taken[0][:30] == list(range(1, 31))
+    assert most == 2
+
+
+async def test_who_waits_is_woken_by_others_too(database: Database) -> None:
+    async with following(database) as followed:
+        with followed.follow(EVERY) as one, followed.follow(EVERY) as other:
+            wakers: list[Callable[[], None]] = [one.wake, followed.wake_followers]
+            for wake in wakers:
+                waiting = asyncio.create_task(one.wait(NEVER))
+                await asyncio.sleep(0)
+                wake()
+                await waiting
+            await other.wait(NEVER)

@@ -1,0 +1,76 @@
+"""A rebuild that is told to stop at an awkward moment."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.engine import RootTransaction
+
+from eventstore.database.database import Database
+from eventstore.database.failures import commit
+from eventstore.database.sqlite import SqliteDatabase
+from projections.items.items import ITEMS
+from projections.projection import Changes
+from projections.rebuild import rebuild_state
+from projections.rebuild.compare import Comparison
+from projections.rebuild.rebuild import Options, rebuild
+from tests.eventstore.recording import created, record
+from tests.support.fold import assert_log_and_projection_agree
+
+
+async def test_told_to_stop_when_all_is_done_it_has_succeeded(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(item) for item in range(1, 100)])
+    loop = asyncio.get_running_loop()
+
+    def late(transaction: RootTransaction) -> None:
+        commit(transaction)
+        if not isinstance(database, SqliteDatabase):
+            running.cancel()
+            return
+        told = threading.Event()
+
+        def stop() -> None:
+            running.cancel()
+            told.set()
+
+        loop.call_soon_threadsafe(stop)
+        told.wait()
+
+    monkeypatch.setattr("projections.rebuild.rebuild.commit", late)
+    running = asyncio.create_task(rebuild(database, ITEMS, Options()))
+    await asyncio.gather(running, return_exceptions=True)
+    assert running.cancelled()
+    known = (await rebuild_state.find_all(database))["items"]
+    assert known.state == "succeeded"
+    assert known.report is not None
+    assert known.report.swapped
+    await assert_log_and_projection_agree(database)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_told_to_stop_while_tables_are_compared_in_a_thread_it_stops_that(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(item) for item in range(1, 100)])
+    loop, comparing = asyncio.get_running_loop(), asyncio.Event()
+
+    def endless(_self: Comparison, _connection: Connection, _overlay: Changes, tick: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(comparing.set)
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
+            tick()
+            time.sleep(0.01)
+
+    monkeypatch.setattr(Comparison, "all", endless)
+    running = asyncio.create_task(rebuild(database, ITEMS, Options()))
+    await comparing.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await rebuild_state.find_all(database))["items"].state == "interrupted"
+    async with asyncio.timeout(10):
+        await database.view(lambda connection: None)  # in the same thread

@@ -1,0 +1,221 @@
+"""The last step of a rebuild holds the append lock: who appends meanwhile waits, and nothing of it is lost.
+
+That these tests would see it was seen, too. The last of them lets go of the lock in the midst of the step, on either
+database. And with `log.lock_head` in `projections/rebuild/rebuild.py` replaced by a plain read of the head, the first
+one fails on PostgreSQL: nobody waited, and the rows of all that was appended were gone. On SQLite the transaction is
+the lock.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only
+
+from commands.batch import Recorded
+from commands.item import ChangeItem, Command, CreateItem, DeleteItem, RestoreItem
+from commands.writer import Writer
+from eventstore.database.database import Database
+from projections import PROJECTIONS
+from projections.items.items import ITEMS
+from projections.items.lists import Filter, Order
+from projections.items.reader import ItemReader
+from projections.projection import Projection
+from projections.rebuild.rebuild import Options, rebuild
+from projections.rebuild.shadow import Shadow
+from tests.eventstore.recording import changed, created, opened, record
+from tests.support import fold
+from tests.support.fold import assert_log_and_projection_agree
+from tests.support.writing import metadata, writing
+
+#: Items in the log before: more than a rebuild leaves for its last step.
+ITEMS_BEFORE = 600
+#: Appenders and readers, each with connections of its own, as other processes have them.
+OTHERS = 3
+#: Seconds that others get in the midst of the last step: where nothing keeps them waiting they take a tenth of it.
+MEANWHILE = 0.5
+
+Meeting = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Appender:
+    """Somebody else who appends: a create, a change, a delete and a restore at a time."""
+
+    def __init__(self, writer: Writer, first_item: int) -> None:
+        self._writer = writer
+        self._items = iter(range(first_item, first_item + 100))  # that nobody else writes to
+        self._deleted = first_item
+        self.waiting: list[asyncio.Task[Recorded]] = []
+
+    async def begin(self) -> None:
+        """Append once: then there is something to restore, and every statement has been prepared."""
+        self._deleted = next(self._items)
+        await self._writer.submit(DeleteItem(self._deleted), metadata=metadata())
+        self.append()
+        await asyncio.gather(*self.waiting)
+
+    def append(self) -> None:
+        """Submit one command of each sort."""
+        changes, deletes, restores = next(self._items), next(self._items), self._deleted
+        self._deleted = deletes
+        commands: list[Command] = [
+            CreateItem("Late", Decimal(changes)),
+            ChangeItem(changes, name="Late"),
+            DeleteItem(deletes),
+            RestoreItem(restores),
+        ]
+        self.waiting = [asyncio.create_task(self._writer.submit(one, metadata=metadata())) for one in commands]
+
+
+class Appenders:
+    """Others who append in the midst of the last step."""
+
+    def __init__(self, others: list[Appender]) -> None:
+        self._others = others
+        self.kept_waiting = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, url: str) -> AsyncIterator["Appenders"]:
+        """Let them begin."""
+        async with AsyncExitStack() as stack:
+            others = []
+            for number in range(OTHERS):
+                writer = await stack.enter_async_context(writing(await stack.enter_async_context(opened(url))))
+                others.append(Appender(writer, 1 + 100 * number))
+                await others[-1].begin()
+            yield cls(others)
+
+    @property
+    def _waiting(self) -> list[asyncio.Task[Recorded]]:
+        return [one for other in self._others for one in other.waiting]
+
+    async def append(self) -> None:
+        """Have each append, and see who is kept waiting."""
+        for other in self._others:
+            other.append()
+        _, pending = await asyncio.wait(self._waiting, timeout=MEANWHILE)
+        self.kept_waiting = len(pending)
+
+    async def finish(self) -> None:
+        """Wait until all have been told that what they appended is in the log."""
+        await asyncio.gather(*self._waiting)
+
+
+async def fill(database: Database) -> None:
+    """Put more into the log than a rebuild leaves for its last step."""
+    ids = range(1, ITEMS_BEFORE + 1)
+    await record(database, [*map(created, ids), *(changed(item, 2) for item in ids if item % 3 == 0)])
+
+
+def interrupt(
+    monkeypatch: pytest.MonkeyPatch, when: Literal["before", "after"], meeting: Meeting, *, unlocked: bool = False
+) -> None:
+    """Let `meeting` take place in the last step, before or after the table is put in its place; nothing is committed.
+
+    `unlocked`: the append lock is let go of meanwhile, and what was done up to then is committed.
+    """
+    loop, put_in_place = asyncio.get_running_loop(), Shadow.put_in_place
+
+    def meet(connection: Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            await_only(meeting())
+        else:  # this is the thread that writes
+            asyncio.run_coroutine_threadsafe(meeting(), loop).result()
+
+    def put_in_place_and_meet(shadow: Shadow, connection: Connection, position: int) -> None:
+        if unlocked:
+            connection.exec_driver_sql("COMMIT")
+        if when == "before":
+            meet(connection)
+        if unlocked:
+            connection.exec_driver_sql("BEGIN")
+        put_in_place(shadow, connection, position)
+        if when == "after":
+            meet(connection)
+
+    monkeypatch.setattr(Shadow, "put_in_place", put_in_place_and_meet)
+
+
+async def rows_lost(database: Database) -> int:
+    """Count the rows, of items and of days, that are not what the log says."""
+
+    def count(connection: Connection) -> int:
+        with connection.begin():
+            return differing(fold.fold_of_log(connection), fold.stored_items(connection)) + differing(
+                fold.days_of_log(connection), fold.stored_days(connection)
+            )
+
+    return await database.write(count)
+
+
+def differing(wanted: Mapping[int, object], stored: Mapping[int, object]) -> int:
+    return sum(wanted.get(key) != stored.get(key) for key in wanted.keys() | stored.keys())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+async def test_who_appends_while_a_table_is_swapped_waits_and_loses_nothing(
+    database: Database,
+    database_url: str,
+    projection: Projection,
+    when: Literal["before", "after"],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await fill(database)
+    async with Appenders.to(database_url) as others:
+        interrupt(monkeypatch, when, others.append)
+        report = await rebuild(database, projection, Options())
+        await others.finish()
+    assert (report.rows_differ, report.swapped) == (0, True), report.samples
+    assert await rows_lost(database) == 0
+    assert others.kept_waiting == 4 * OTHERS
+    await assert_log_and_projection_agree(database)
+
+
+async def test_who_reads_while_a_table_is_swapped_gets_all_of_it(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(database)
+    async with AsyncExitStack() as stack:
+        readers = [ItemReader(await stack.enter_async_context(opened(database_url))) for _ in range(OTHERS)]
+
+        async def read(reader: ItemReader) -> None:
+            page = await reader.page(Filter(), Order(), None, 1000)
+            assert [item.id for item in page.items] == list(range(1, ITEMS_BEFORE + 1))
+            position, item = await reader.get(ITEMS_BEFORE)
+            assert item is not None
+            assert page.position == position == ITEMS_BEFORE * 4 // 3
+
+        reading: list[asyncio.Task[None]] = []
+
+        async def begin_reading() -> None:
+            # A reader that has read before, with statements that were prepared for the old table, and new ones.
+            reading.extend(asyncio.create_task(read(reader)) for reader in readers)
+            await asyncio.wait(reading, timeout=MEANWHILE)
+
+        await read(readers[0])
+        interrupt(monkeypatch, "after", begin_reading)
+        await rebuild(database, ITEMS, Options())
+        await asyncio.gather(*reading)
+        for reader in readers:
+            await read(reader)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
+async def test_without_the_lock_what_is_appended_meanwhile_would_be_lost(
+    database: Database, database_url: str, projection: Projection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(database)
+    async with Appenders.to(database_url) as others:
+        interrupt(monkeypatch, "before", others.append, unlocked=True)
+        await rebuild(database, projection, Options())
+        await others.finish()
+    assert others.kept_waiting == 0
+    # Of items each event is a row, of days all of them are one; and what has just begun was nothing before.
+    lost = {"items": 4 * OTHERS, "activity": 1, "former_items": 0}
+    assert await rows_lost(database) == lost[projection.name]

@@ -1,0 +1,1 @@
+"""Clients of the service under test, and what they keep account of."""

@@ -1,0 +1,1 @@
+"""Kills, stops and failures of the service and its database."""

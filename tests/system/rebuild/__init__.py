@@ -1,0 +1,1 @@
+"""Rebuilds of a running service."""
