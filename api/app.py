@@ -12,13 +12,13 @@ import migrations
 from api import logs
 from api.activity import routes as activity
 from api.audit import routes as audit
-from api.auth.api_keys.cache import KeyRing
-from api.auth.api_keys.usage import KeyUses
-from api.auth.authenticator import Gate
+from api.auth.api_keys.cache import ApiKeyCache
+from api.auth.api_keys.usage import KeyUsage
+from api.auth.authenticator import Authenticator
 from api.auth.jwt.jwks import UnreadableKeysError, published_at
-from api.auth.jwt.verifier import Tokens
+from api.auth.jwt.verifier import JwtVerifier
 from api.edge.boundary import Boundary, reraise
-from api.edge.route_checks import lint
+from api.edge.route_checks import check_routes
 from api.edge.routing import register
 from api.events import export, stream
 from api.events import routes as events
@@ -28,11 +28,11 @@ from api.keys import routes as keys
 from api.ops import docs, health, openapi
 from api.projections import routes as projections
 from api.projections.checking import checking
-from api.projections.rebuild_jobs import Rebuilding
+from api.projections.rebuild_jobs import RebuildJobs
 from api.services import Services
 from api.settings import Settings, from_environment
 from api.transparency import routes as proofs
-from api.transparency.checkpoint_signer import Checkpoints
+from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
@@ -42,10 +42,10 @@ from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
 from projections.items.history import ItemHistory
-from projections.items.past_reader import PastReader
+from projections.items.past_reader import PastItemReader
 from projections.items.reader import ItemReader
 from projections.live import LiveProjections
-from projections.projection_status import standings
+from projections.projection_status import projection_statuses
 from projections.rebuild.rebuild import Options
 
 ROUTES = [
@@ -81,7 +81,7 @@ def create_app(
     for error in (Exception, HTTPException, RequestValidationError):
         api.add_exception_handler(error, reraise)
     register(api, ROUTES)
-    if complaints := lint((route["method"], route["path"], route["handler"]) for route in api.routes):
+    if complaints := check_routes((route["method"], route["path"], route["handler"]) for route in api.routes):
         raise StartError("; ".join(complaints))
     return Boundary(api, ROUTES, settings, lifespan or (lambda: run(settings)))
 
@@ -95,16 +95,16 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
     database = open_database(settings.database_url.reveal())
     try:
         await prepare(database)
-        found = await standings(database, PROJECTIONS)
-        uses = KeyUses(database)
-        gate = Gate(
-            KeyRing(database),
+        found = await projection_statuses(database, PROJECTIONS)
+        uses = KeyUsage(database)
+        authenticator = Authenticator(
+            ApiKeyCache(database),
             uses,
             await open_tokens(settings),
             origins=settings.cors_origins,
             insecure=settings.insecure_no_auth,
         )
-        await gate.say_who_comes_in()
+        await authenticator.log_auth_mode()
         feed = Feed(
             database,
             max_streams=settings.max_streams,
@@ -119,36 +119,36 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_bulk=settings.max_batch_queue,
             committed=feed.committed,
         )
-        rebuilding = Rebuilding(database, settings.database_url)
+        rebuild_jobs = RebuildJobs(database, settings.database_url)
         if isinstance(database, SqliteDatabase):  # nobody else would
             for standing in found:
                 if standing.outdated:
-                    rebuilding.launch(standing.projection.name, Options())
+                    rebuild_jobs.launch(standing.projection.name, Options())
         try:
             async with checking(database, settings.check_interval), uses.kept(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
-                    gate=gate,
+                    authenticator=authenticator,
                     writer=writer,
                     items=ItemReader(database),
                     activity=ActivityReader(database),
                     history=HistoryReader(database),
-                    checkpoints=Checkpoints(database, settings.log_key, settings.origin),
+                    checkpoint_signer=CheckpointSigner(database, settings.log_key, settings.origin),
                     past=ItemHistory(database),
-                    past_items=PastReader(database),
-                    rebuilding=rebuilding,
+                    past_items=PastItemReader(database),
+                    rebuild_jobs=rebuild_jobs,
                     feed=feed,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),
                 )
         finally:
-            await asyncio.gather(_stop(writer), rebuilding.close())
+            await asyncio.gather(_stop(writer), rebuild_jobs.close())
     finally:
         await database.dispose()
 
 
-async def open_tokens(settings: Settings) -> Tokens | None:
+async def open_tokens(settings: Settings) -> JwtVerifier | None:
     """Give the tokens that are taken, if any are. Raises StartError where their issuer's keys are in no such file.
 
     An issuer that can't be reached may be back when the first token comes: until then none is taken.
@@ -162,7 +162,7 @@ async def open_tokens(settings: Settings) -> Tokens | None:
         if not settings.jwt_jwks.is_url:
             raise StartError(f"{settings.jwt_jwks}: {error}") from None
         structlog.get_logger().error("the issuer's keys can't be read", cause=str(error))
-    return Tokens(settings.jwt_issuer, settings.jwt_audience, keys)
+    return JwtVerifier(settings.jwt_issuer, settings.jwt_audience, keys)
 
 
 async def _stop(writer: Writer) -> None:

@@ -2,16 +2,16 @@
 
 from msgspec import Struct
 
-from api.auth.authenticator import Gate
+from api.auth.authenticator import Authenticator
 from api.events.feed import Feed
-from api.projections.rebuild_jobs import Rebuilding
-from api.transparency.checkpoint_signer import Checkpoints
+from api.projections.rebuild_jobs import RebuildJobs
+from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.log.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.items.history import ItemHistory
-from projections.items.past_reader import PastReader
+from projections.items.past_reader import PastItemReader
 from projections.items.reader import ItemReader
 
 
@@ -21,15 +21,15 @@ class Services(Struct):
     database: Database
     #: The schema revision that this code needs.
     schema_head: str
-    gate: Gate
+    authenticator: Authenticator
     writer: Writer
     items: ItemReader
     activity: ActivityReader
     history: HistoryReader
-    checkpoints: Checkpoints
+    checkpoint_signer: CheckpointSigner
     past: ItemHistory
-    past_items: PastReader
-    rebuilding: Rebuilding
+    past_items: PastItemReader
+    rebuild_jobs: RebuildJobs
     feed: Feed
     #: The OpenAPI document, encoded.
     openapi: bytes

@@ -10,13 +10,13 @@ import msgspec
 import migrations
 from api.app import ROUTES, create_app
 from api.auth.principal import ANYBODY, Principal
-from api.cli.runner import settle
+from api.cli.runner import freeze_gc
 from api.events.feed import Feed
 from api.ops import openapi
-from api.projections.rebuild_jobs import Rebuilding
+from api.projections.rebuild_jobs import RebuildJobs
 from api.services import Services
 from api.settings import from_environment
-from api.transparency.checkpoint_signer import Checkpoints
+from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.batch import Recorded
 from commands.item import Command, CreateItem, Item, LiveItem, NoItem
 from eventstore.database.engine import open_database
@@ -24,7 +24,7 @@ from eventstore.events import Metadata
 from eventstore.log.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.items.history import ItemHistory
-from projections.items.past_reader import PastReader
+from projections.items.past_reader import PastItemReader
 from projections.items.reader import ItemReader
 
 _settings = from_environment()
@@ -64,19 +64,19 @@ async def _services() -> AsyncIterator[Services]:
     yield Services(
         database=database,
         schema_head=migrations.head(),
-        gate=cast("Any", _LetsAnybodyIn()),
+        authenticator=cast("Any", _LetsAnybodyIn()),
         writer=cast("Any", _AnswersAtOnce()),
         items=ItemReader(database),
         activity=ActivityReader(database),
         history=HistoryReader(database),
-        checkpoints=Checkpoints(database, None, "localhost/log"),
+        checkpoint_signer=CheckpointSigner(database, None, "localhost/log"),
         past=ItemHistory(database),
-        past_items=PastReader(database),
-        rebuilding=Rebuilding(database, _settings.database_url),
+        past_items=PastItemReader(database),
+        rebuild_jobs=RebuildJobs(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
         openapi=msgspec.json.encode(openapi.document(ROUTES)),
     )
 
 
 app = create_app(_settings, _services)
-settle()
+freeze_gc()

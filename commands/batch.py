@@ -64,7 +64,7 @@ class Submission:
             self.answer.set_result(outcome)
 
 
-def carry_out(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> list[Recorded | Exception]:
+def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> list[Recorded | Exception]:
     """Decide `submissions` in their order and record what they make; give the outcome of each.
 
     A CommandRejectedError is an outcome: it concerns one submission alone. `now` is in microseconds since the epoch.

@@ -12,7 +12,7 @@ from math import inf
 
 from sqlalchemy import Connection
 
-from commands.batch import Recorded, Submission, carry_out
+from commands.batch import Recorded, Submission, process_batch
 from commands.errors import QueueFullError, WriterClosedError
 from commands.item import Command
 from eventstore.database.database import Database
@@ -153,7 +153,7 @@ class Writer:
 
     def _transact(self, connection: Connection, batch: Sequence[Submission]) -> Sequence[Recorded | Exception]:
         with unit_of_work(connection, self._projectors) as work:
-            return carry_out(work, batch, self._clock())
+            return process_batch(work, batch, self._clock())
 
 
 class _Queue:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from eventstore.errors import CorruptEventError, EventTypesError, OldEventTypeError, UnknownEventTypeError
-from eventstore.events import EVENT_TYPES, Event, Fact, ProposedEvent
+from eventstore.events import EVENT_TYPES, Event, ItemEvent, ProposedEvent
 
 Old = TypeVar("Old")
 New = TypeVar("New")
@@ -51,7 +51,7 @@ class Codec:
         self._facts = msgspec.json.Decoder(list[Union[tuple(map(_fact, known))]])  # type: ignore[misc]  # noqa: UP007
         self._only_newest = not upcasters
 
-    def facts(self, text: str) -> list[Fact]:
+    def facts(self, text: str) -> list[ItemEvent]:
         """Read a JSON array of facts, each `[type, position, item_id, version, recorded_at, data]`.
 
         Raises msgspec.DecodeError, and what an upcaster raises: where, `readers` tell.
@@ -59,11 +59,11 @@ class Codec:
         found = self._facts.decode(text)
         return found if self._only_newest else list(map(self._lifted, found))
 
-    def _lifted(self, fact: Fact) -> Fact:
+    def _lifted(self, fact: ItemEvent) -> ItemEvent:
         event: Any = fact.event
         for lift in self._lifts[event.__class__]:
             event = lift(event)
-        return Fact(fact.position, fact.item_id, fact.version, fact.recorded_at, event)
+        return ItemEvent(fact.position, fact.item_id, fact.version, fact.recorded_at, event)
 
 
 def _check_names(known: Sequence[type[Any]], newest: frozenset[type[Any]]) -> None:
@@ -110,11 +110,11 @@ def _reader(one: type[Any], lifts: Sequence[Callable[[Any], Any]]) -> Callable[[
     return read
 
 
-def _fact(one: type[Any]) -> type[Fact]:
+def _fact(one: type[Any]) -> type[ItemEvent]:
     """Make the form in which facts of one type are read: an array, which begins with the type."""
     options: dict[str, Any] = {"array_like": True, "tag_field": "type", "tag": one.type, "forbid_unknown_fields": True}
     made: Any = msgspec.defstruct(
-        f"{one.__name__}Fact", [("event", one)], bases=(Fact,), frozen=True, gc=False, **options
+        f"{one.__name__}ItemEvent", [("event", one)], bases=(ItemEvent,), frozen=True, gc=False, **options
     )
     return made  # type: ignore[no-any-return]
 
@@ -147,7 +147,7 @@ def decode(position: int, type: str, data: str) -> Event:
         raise CorruptEventError(position, type, str(error)) from error
 
 
-def decode_facts(text: str) -> list[Fact]:
+def decode_item_events(text: str) -> list[ItemEvent]:
     """Read a JSON array of facts in their newest form; see Codec.facts."""
     return CODEC.facts(text)
 

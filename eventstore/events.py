@@ -75,7 +75,7 @@ class ProposedEvent(Struct, frozen=True):
     ordinal: int = 0
 
 
-class Fact(Struct, frozen=True, gc=False):
+class ItemEvent(Struct, frozen=True, gc=False):
     """What a recorded event says of an item: all that a projection folds, and all that a replay reads."""
 
     #: 1, 2, 3, ... without a gap, in commit order.
@@ -87,7 +87,7 @@ class Fact(Struct, frozen=True, gc=False):
     event: Event
 
 
-class RecordedEvent(Fact, frozen=True, gc=False):
+class RecordedEvent(ItemEvent, frozen=True, gc=False):
     """An event as the log holds it: the fact, and what it was recorded for."""
 
     metadata: Metadata

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from projections import PROJECTIONS
-from projections.projection_status import establish
+from projections.projection_status import create_missing_tables
 
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks meets it by chance.
@@ -46,7 +46,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         command.upgrade(_config(connection), revision)
         if revision == "head":
             # What no migration makes: a projection's table, which a rebuild makes where there is anything to fold.
-            establish(connection, PROJECTIONS)
+            create_missing_tables(connection, PROJECTIONS)
 
 
 def downgrade(connection: Connection, revision: str = "base") -> None:

@@ -9,11 +9,11 @@ from sqlalchemy import Column, Table, Text, bindparam, select, true
 from sqlalchemy import Row as AnyRow
 
 from eventstore.database.database import Database
-from eventstore.events import Event, Fact, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
 from eventstore.log.tables import BigInt, metadata
 from projections.items.items import price_units
-from projections.projection import Before, Changes, Row, checkpoints
-from projections.projection_status import read_current
+from projections.projection import Changes, PriorState, Row, checkpoints
+from projections.projection_status import read_if_current
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -49,19 +49,19 @@ class ActivityProjection:
     name = "activity"
     version = 1
     table = activity
-    by_item = False
-    item_by_item = False
+    keyed_by_item = False
+    replay_by_item = False
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         """Read the row of the last day, and of the items what their events before made of them."""
-        last = before.last_row()
+        last = before.latest_row()
         rows: dict[int, Row] = {} if last is None else {last["day"]: last}
         born = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
         for recorded in before.streams({recorded.item_id for recorded in events} - born):
-            _, rows[-recorded.item_id] = _happen(rows.get(-recorded.item_id, _UNBORN), recorded.event)
+            _, rows[-recorded.item_id] = _apply_event(rows.get(-recorded.item_id, _UNBORN), recorded.event)
         return rows
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         """Give the row of each day on which `events` happened."""
         items = {-key: row for key, row in rows.items() if key < 0}
         day = {**_DAY_BEFORE_ALL, **next((row for key, row in rows.items() if key >= 0), {})}
@@ -72,7 +72,7 @@ class ActivityProjection:
             if number != day["day"]:
                 day = {**day, **_QUIET, "day": number}
             before = items.get(recorded.item_id, _UNBORN)
-            counted, after = _happen(before, recorded.event)
+            counted, after = _apply_event(before, recorded.event)
             items[recorded.item_id] = after
             day[counted] += 1
             day["alive"] += after["alive"] - before["alive"]
@@ -84,7 +84,7 @@ class ActivityProjection:
 ACTIVITY = ActivityProjection()
 
 
-def _happen(item: Row, event: Event) -> tuple[str, Row]:
+def _apply_event(item: Row, event: Event) -> tuple[str, Row]:
     """Give the column that counts `event`, and what it makes of `item`."""
     match event:
         case ItemCreated(_, price, in_stock):
@@ -161,7 +161,7 @@ class ActivityReader:
         """
         # One more than asked for tells where the next page begins.
         wanted = {"first": _number(first), "last": _number(last), "limit": limit + 1}
-        rows = await read_current(self._database, ACTIVITY, _PAGE, wanted)
+        rows = await read_if_current(self._database, ACTIVITY, _PAGE, wanted)
         if rows is None:
             return None
         days = [_view(row) for row in rows if row.day is not None]

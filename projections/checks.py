@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Integer, Table, Text, select
 
 from eventstore.database.database import Database
-from eventstore.database.dialect import careless, upsert
+from eventstore.database.dialect import allow_async_commit, upsert
 from eventstore.log.tables import BigInt, metadata
 from projections.rebuild.rebuild_state import Sample
 
@@ -61,7 +61,7 @@ async def find_all(database: Database) -> dict[str, Check]:
 def put(connection: Connection, known: Iterable[Check]) -> None:
     """Store what is known, in a transaction of its own: if it is lost it is found again."""
     with connection.begin():
-        careless(connection)
+        allow_async_commit(connection)
         rows = [msgspec.structs.asdict(check) for check in known]
         upsert(connection, checks, [{**row, "findings": msgspec.json.encode(row["findings"]).decode()} for row in rows])
 

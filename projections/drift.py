@@ -13,7 +13,7 @@ from eventstore.log import log
 from projections import checks
 from projections.checks import Check, Finding
 from projections.projection import Projection, checkpoints
-from projections.projection_status import standings
+from projections.projection_status import projection_statuses
 from projections.rebuild.rebuild_state import now
 from projections.sampling import Sampler, Seen, sampler
 
@@ -57,9 +57,9 @@ class DriftCheck:
         Raises UnavailableError, OutcomeUnknownError, and what a fold raises for events that it can't read.
         """
         news: list[News] = []
-        for standing in await standings(self._database, self._projections):
+        for standing in await projection_statuses(self._database, self._projections):
             if standing.current:
-                seen = await self._database.view(self._looking(standing.projection))
+                seen = await self._database.read_transaction(self._looking(standing.projection))
                 if seen is not None:
                     news += self._note(standing.projection.name, seen)
         await self._database.write(lambda connection: checks.put(connection, self._known.values()))
@@ -69,7 +69,7 @@ class DriftCheck:
         again = [finding.id for finding in self._known[projection.name].findings]
 
         def look(connection: Connection) -> Seen | None:
-            table_swap.keep_in_place(connection, projection.table.name)
+            table_swap.lock_table_shared(connection, projection.table.name)
             here = select(checkpoints.c.version, checkpoints.c.position).where(checkpoints.c.name == projection.name)
             standing = connection.execute(here).one_or_none()
             if standing is None or tuple(standing) != (projection.version, log.head_position(connection)):

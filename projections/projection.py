@@ -5,10 +5,10 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
-from eventstore.database.dialect import among, numbers, upsert
-from eventstore.events import Fact, RecordedEvent
+from eventstore.database.dialect import in_ids, numbers, upsert
+from eventstore.events import ItemEvent, RecordedEvent
 from eventstore.log import log, replay_reader
-from eventstore.log.replay_reader import Place
+from eventstore.log.replay_reader import ItemVersion
 from eventstore.log.tables import BigInt, metadata
 
 Row = Mapping[str, Any]
@@ -26,7 +26,7 @@ checkpoints = Table(
 )
 
 
-class Before:
+class PriorState:
     """What a projection can look up of the time before a run of events: its table as they find it, and the log."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Before:
                 changed[key] = dict(row)
         return self._stored(stored) | changed
 
-    def last_row(self) -> Row | None:
+    def latest_row(self) -> Row | None:
         """Read the row with the highest key."""
         key = key_of(self._table)
         gone = [changed for changed, row in self._pending.items() if row is None]
@@ -75,20 +75,20 @@ class Before:
             return iter(())
         return log.read_streams(self._connection, wanted, through=self._position, whole=self._whole)
 
-    def preceding(self, events: Iterable[Fact]) -> list[Fact]:
+    def previous_events(self, events: Iterable[ItemEvent]) -> list[ItemEvent]:
         """Read of each item that `events` happened to the two events before, if there are so many."""
         first: dict[int, int] = {}
         for event in events:
             first.setdefault(event.item_id, event.version)
         before = ((item_id, version - back) for item_id, version in first.items() for back in (2, 1) if version > back)
-        return replay_reader.at(self._connection, [Place(*place) for place in before])
+        return replay_reader.at(self._connection, [ItemVersion(*place) for place in before])
 
     def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
         if not keys:
             return {}
         key, names = key_of(self._table), self._table.c.keys()
         place = names.index(key.name)
-        found = select(self._table).where(among(self._connection, key, "keys"))
+        found = select(self._table).where(in_ids(self._connection, key, "keys"))
         rows = self._connection.execute(found, {"keys": numbers(self._connection, keys)}).all()
         return {row[place]: dict(zip(names, row, strict=True)) for row in rows}
 
@@ -102,18 +102,18 @@ class Projection(Protocol):
     table: Table
     #: Whether each row is of one item, has its id for key, and comes of that item's events alone. Then any of them can
     #: be folded by itself, which makes it cheap to check and to mend.
-    by_item: bool
+    keyed_by_item: bool
     #: Whether each row comes of one item's events alone, whatever its key. Then a replay reads the log item by item.
-    item_by_item: bool
+    replay_by_item: bool
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         """Read what `fold` needs to know of the time before `events`.
 
         A row that the table has and that `fold` will give anew is among them.
         """
         ...
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         """Give each row that `events` change as it is after them, None where there is none any more."""
         ...
 
@@ -124,9 +124,9 @@ def key_of(table: Table) -> Column[Any]:
     return key
 
 
-def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[Fact]) -> Changes:
+def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[ItemEvent]) -> Changes:
     """Fold a run of events into `table` (the projection's own, or a shadow of it), and give the rows that changed."""
-    before = Before(connection, table, events[0].position - 1)
+    before = PriorState(connection, table, events[0].position - 1)
     changes = projection.fold(events, projection.load(before, events))
     upsert(connection, table, [row for row in changes.values() if row is not None])
     remove(connection, table, [key for key, row in changes.items() if row is None])
@@ -136,5 +136,5 @@ def apply(connection: Connection, projection: Projection, table: Table, events: 
 def remove(connection: Connection, table: Table, keys: Sequence[int]) -> None:
     """Delete the rows that have one of `keys`."""
     if keys:
-        gone = delete(table).where(among(connection, key_of(table), "keys"))
+        gone = delete(table).where(in_ids(connection, key_of(table), "keys"))
         connection.execute(gone, {"keys": numbers(connection, keys)})

@@ -15,7 +15,7 @@ from eventstore.log.tables import log_head
 from projections.projection import Projection, checkpoints
 
 
-class Standing(Struct, frozen=True):
+class ProjectionStatus(Struct, frozen=True):
     """One projection of this version of the code."""
 
     projection: Projection
@@ -44,12 +44,12 @@ _STANDING = select(log_head.c.position.label("log_position"), checkpoints).join_
 )
 
 
-async def standings(database: Database, projections: Sequence[Projection]) -> list[Standing]:
+async def projection_statuses(database: Database, projections: Sequence[Projection]) -> list[ProjectionStatus]:
     """Tell where `projections` stand, all as of one moment. Raises UnavailableError."""
     rows = await database.read(_STANDING)
     found = {row.name: row for row in rows}
     return [
-        Standing(
+        ProjectionStatus(
             projection,
             rows[0].log_position,
             found[projection.name].version if projection.name in found else None,
@@ -59,7 +59,7 @@ async def standings(database: Database, projections: Sequence[Projection]) -> li
     ]
 
 
-async def read_current(
+async def read_if_current(
     database: Database, projection: Projection, statement: Executable, parameters: Mapping[str, object]
 ) -> Sequence[Row[Any]] | None:
     """Run a SELECT that joins the checkpoint of `projection` with what it finds in its table, and give its rows.
@@ -75,7 +75,7 @@ async def read_current(
         return await database.read(statement, parameters)  # it was put in place just then
 
 
-def establish(connection: Connection, projections: Sequence[Projection]) -> None:
+def create_missing_tables(connection: Connection, projections: Sequence[Projection]) -> None:
     """Make the tables of `projections` that are not there as the code has them, where the log is empty.
 
     Where it has events they must be folded, which a rebuild does. To be called within a transaction.
@@ -91,6 +91,6 @@ def establish(connection: Connection, projections: Sequence[Projection]) -> None
         table_swap.create(connection, projection.table, shadow)
         while table_swap.index(connection, projection.table, shadow):
             pass
-        table_swap.put_in_place(connection, projection.table, shadow, like=next(iter(there), None))
-        table_swap.drop(connection, table_swap.leftover_of(projection.table))
+        table_swap.swap_in(connection, projection.table, shadow, like=next(iter(there), None))
+        table_swap.drop(connection, table_swap.retired_name(projection.table))
         upsert(connection, checkpoints, [{"name": projection.name, "version": projection.version, "position": 0}])

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from eventstore.events import Fact, RecordedEvent
+from eventstore.events import ItemEvent, RecordedEvent
 from eventstore.log import log, replay_reader
-from projections.projection import Before, Projection, Row
+from projections.projection import PriorState, Projection, Row
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.table_reader import PAGE, Pages, columns_of, values_that_differ
 
@@ -45,7 +45,7 @@ class Sampler(Protocol):
 
 def sampler(projection: Projection, position: int) -> Sampler:
     """Give what goes through the table of `projection`; where that is possible, on from `position`."""
-    return _ByItem(projection, position) if projection.by_item else _Following(projection)
+    return _ByItem(projection, position) if projection.keyed_by_item else _Following(projection)
 
 
 class _ByItem:
@@ -97,7 +97,7 @@ class _Following:
         self._after = _FIRST if through == log.END else through
         return Seen(self._position, *self._rows.compare(live, folded, again))
 
-    def _follow(self, connection: Connection, events: Sequence[Fact]) -> None:
+    def _follow(self, connection: Connection, events: Sequence[ItemEvent]) -> None:
         before = _Kept(connection, self._projection, self._kept, self._position)
         for key, row in self._projection.fold(events, self._projection.load(before, events)).items():
             if row is None:
@@ -107,7 +107,7 @@ class _Following:
         self._position = events[-1].position
 
 
-class _Kept(Before):
+class _Kept(PriorState):
     """Looks back at rows in memory, instead of the table's."""
 
     def __init__(self, connection: Connection, projection: Projection, kept: Mapping[int, Row], position: int) -> None:
@@ -117,7 +117,7 @@ class _Kept(Before):
     def rows(self, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
         return {key: dict(self._kept[key]) for key in keys if key in self._kept}
 
-    def last_row(self) -> Row | None:
+    def latest_row(self) -> Row | None:
         return self._kept[max(self._kept)] if self._kept else None
 
     def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:

@@ -6,7 +6,7 @@ from itertools import groupby, tee
 from sqlalchemy import Connection
 
 from eventstore.errors import CorruptEventError, UnknownEventTypeError
-from eventstore.events import Fact, ItemCreated
+from eventstore.events import ItemCreated, ItemEvent
 from eventstore.log import log, snapshots
 from eventstore.log.snapshots import Stored
 from projections.items.items import ITEMS, states
@@ -40,7 +40,7 @@ def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Sto
         yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in alien.values())
 
 
-def _check_item(stream: Iterable[Fact], stored: Mapping[int, Stored]) -> Iterator[tuple[Stored, list[Sample]]]:
+def _check_item(stream: Iterable[ItemEvent], stored: Mapping[int, Stored]) -> Iterator[tuple[Stored, list[Sample]]]:
     left = dict(stored)
     facts, followed = tee(stream)
     for fact, after in zip(facts, states(followed), strict=True):
@@ -49,7 +49,7 @@ def _check_item(stream: Iterable[Fact], stored: Mapping[int, Stored]) -> Iterato
     yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in left.values())
 
 
-def _wrong(snapshot: Stored, fact: Fact, after: Row | None) -> Iterator[Sample]:
+def _wrong(snapshot: Stored, fact: ItemEvent, after: Row | None) -> Iterator[Sample]:
     try:
         event = snapshot.event()
     except UnknownEventTypeError:
@@ -65,7 +65,7 @@ def _wrong(snapshot: Stored, fact: Fact, after: Row | None) -> Iterator[Sample]:
     if after is None:
         yield _sample(snapshot, "deleted", live=False, rebuilt=True)
         return
-    told = ITEMS.fold([Fact(fact.position, fact.item_id, fact.version, fact.recorded_at, event)], {})[fact.item_id]
+    told = ITEMS.fold([ItemEvent(fact.position, fact.item_id, fact.version, fact.recorded_at, event)], {})[fact.item_id]
     assert told is not None
     for column in _TOLD:
         if told[column] != after[column]:

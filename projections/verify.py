@@ -18,7 +18,7 @@ from projections.projection import Projection, checkpoints
 from projections.rebuild.compare import SAMPLES, Comparison
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.replay import catch_up, fold, write
-from projections.rebuild.replay_checkpoint import Cursor
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 T = TypeVar("T")
 Tick = Callable[[], None]
@@ -73,7 +73,7 @@ async def _aside(database: Database, work: Callable[[Connection, Tick], T]) -> T
             raise asyncio.CancelledError
 
     try:
-        return await database.aside(lambda connection: work(connection, tick))
+        return await database.run_isolated(lambda connection: work(connection, tick))
     except asyncio.CancelledError:
         cancelled = True
         raise
@@ -121,7 +121,7 @@ class _Verification:
         folded = temporary.make_like(connection, projection.table, f"{projection.table.name}_verified")
         cursor = self._fold(connection, folded, tick)
         with connection.begin():
-            table_swap.keep_in_place(connection, projection.table.name)
+            table_swap.lock_table_shared(connection, projection.table.name)
             catch_up(connection, projection, folded, cursor)
             compared = self._compare(connection, folded, tick)
         live, rebuilt = compared.digests or (None, None)
@@ -137,10 +137,10 @@ class _Verification:
             rebuilt,
         )
 
-    def _fold(self, connection: Connection, folded: Table, tick: Tick) -> Cursor:
+    def _fold(self, connection: Connection, folded: Table, tick: Tick) -> ReplayCheckpoint:
         """Fold the log into `folded`, a transaction a chunk; give how far it is then."""
         with connection.begin():
-            cursor = Cursor.start(self._projection, log.head_position(connection))
+            cursor = ReplayCheckpoint.start(self._projection, log.head_position(connection))
         while True:
             tick()
             with connection.begin():

@@ -12,7 +12,7 @@ from api.edge.routing import Answer, Route
 from api.http.pagination import page_links
 from api.http.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
 from api.http.query_params import MinPosition
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.schemas.item import number
 from projections.activity import DayView
 
@@ -64,7 +64,7 @@ class ActivityQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return page_links(path, msgspec.to_builtins(self), "cursor", following)
 
 
-async def list_activity() -> Reply:
+async def list_activity() -> HttpResponse:
     """List what happened, day by day.
 
     Days of UTC, the newest first; today as it is so far. A day on which nothing happened is left out: at its end
@@ -73,12 +73,12 @@ async def list_activity() -> Reply:
     """
     request = current.get()
     query: ActivityQuery = request.query
-    await request.wait_for(query.min_position)
+    await request.wait_for_position(query.min_position)
     page = await request.services.activity.page(*query.range(), query.limit)
     if page is None:
         raise Problem(PROJECTION_NOT_READY)
-    request.reflect(page.position)
-    return json_reply(200, list(map(_shown, page.days)), (b"link", query.links(request.path, page.next)))
+    request.set_log_position(page.position)
+    return json_response(200, list(map(_shown, page.days)), (b"link", query.links(request.path, page.next)))
 
 
 def _shown(view: DayView) -> Day:

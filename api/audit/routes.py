@@ -8,17 +8,17 @@ from api.audit.schemas import ItemVersion, shown
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
-from api.http.etags import IMMUTABLE, REVALIDATE, etag, kept_reply, page_etag
+from api.http.etags import IMMUTABLE, REVALIDATE, cacheable_response, etag, page_etag
 from api.http.pagination import link
 from api.http.path_params import ITEM_ID, parse_item_id
 from api.http.problems import ITEM_NOT_FOUND, POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.schemas.examples import EVENT_EXAMPLE
 from api.schemas.item import Item, listed
 from commands.errors import ItemNotFoundError
 
 
-async def audit_items() -> Reply:
+async def audit_items() -> HttpResponse:
     """List items as they were at a moment.
 
     What `/items` answered when the log was at that position, or at that time; filters, order and pages are the
@@ -28,7 +28,7 @@ async def audit_items() -> Reply:
     """
     request = current.get()
     query: PastQuery = request.query
-    await request.wait_for(query.min_position)
+    await request.wait_for_position(query.min_position)
     as_of = await moment(query.as_of, request.services.history)
     asked = query.at(as_of.position)
     page = await request.services.past_items.page(
@@ -36,12 +36,12 @@ async def audit_items() -> Reply:
     )
     if page is None:
         raise Problem(PROJECTION_NOT_READY)
-    request.reflect(as_of.position)
+    request.set_log_position(as_of.position)
     link = (b"link", asked.links(request.path, page.next))
-    return json_reply(200, list(map(listed, page.items)), link, IMMUTABLE if as_of.final else REVALIDATE)
+    return json_response(200, list(map(listed, page.items)), link, IMMUTABLE if as_of.final else REVALIDATE)
 
 
-async def audit_item(item_id: str) -> Reply:
+async def audit_item(item_id: str) -> HttpResponse:
     """What an item was, and who made it so.
 
     Each version is the event that made it and, field by field, what it was before and since; `null` where there was
@@ -52,20 +52,20 @@ async def audit_item(item_id: str) -> Reply:
     """
     request, number = current.get(), parse_item_id(item_id)
     query: VersionQuery = request.query
-    await request.wait_for(query.min_position)
+    await request.wait_for_position(query.min_position)
     return await (_versions(request, number) if query.as_of is UNSET else _state(request, number))
 
 
-async def _versions(request: RequestContext, item_id: int) -> Reply:
+async def _versions(request: RequestContext, item_id: int) -> HttpResponse:
     query: VersionQuery = request.query
     history, newest_first = request.services.history, query.newest_first
     page = await history.page(replace(query.range(), item_id=item_id), query.limit, newest_first=newest_first)
-    request.reflect(page.position)
+    request.set_log_position(page.position)
     if not page.events and not await history.has_item(item_id):
         raise ItemNotFoundError
     step = -1 if newest_first else 1
     versions = await request.services.past.versions(page.events[::step])
-    return kept_reply(
+    return cacheable_response(
         request.headers.get(b"if-none-match"),
         page_etag(page),
         list(map(shown, versions[::step])),
@@ -74,15 +74,15 @@ async def _versions(request: RequestContext, item_id: int) -> Reply:
     )
 
 
-async def _state(request: RequestContext, item_id: int) -> Reply:
+async def _state(request: RequestContext, item_id: int) -> HttpResponse:
     query: VersionQuery = request.query
     query.check_alone()
     as_of = await moment(query.as_of, request.services.history)
-    request.reflect(as_of.position)
+    request.set_log_position(as_of.position)
     view = await request.services.past.state(item_id, as_of.position)
     if view is None:
         raise ItemNotFoundError
-    return kept_reply(
+    return cacheable_response(
         request.headers.get(b"if-none-match"),
         etag(view.version),
         listed(view),

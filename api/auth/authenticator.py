@@ -11,10 +11,10 @@ from time import time
 
 import structlog
 
-from api.auth.api_keys.cache import KeyRing
+from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.format import PREFIX, read_key
-from api.auth.api_keys.usage import KeyUses
-from api.auth.jwt.verifier import Tokens
+from api.auth.api_keys.usage import KeyUsage
+from api.auth.jwt.verifier import JwtVerifier
 from api.auth.local_requests import is_local
 from api.auth.principal import ANYBODY, CredentialError, Principal
 from api.auth.scopes import Scope, Unscoped
@@ -28,14 +28,14 @@ _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.IGNORECASE)
 _KEY_PREFIX = PREFIX.encode()
 
 
-class Gate:
+class Authenticator:
     """Lets in who shows an API key or an access token; and anybody, where there are neither."""
 
     def __init__(
         self,
-        ring: KeyRing,
-        uses: KeyUses,
-        tokens: Tokens | None = None,
+        ring: ApiKeyCache,
+        uses: KeyUsage,
+        tokens: JwtVerifier | None = None,
         *,
         origins: Collection[str] = (),
         insecure: bool = False,
@@ -82,12 +82,12 @@ class Gate:
         Raises UnavailableError where that can't be told for now.
         """
         if principal.key_id is not None:
-            return await self._ring.is_good(principal.key_id)
+            return await self._ring.is_active(principal.key_id)
         if principal.expires_at is not None:
             return time() < principal.expires_at
         return await self._is_open()
 
-    async def say_who_comes_in(self) -> None:
+    async def log_auth_mode(self) -> None:
         """Write a line to the log, for those who start the service. Raises UnavailableError."""
         if not await self._is_open():
             log.info("credentials are required")
@@ -116,7 +116,7 @@ class Gate:
         return holder
 
 
-def authorise(principal: Principal, wanted: Scope | Unscoped) -> None:
+def authorize(principal: Principal, wanted: Scope | Unscoped) -> None:
     """Return where `principal` may use a route that asks for `wanted`. Raises Problem (403), naming what is missing."""
     if isinstance(wanted, Scope) and wanted not in principal.scopes:
         raise Problem(

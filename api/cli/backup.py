@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from api.cli.runner import stand_back, with_database
+from api.cli.runner import lower_priority, with_database
 from api.export import atomic_files
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
@@ -30,7 +30,7 @@ def backup(file: Path, overwrite: bool) -> None:
     if file.exists() and not overwrite:
         raise click.ClickException(f"{file} is there already; --overwrite replaces it")
     partial = atomic_files.partial_of(file)
-    stand_back()
+    lower_priority()
 
     async def run(database: Database) -> Head:
         if _is_of(database, file):
@@ -46,7 +46,7 @@ def backup(file: Path, overwrite: bool) -> None:
             begun.truncate(0)
             try:
                 head = with_database(run, stopped="Interrupted: there is no new backup")
-                atomic_files.put_in_place(partial, file)
+                atomic_files.publish(partial, file)
             except BaseException:
                 partial.unlink()  # not later: the name may be another's then
                 raise
@@ -68,6 +68,6 @@ async def _head(path: Path) -> Head:
     """Read the log's head from a copy."""
     copy = open_database(f"sqlite+aiosqlite:///{path}")
     try:
-        return await copy.view(log.read_head)
+        return await copy.read_transaction(log.read_head)
     finally:
         await copy.dispose()

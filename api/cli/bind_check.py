@@ -5,7 +5,7 @@ import socket
 from ipaddress import ip_address
 
 from api.app import StartError
-from api.auth.api_keys.cache import KeyRing
+from api.auth.api_keys.cache import ApiKeyCache
 from api.settings import Settings
 from eventstore.database.database import Database
 
@@ -15,7 +15,7 @@ async def check_exposure(database: Database, host: str, settings: Settings) -> N
 
     Raises UnavailableError.
     """
-    asked_for = settings.jwt_issuer is not None or await KeyRing(database).has_good_key()
+    asked_for = settings.jwt_issuer is not None or await ApiKeyCache(database).has_good_key()
     if asked_for or settings.insecure_no_auth or await _is_this_machine(host):
         return
     raise StartError(

@@ -68,10 +68,10 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
 
     async def read(database: Database) -> list[ApiKey]:
         await prepare(database)
-        return await database.view(store.read_all)
+        return await database.read_transaction(store.read_all)
 
     moment = now()
-    found = [shown(key, moment) for key in with_database(read) if with_ended or key.is_good(moment)]
+    found = [shown(key, moment) for key in with_database(read) if with_ended or key.is_active(moment)]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:

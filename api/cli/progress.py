@@ -19,7 +19,7 @@ P = TypeVar("P")
 _PAUSE = 1.0
 
 
-class Told(NamedTuple):
+class ProgressLine(NamedTuple):
     """Progress in words and numbers."""
 
     #: What is being done.
@@ -31,7 +31,7 @@ class Told(NamedTuple):
 
 
 @contextmanager
-def telling(describe: Callable[[P], Told], *, as_json: bool = False) -> Iterator[Callable[[P], None]]:
+def progress_reporter(describe: Callable[[P], ProgressLine], *, as_json: bool = False) -> Iterator[Callable[[P], None]]:
     """Give what tells people of progress, on standard error; or programs, on standard output: an object a line."""
     console = Console(stderr=True)
     if as_json:
@@ -49,17 +49,17 @@ def how_far(position: int, target: int, rate: float, eta: float | None) -> str:
     return f"{position:,} of {target:,} events, {rate:,.0f} a second{left}"
 
 
-def through_log(phase: str) -> Callable[[Progress], Told]:
+def through_log(phase: str) -> Callable[[Progress], ProgressLine]:
     """Give what describes the progress of something that goes through the log once."""
 
-    def describe(progress: Progress) -> Told:
+    def describe(progress: Progress) -> ProgressLine:
         far = how_far(progress.position, progress.target, progress.rate, progress.eta)
-        return Told(phase, far, progress.position, progress.target)
+        return ProgressLine(phase, far, progress.position, progress.target)
 
     return describe
 
 
-def _seldom(describe: Callable[[P], Told], tell: Callable[[P, Told], None]) -> Callable[[P], None]:
+def _seldom(describe: Callable[[P], ProgressLine], tell: Callable[[P, ProgressLine], None]) -> Callable[[P], None]:
     """Let `tell` know of the beginning of every phase, and then of what is new about once a second."""
     last: tuple[str, float] = ("", 0.0)
 
@@ -74,7 +74,7 @@ def _seldom(describe: Callable[[P], Told], tell: Callable[[P, Told], None]) -> C
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[Told], None]]:
+def _bar(console: Console) -> Iterator[Callable[[ProgressLine], None]]:
     columns = (
         rich.SpinnerColumn(),  # shows that it lives, in phases of which nothing is told
         rich.TextColumn("{task.description}"),
@@ -85,7 +85,7 @@ def _bar(console: Console) -> Iterator[Callable[[Told], None]]:
     with rich.Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=None, far="")
 
-        def show(told: Told) -> None:
+        def show(told: ProgressLine) -> None:
             bar.update(task, description=told.phase, completed=told.position, total=told.target, far=told.far)
 
         yield show

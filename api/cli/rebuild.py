@@ -4,10 +4,10 @@ import click
 import msgspec
 
 from api.app import prepare
-from api.cli.progress import Told, how_far, telling
+from api.cli.progress import ProgressLine, how_far, progress_reporter
 from api.cli.repair import mend_item
 from api.cli.report import DIFFERED, print_report
-from api.cli.runner import stand_back, with_database
+from api.cli.runner import lower_priority, with_database
 from eventstore.database.database import Database
 from eventstore.errors import LockHeldError
 from projections import PROJECTIONS
@@ -37,11 +37,11 @@ def rebuild(
             raise click.UsageError("--item goes with neither --from-scratch nor --throttle")
         mend_item(projection, item_id, dry_run=dry_run, as_json=as_json)
     options = Options(from_scratch=from_scratch, dry_run=dry_run, throttle=throttle)
-    stand_back()
+    lower_priority()
 
     async def run(database: Database) -> Report:
         await prepare(database)
-        with telling(_told, as_json=as_json) as tell:
+        with progress_reporter(_told, as_json=as_json) as tell:
             try:
                 return await replay(database, projection, options, tell)
             except LockHeldError:
@@ -57,8 +57,8 @@ def rebuild(
     raise click.exceptions.Exit(DIFFERED if report.rows_differ else 0)
 
 
-def _told(progress: Progress) -> Told:
+def _told(progress: Progress) -> ProgressLine:
     """Put progress in words. How far the replay is can be said; of other phases only their beginning is known."""
     position, target = progress.position, progress.target
     far = how_far(position, target, progress.rate, progress.eta) if progress.phase == "fill" else ""
-    return Told(f"{progress.projection}, {progress.phase}", far, position, target)
+    return ProgressLine(f"{progress.projection}, {progress.phase}", far, position, target)

@@ -10,17 +10,17 @@ from api.cli.report import DIFFERED, print_samples
 from api.cli.runner import with_database
 from eventstore.database.database import Database
 from projections.projection import Projection
-from projections.repair import MendError, Mending, mend
+from projections.repair import RepairError, RepairReport, mend
 
 
 def mend_item(projection: Projection, item_id: int, *, dry_run: bool, as_json: bool) -> NoReturn:
     """Mend one item's row of `projection` and its snapshots, tell what was wrong, and end the process."""
 
-    async def run(database: Database) -> Mending:
+    async def run(database: Database) -> RepairReport:
         await prepare(database)
         try:
             return await mend(database, projection, item_id, dry_run=dry_run)
-        except MendError as error:
+        except RepairError as error:
             raise click.ClickException(str(error)) from None
 
     mending = with_database(run)

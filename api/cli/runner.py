@@ -25,8 +25,8 @@ _NICE = 10
 _SWITCH_SECONDS = 0.0005
 
 
-def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped", lean: bool = False) -> T:
-    """Run `use` with the database that the environment names, and give its result; `lean`: see open_database.
+def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped", small_cache: bool = False) -> T:
+    """Run `use` with the database that the environment names, and give its result; `small_cache`: see open_database.
 
     Where the settings or the database are not as they must be, the process ends with 1 and one line that says so. On
     SIGINT or SIGTERM `use` is cancelled, and the process ends with the line `stopped`, and with 130 or 143.
@@ -35,7 +35,7 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
 
     async def run() -> T:
         with _cancelled_by_signals(signals):
-            database = open_database(settings.database_url.reveal(), patient=True, lean=lean)
+            database = open_database(settings.database_url.reveal(), long_running=True, small_cache=small_cache)
             try:
                 return await use(database)
             finally:
@@ -53,7 +53,7 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
         raise click.ClickException(f"{error}".partition("\n")[0] + cause) from error
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Tell the garbage collector that what is loaded now stays.
 
     Without this it goes through all of that again and again, for tens of milliseconds in which no request is served.
@@ -64,14 +64,14 @@ def settle() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def stand_back() -> None:
+def lower_priority() -> None:
     """Make this process less urgent than one that answers requests, perhaps on the same machine.
 
     Its threads are to take turns quickly: one that has to ask the database for something else must not wait for long.
     """
     os.nice(_NICE)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    settle()
+    freeze_gc()
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from msgspec import structs
 
 from api.app import StartError, create_app, prepare
 from api.cli.bind_check import check_exposure
-from api.cli.runner import settle, with_database
+from api.cli.runner import freeze_gc, with_database
 from api.edge.boundary import Boundary
-from api.edge.client_timeouts import PatientProtocol
+from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import from_environment, variable
 from eventstore.database.database import Database
 from eventstore.database.postgresql import PostgresDatabase
@@ -66,7 +66,7 @@ def serve(
         port=port,
         workers=workers,
         loop="api.edge.client_timeouts:Loop",
-        http=PatientProtocol,
+        http=TimeoutHttpProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -95,9 +95,9 @@ def check_tls(certificate: str | None, key: str | None) -> None:
 def application() -> Boundary:
     """Make the application for a process that does nothing else."""
     app = create_app()
-    connections = _open_files(app.patience.connections)
-    app.patience = structs.replace(app.patience, connections=connections)
-    settle()
+    connections = _open_files(app.client_timeouts.connections)
+    app.client_timeouts = structs.replace(app.client_timeouts, connections=connections)
+    freeze_gc()
     return app
 
 

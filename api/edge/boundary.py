@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api.auth.authenticator import authorise
+from api.auth.authenticator import authorize
 from api.auth.scopes import Unscoped
-from api.edge.client_timeouts import Patience
-from api.edge.concurrency_limits import Capacity, Share
+from api.edge.client_timeouts import ClientTimeouts
+from api.edge.concurrency_limits import Capacity, Reservation
 from api.edge.context import current
 from api.edge.cors import Cors
 from api.edge.exchange import Exchange
-from api.edge.rate_limits import EXPORT, Limits, client_of, refused
+from api.edge.rate_limits import EXPORT, RateLimits, client_of, refused
 from api.edge.routing import Route, RouteTable, allow, options
 from api.http import problems
 from api.http.client_address import UNKNOWN, canonical, canonical_client
 from api.http.query_params import parse
 from api.http.request_body import ClientDisconnectedError, read_body, whole
-from api.http.responses import Receive, Reply, Scope, Send
+from api.http.responses import HttpResponse, Receive, Scope, Send
 from api.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Boundary:
         self._settings = settings
         self._lifespan = lifespan
         self._cors = Cors(settings.cors_origins)
-        self._limits = Limits(settings)
+        self._limits = RateLimits(settings)
         self._capacity = Capacity(settings)
         serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
@@ -63,7 +63,7 @@ class Boundary:
         #: How many connections each client has that is counted.
         self.peers = Counter[str | None]()
         self._services: Services | None = None
-        self.patience = Patience(
+        self.client_timeouts = ClientTimeouts(
             settings.head_timeout,
             settings.body_timeout,
             settings.answer_timeout,
@@ -83,7 +83,7 @@ class Boundary:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._services, self._cors)
-        share = Share()
+        share = Reservation()
         try:
             await self._dispatch(scope, receive, exchange, share)
         except ClientDisconnectedError:
@@ -97,9 +97,9 @@ class Boundary:
             share.leave()
         exchange.log()
 
-    async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange, share: Share) -> None:
+    async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange, share: Reservation) -> None:
         arrived = self._limits.arrive(exchange.context.address)
-        if refused(arrived) and exchange.context.services.gate.knows(exchange.context.headers):
+        if refused(arrived) and exchange.context.services.authenticator.knows(exchange.context.headers):
             arrived = []  # others have spent the address's budget; this client has one of its own
         exchange.count(arrived)
         if b"%2f" in scope["raw_path"].lower():
@@ -107,28 +107,28 @@ class Boundary:
         if scope["method"] == "OPTIONS":
             methods = self._routes.methods(scope["path"])
             preflight = self._cors.preflight(exchange.context.headers, allow(methods))
-            await Reply(204, headers=(*options(methods), *preflight)).to_asgi(exchange.send)
+            await HttpResponse(204, headers=(*options(methods), *preflight)).to_asgi(exchange.send)
             return
         route = self._routes.find(scope["method"], scope["path"])
         exchange.route = route
         request = exchange.context
         if route.scope is not Unscoped.OPEN:
-            request.principal = await request.services.gate.authenticate(request.headers, request.address)
+            request.principal = await request.services.authenticator.authenticate(request.headers, request.address)
         credential = request.principal.credential
         share.client = client_of(request.address, credential)
         exchange.count(self._limits.admit(request.address, credential, exchange.verdicts, route.budget))
-        authorise(request.principal, route.scope)
+        authorize(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
         request.body = await read_body(
             receive,
             request.headers,
             wanted=route.media_types if route.body is not None else (),
-            limit=self._settings.max_batch_body if route.bulk else self._settings.max_body,
+            limit=self._settings.max_batch_body if route.large_body else self._settings.max_body,
             seconds=self._settings.body_timeout,
-            hold=partial(share.take, self._capacity.batch_bytes) if route.bulk else None,
+            hold=partial(share.take, self._capacity.batch_bytes) if route.large_body else None,
             depth=self._settings.max_depth,
         )
-        if route.scope is not Unscoped.OPEN and not route.endless:
+        if route.scope is not Unscoped.OPEN and not route.streaming:
             share.take(self._capacity.requests)
         if route.budget == EXPORT:
             share.take(self._capacity.exports)

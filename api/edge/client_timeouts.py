@@ -40,7 +40,7 @@ _CLOSE = ((b"connection", b"close"), (b"content-length", b"0"))
 
 
 class Loop(uvloop.Loop):
-    """The event loop, with an end to its patience in TLS: uvloop would wait a minute for a client to say hello."""
+    """The event loop, with a timeout for TLS handshakes: uvloop would wait a minute for a client to say hello."""
 
     async def create_server(self, *arguments: Any, **named: Any) -> Any:
         """Listen as asyncio does."""
@@ -49,7 +49,7 @@ class Loop(uvloop.Loop):
         return await super().create_server(*arguments, **named)
 
 
-class Patience(Struct, frozen=True):
+class ClientTimeouts(Struct, frozen=True):
     """What a client is allowed: times in seconds, each for the whole of what it is for."""
 
     head: float
@@ -62,7 +62,7 @@ class Patience(Struct, frozen=True):
     connections_of_one: int
 
 
-class PatientProtocol(HttpToolsProtocol):
+class TimeoutHttpProtocol(HttpToolsProtocol):
     """One connection. The application says in its attribute `patience` what its clients are allowed.
 
     Its method `peer` tells by what the connections of an address are counted, in its attribute `peers`, None where they
@@ -72,7 +72,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._patience = cast("Patience", cast("Any", self.app).patience)
+        self._patience = cast("ClientTimeouts", cast("Any", self.app).client_timeouts)
         #: When the client must have sent what the server waits for; None: it waits for nothing.
         self._due: float | None = None
         #: Since when there has been something that the client has not taken.

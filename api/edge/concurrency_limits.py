@@ -12,7 +12,7 @@ from api.settings import Settings
 _PART = 4
 
 
-class Pool:
+class Limit:
     """So much of something that is to be shared."""
 
     def __init__(self, size: int, least: int = 1) -> None:
@@ -42,20 +42,20 @@ class Capacity:
     """The room that a process has."""
 
     def __init__(self, settings: Settings) -> None:
-        self.requests = Pool(settings.max_requests)
-        self.exports = Pool(settings.max_exports)
-        self.batch_bytes = Pool(settings.max_batch_bodies, settings.max_batch_body)
+        self.requests = Limit(settings.max_requests)
+        self.exports = Limit(settings.max_exports)
+        self.batch_bytes = Limit(settings.max_batch_bodies, settings.max_batch_body)
 
 
-class Share:
+class Reservation:
     """What one request takes of pools, until it leaves."""
 
     def __init__(self) -> None:
         #: Whose request it is, told before anything is taken; None: it is not counted.
         self.client: str | None = None
-        self._taken: dict[Pool, int] = {}
+        self._taken: dict[Limit, int] = {}
 
-    def take(self, pool: Pool, amount: int = 1) -> None:
+    def take(self, pool: Limit, amount: int = 1) -> None:
         """Take a part of a pool. Raises Problem (503) where there is no room."""
         pool.take(self.client, amount)
         self._taken[pool] = self._taken.get(pool, 0) + amount

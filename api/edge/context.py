@@ -52,7 +52,7 @@ class RequestContext(Struct):
     #: The client's IP address, or `unknown`.
     address: str
     #: Waits until the client is gone; its request has been read whole before.
-    left: Callable[[], Awaitable[None]]
+    disconnected: Callable[[], Awaitable[None]]
     #: Who makes it: nobody in particular until the gate has said so.
     principal: Principal = NOBODY
     #: The query parameters, as the struct that the route names.
@@ -68,26 +68,26 @@ class RequestContext(Struct):
         """Who makes the request, as events and the log name them."""
         return self.principal.actor
 
-    def say_that_it_begins(self, what: str, after: int) -> None:
+    def log_start(self, what: str, after: int) -> None:
         """Write a line of the log as a long answer begins, of events behind `after`.
 
         The request's own line comes at its end, in an hour perhaps, or never.
         """
         audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
 
-    def reflect(self, position: int) -> None:
+    def set_log_position(self, position: int) -> None:
         """Say that the answer reflects the log up to `position`."""
         self.position = position
         self.services.position = max(self.services.position, position)
 
-    async def wait_for(self, position: int) -> None:
+    async def wait_for_position(self, position: int) -> None:
         """Return once reads are of `position` or later. Raises Problem (503) where that takes too long.
 
         It asks of items alone: one commit takes every projection there.
         """
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
-            self.reflect(await self.services.items.position())
+            self.set_log_position(await self.services.items.position())
             if self.services.position >= position:
                 return
             if monotonic() > deadline:
@@ -114,9 +114,9 @@ class RequestContext(Struct):
         except asyncio.CancelledError:
             raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
         except CommandRejectedError as rejection:
-            self.reflect(rejection.position)
+            self.set_log_position(rejection.position)
             raise
-        self.reflect(recorded.position)
+        self.set_log_position(recorded.position)
         self.replayed = recorded.replayed
         return recorded
 

@@ -18,7 +18,7 @@ from api.edge.routing import Route
 from api.edge.token_bucket import Verdict
 from api.http import problems
 from api.http.client_address import address_of
-from api.http.request_body import until_left
+from api.http.request_body import wait_for_disconnect
 from api.http.responses import Message, Receive, Scope, Send
 from api.http.security_headers import protection
 from api.logs import audit, summary
@@ -55,7 +55,7 @@ class Exchange:
             path=scope["path"],
             headers=headers,
             address=address_of(scope, headers),
-            left=partial(until_left, receive),
+            disconnected=partial(wait_for_disconnect, receive),
         )
         self._scheme: str = scope["scheme"]
         self._cors = cors.headers(headers)
@@ -101,7 +101,7 @@ class Exchange:
         elif error.__cause__ is not None and kind.status >= 500:
             log.warning(kind.code, request_id=self.context.request_id, cause=summary(error.__cause__))
         if self.status is None:
-            await problems.reply_to(error, self.context.request_id).to_asgi(self.send)
+            await problems.problem_response(error, self.context.request_id).to_asgi(self.send)
 
     def log(self) -> None:
         """Write the request's line: who asked, from where, for what, and how it ended; no body, and no credential.

@@ -29,7 +29,7 @@ _CLIENTS = 20_000
 REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
 
 
-class Limits:
+class RateLimits:
     """The budgets of this process, and what its clients have left of them."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:

@@ -17,7 +17,7 @@ from FasterAPI import Depends, Request
 _SEGMENT = re.compile(r"[A-Za-z0-9_.-]+|\{[a-z_]+\}")
 
 
-def lint(routes: Iterable[tuple[str, str, Callable[..., Any]]]) -> list[str]:
+def check_routes(routes: Iterable[tuple[str, str, Callable[..., Any]]]) -> list[str]:
     """Check (method, path, handler) triples; give a sentence for each thing that is wrong."""
     routes = list(routes)
     complaints = list(_lint_paths([(method, path) for method, path, _ in routes]))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from api.auth.scopes import Scope, Unscoped
 from api.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
-from api.http.responses import Headers, Response
+from api.http.responses import AsgiResponse, Headers
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ class Answer(Struct, frozen=True):
     #: A route with several has an answer for each.
     media_type: str = "application/json"
     #: Path parameters of other routes that the answer knows, each with where: an OpenAPI runtime expression.
-    leads_to: Mapping[str, str] = {}
+    links: Mapping[str, str] = {}
 
 
 class Route(Struct, frozen=True):
@@ -39,7 +39,7 @@ class Route(Struct, frozen=True):
     method: str
     path: str
     #: The first line of its docstring is the summary in the OpenAPI document, the rest the description, in Markdown.
-    handler: Callable[..., Awaitable[Response]]
+    handler: Callable[..., Awaitable[AsgiResponse]]
     tag: str
     #: What a credential must be good for to come in. It has no default: no route is open by oversight.
     scope: Scope | Unscoped
@@ -55,10 +55,10 @@ class Route(Struct, frozen=True):
     body: Any = None
     media_types: tuple[str, ...] = ("application/json",)
     #: Whether the body may be as long as a batch's.
-    bulk: bool = False
+    large_body: bool = False
     example: Any = None
     #: Whether its answers have no end; then they are not counted among the requests that a process serves at once.
-    endless: bool = False
+    streaming: bool = False
     #: The budget of `limits.py` that a request is counted against besides, where it costs more than most.
     budget: str | None = None
 
@@ -73,7 +73,7 @@ class Route(Struct, frozen=True):
         return _documentation(self.handler)[1]
 
 
-def _documentation(handler: Callable[..., Awaitable[Response]]) -> tuple[str, str]:
+def _documentation(handler: Callable[..., Awaitable[AsgiResponse]]) -> tuple[str, str]:
     summary, _, rest = (inspect.getdoc(handler) or "").partition("\n\n")
     return " ".join(summary.split()), "\n\n".join(" ".join(part.split()) for part in rest.split("\n\n"))
 

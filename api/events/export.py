@@ -61,9 +61,9 @@ class EventExport:
         await send({"type": "http.response.body"})
 
     async def _send_events(self, send: Send) -> None:
-        self._request.say_that_it_begins("export", self._chosen.after)
+        self._request.log_start("export", self._chosen.after)
         services, look = self._request.services, monotonic() + _LOOK_PAUSE
-        left = asyncio.ensure_future(self._request.left())
+        left = asyncio.ensure_future(self._request.disconnected())
         try:
             await send(part(self._encoder.begin()))
             async for events in services.history.pages(self._chosen, _PAGE):
@@ -72,7 +72,7 @@ class EventExport:
                 # Where the client does not read this waits, and has one page in hand.
                 await send(part(self._encoder.page(events)))
                 if monotonic() > look:
-                    if not await services.gate.still_admits(self._request.principal):
+                    if not await services.authenticator.still_admits(self._request.principal):
                         raise Problem(CREDENTIAL_INVALID)
                     look = monotonic() + _LOOK_PAUSE
             await send(part(self._encoder.end()))
@@ -98,8 +98,8 @@ async def export_events() -> EventExport:
     position, chosen = await services.history.bounds(query.filter(), **query.times())
     if query.after > position:
         raise Problem(POSITION_NOT_REACHED, f"The log is at position {position}, before the one to go on from")
-    request.reflect(position)
-    encoder = format.encoder(services.checkpoints.origin, False)
+    request.set_log_position(position)
+    encoder = format.encoder(services.checkpoint_signer.origin, False)
     return EventExport(request, format, encoder, chosen)
 
 

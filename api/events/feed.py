@@ -104,7 +104,7 @@ class Feed:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _relay(self) -> NoReturn:
-        await self._database.relay(self._committed, self.tail.wake)
+        await self._database.relay_notifications(self._committed, self.tail.wake)
 
 
 async def _persist(work: Callable[[], Awaitable[NoReturn]]) -> NoReturn:

@@ -3,17 +3,17 @@
 from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.routing import Answer, Route
-from api.http.etags import IMMUTABLE, kept_reply, page_etag
+from api.http.etags import IMMUTABLE, cacheable_response, page_etag
 from api.http.path_params import POSITION, read_number
 from api.http.problems import EVENT_NOT_FOUND, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import StateQuery
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.schemas.event import EventDocument, document
 from api.schemas.event_query import EventQuery
 from api.schemas.examples import EVENT_EXAMPLE
 
 
-async def list_events() -> Reply:
+async def list_events() -> HttpResponse:
     """List the events of the log, a page at a time.
 
     Every filter narrows; positions and times are bounds, `after` and `before` without that position, `from` and
@@ -26,10 +26,10 @@ async def list_events() -> Reply:
     request = current.get()
     query: EventQuery = request.query
     chosen, times = query.filter(), query.times()
-    await request.wait_for(query.min_position)
+    await request.wait_for_position(query.min_position)
     page = await request.services.history.page(chosen, query.limit, **times, newest_first=query.newest_first)
-    request.reflect(page.position)
-    return kept_reply(
+    request.set_log_position(page.position)
+    return cacheable_response(
         request.headers.get(b"if-none-match"),
         page_etag(page),
         list(map(document, page.events)),
@@ -38,21 +38,21 @@ async def list_events() -> Reply:
     )
 
 
-async def get_event(position: str) -> Reply:
+async def get_event(position: str) -> HttpResponse:
     """Get one event.
 
     As it was recorded, and as it will be for ever. The event that began an item has the item's id for its position.
     """
     request = current.get()
-    await request.wait_for(request.query.min_position)
+    await request.wait_for_position(request.query.min_position)
     number = read_number(position)
     if number is None:
         raise Problem(EVENT_NOT_FOUND)
     reached, event = await request.services.history.event(number)
-    request.reflect(reached)
+    request.set_log_position(reached)
     if event is None:
         raise Problem(EVENT_NOT_FOUND, f"The log ends at position {reached}" if number else None)
-    return json_reply(200, document(event), IMMUTABLE)
+    return json_response(200, document(event), IMMUTABLE)
 
 
 _READING = (POSITION_NOT_REACHED, STORAGE_FULL)
@@ -87,7 +87,7 @@ ROUTES = [
                 EventDocument,
                 ("Cache-Control",),
                 EVENT_EXAMPLE,
-                leads_to={"item_id": "$response.body#/item_id"},
+                links={"item_id": "$response.body#/item_id"},
             ),
         ),
         problems=(EVENT_NOT_FOUND, *_READING),

@@ -21,7 +21,7 @@ from api.schemas.event_query import EventFilter
 from api.schemas.examples import EVENT_EXAMPLE
 from eventstore.errors import UnavailableError
 from eventstore.log.history import Filter, StoredEvent
-from eventstore.log.tail import Follower
+from eventstore.log.tail import Subscriber
 
 _HEADERS: Headers = (
     (b"content-type", sse.MEDIA_TYPE),
@@ -52,25 +52,25 @@ class EventStream:
             head = await self._feed.head()
             if self._chosen.after > head:
                 raise Problem(POSITION_NOT_REACHED, f"The log is at position {head}, before the one to go on from")
-            self._request.reflect(head)
+            self._request.set_log_position(head)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             if self._request.method != "HEAD":
                 await self._follow(send)
             await send({"type": "http.response.body"})
 
     async def _follow(self, send: Send) -> None:
-        self._request.say_that_it_begins("stream", self._chosen.after)
+        self._request.log_start("stream", self._chosen.after)
         await send(part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
-        with self._feed.tail.follow(self._chosen) as follower:
-            left = asyncio.ensure_future(self._request.left())
-            left.add_done_callback(lambda _: follower.wake())
+        with self._feed.tail.follow(self._chosen) as subscriber:
+            left = asyncio.ensure_future(self._request.disconnected())
+            left.add_done_callback(lambda _: subscriber.wake())
             try:
-                await self._tell(send, follower, left)
+                await self._tell(send, subscriber, left)
             finally:
                 left.cancel()
 
-    async def _tell(self, send: Send, follower: Follower[bytes], left: asyncio.Future[None]) -> None:
-        told = follower.position
+    async def _tell(self, send: Send, subscriber: Subscriber[bytes], left: asyncio.Future[None]) -> None:
+        told = subscriber.position
         now = monotonic()
         end = now + self._feed.lifetime
         due = look = now + self._feed.heartbeat
@@ -79,15 +79,15 @@ class EventStream:
                 if not await self._still_admitted():
                     return
                 look = now + self._feed.heartbeat
-            text, begin, events = b"", follower.position, await _next(follower)
+            text, begin, events = b"", subscriber.position, await _next(subscriber)
             now = monotonic()
             if events:
                 told, text = events[-1][0].position, b"".join(frame for _, frame in events)
             elif now >= due:
-                place = follower.position
+                place = subscriber.position
                 told, text = place, sse.place(place) if told < place else sse.COMMENT
-            elif follower.position == begin:
-                await follower.wait(min(due, end, look) - now)
+            elif subscriber.position == begin:
+                await subscriber.wait(min(due, end, look) - now)
             if text:
                 # Where the client does not read this waits, and has one page in hand.
                 await send(part(text))
@@ -96,14 +96,14 @@ class EventStream:
 
     async def _still_admitted(self) -> bool:
         try:
-            return await self._request.services.gate.still_admits(self._request.principal)
+            return await self._request.services.authenticator.still_admits(self._request.principal)
         except UnavailableError:
             return True  # without a database there is nothing to tell either
 
 
-async def _next(follower: Follower[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:
+async def _next(subscriber: Subscriber[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:
     try:
-        return await follower.take()
+        return await subscriber.take()
     except UnavailableError:
         return ()  # it is asked again soon, and the client keeps its stream
 
@@ -141,7 +141,7 @@ ROUTES = [
         scope=Scope.EVENTS_READ,
         query=EventFilter,
         headers=("Last-Event-ID",),
-        endless=True,
+        streaming=True,
         answers=(
             Answer(
                 200,

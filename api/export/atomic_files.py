@@ -30,7 +30,7 @@ def begin(path: Path) -> IO[bytes]:
     raise BusyError(f"{path} is being written by another process")
 
 
-def put_in_place(partial: Path, path: Path) -> None:
+def publish(partial: Path, path: Path) -> None:
     """Have `partial`, a complete file, take the name `path`, durably; what had that name is replaced."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
@@ -42,7 +42,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file, durably, in one step for whoever reads it."""
     partial = path.with_name(f"{path.name}.new")
     partial.write_bytes(content)
-    put_in_place(partial, path)
+    publish(partial, path)
 
 
 def sync_folder(path: Path) -> None:

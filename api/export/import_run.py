@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from api.export.exported_log import LogFiles
 from eventstore.database.database import Database
-from eventstore.database.dialect import unhurried
+from eventstore.database.dialect import disable_statement_timeout
 from eventstore.errors import TamperedError
 from eventstore.log.importing import Import
 from eventstore.log.unit_of_work import unit_of_work
@@ -40,7 +40,7 @@ async def import_files(database: Database, exported: LogFiles, known: Iterable[T
 
     def work(connection: Connection) -> TreeHead:
         with unit_of_work(connection, [LiveProjections(PROJECTIONS)]) as unit:
-            unhurried(connection)
+            disable_statement_timeout(connection)
             taking = Import(unit, [*known, *exported.heads])
             for events in exported:
                 if stopped:

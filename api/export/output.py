@@ -155,7 +155,7 @@ class File:
         manifest.path_of(self._path).unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
         atomic_files.write_whole(manifest.path_of(self._path), manifest.encode(made))
-        atomic_files.put_in_place(atomic_files.partial_of(self._path), self._path)
+        atomic_files.publish(atomic_files.partial_of(self._path), self._path)
         _note_of(self._path).unlink()
         return made
 

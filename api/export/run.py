@@ -32,7 +32,7 @@ async def plan(
     Times are in microseconds since the epoch, both included. Raises InconsistentLogError, UnavailableError.
     """
     position, so_far = await HistoryReader(database).bounds(chosen, since=since, until=until)
-    return Plan(order, so_far, await database.view(partial(_tree, size=position)))
+    return Plan(order, so_far, await database.read_transaction(partial(_tree, size=position)))
 
 
 async def export_file(database: Database, encoder: Callable[[bool], Encoder], file: File, tell: Tell) -> Manifest:
@@ -43,7 +43,7 @@ async def export_file(database: Database, encoder: Callable[[bool], Encoder], fi
     InconsistentLogError, UnavailableError, OSError.
     """
     assert file.plan is not None
-    if await database.view(partial(_tree, size=file.plan.log.size)) != file.plan.log:
+    if await database.read_transaction(partial(_tree, size=file.plan.log.size)) != file.plan.log:
         raise TargetError("It was begun of another log, or of more of this one; --from-scratch starts anew")
     encoding = encoder(file.written.count > 0)
     try:

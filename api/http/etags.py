@@ -6,7 +6,7 @@ when a new projection would show it otherwise.
 
 import re
 
-from api.http.responses import Header, Reply, json_reply
+from api.http.responses import Header, HttpResponse, json_response
 from eventstore.log.history_reader import HistoryPage
 from projections.items.items import ITEMS
 
@@ -36,12 +36,14 @@ def page_etag(page: HistoryPage) -> bytes:
     return b'"%d.%d.%d"' % (_HISTORY, first, last)
 
 
-def kept_reply(if_none_match: bytes | None, tag: bytes, content: object, *headers: Header, final: bool) -> Reply:
+def cacheable_response(
+    if_none_match: bytes | None, tag: bytes, content: object, *headers: Header, final: bool
+) -> HttpResponse:
     """Make a reply of `content` as JSON, or 304 where the client has it; `final` is what never changes."""
     cached = ((b"etag", tag), IMMUTABLE if final else REVALIDATE)
     if not matches_none(if_none_match, tag):
-        return Reply(304, headers=cached)
-    return json_reply(200, content, *headers, *cached)
+        return HttpResponse(304, headers=cached)
+    return json_response(200, content, *headers, *cached)
 
 
 def matches_none(if_none_match: bytes | None, tag: bytes) -> bool:

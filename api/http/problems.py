@@ -9,7 +9,7 @@ import msgspec
 from FasterAPI import HTTPException, RequestValidationError
 from msgspec import Meta, Struct
 
-from api.http.responses import Headers, Reply
+from api.http.responses import Headers, HttpResponse
 from commands import errors as commands
 from commands.item import NAME_PATTERN, TEXT_PATTERN
 from commands.price import PRICE_PATTERN
@@ -29,7 +29,7 @@ class Kind(Struct, frozen=True):
     retry_after: int | None = None
 
 
-class Fault(Struct, frozen=True, omit_defaults=True):
+class FieldError(Struct, frozen=True, omit_defaults=True):
     """One thing that is wrong with a request."""
 
     detail: str
@@ -48,7 +48,7 @@ class ProblemDetails(Struct, frozen=True, omit_defaults=True):
     detail: str
     code: Annotated[str, Meta(description="The last part of `type`, stable")]
     request_id: str
-    errors: tuple[Fault, ...] = ()
+    errors: tuple[FieldError, ...] = ()
     outcome: Annotated[str | None, Meta(description="`unknown` where a write may or may not have taken place")] = None
     violated_policies: Annotated[
         tuple[str, ...], Meta(description="Which budgets are spent, as `RateLimit-Policy` names them")
@@ -174,7 +174,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
         kind: Kind,
         detail: str | None = None,
         *,
-        errors: tuple[Fault, ...] = (),
+        errors: tuple[FieldError, ...] = (),
         headers: Headers = (),
         retry_after: int | None = None,
         violated_policies: tuple[str, ...] = (),
@@ -197,7 +197,7 @@ def kind_of(error: BaseException) -> Kind:
     return next(BY_EXCEPTION[base] for base in type(error).__mro__ if base in BY_EXCEPTION)
 
 
-def reply_to(error: Exception, request_id: str) -> Reply:
+def problem_response(error: Exception, request_id: str) -> HttpResponse:
     """Make the answer that tells a client of `error`; of an unexpected one it tells nothing but the request's id."""
     kind = kind_of(error)
     errors, detail = _faults(error), str(error)
@@ -224,7 +224,7 @@ def reply_to(error: Exception, request_id: str) -> Reply:
     if retry_after is not None:
         headers = (*headers, (b"retry-after", b"%d" % retry_after))
     body = msgspec.json.encode(details)
-    return Reply(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), *headers))
+    return HttpResponse(kind.status, body, ((b"content-type", MEDIA_TYPE.encode()), *headers))
 
 
 _PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
@@ -237,15 +237,15 @@ PLAIN_WORDS = {
 }
 
 
-def _faults(error: Exception) -> tuple[Fault, ...]:
+def _faults(error: Exception) -> tuple[FieldError, ...]:
     if isinstance(error, commands.InvalidPriceError):
-        return (Fault(str(error), pointer="/price"),)
+        return (FieldError(str(error), pointer="/price"),)
     if isinstance(error, RequestValidationError):
         return tuple(_fault(entry["msg"]) for entry in error.errors)
     return ()
 
 
-def _fault(message: str) -> Fault:
+def _fault(message: str) -> FieldError:
     """Take a msgspec message apart: "Expected `int`, got `str` - at `$.a[0]`" is at the JSON Pointer /a/0."""
     match = _PATH.fullmatch(message)
     assert match is not None
@@ -253,7 +253,7 @@ def _fault(message: str) -> Fault:
     pointer = "".join(f"/{name or index}" for name, index in _STEP.findall(path))
     if field := _FIELD.match(detail):
         pointer += "/" + field["name"].replace("~", "~0").replace("/", "~1")
-    return Fault(plain(detail), pointer=pointer)
+    return FieldError(plain(detail), pointer=pointer)
 
 
 def plain(detail: str) -> str:

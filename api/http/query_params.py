@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from msgspec import Meta, Struct
 
-from api.http.problems import INVALID_QUERY, Fault, Problem, plain
+from api.http.problems import INVALID_QUERY, FieldError, Problem, plain
 
 #: More parameters than any route has.
 _MAX_PARAMETERS = 32
@@ -66,4 +66,4 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
 
 def wrong(name: str, detail: str) -> Problem:
     """Make the problem of a parameter that can't have the value it has."""
-    return Problem(INVALID_QUERY, detail, errors=(Fault(detail, parameter=name),))
+    return Problem(INVALID_QUERY, detail, errors=(FieldError(detail, parameter=name),))

@@ -115,7 +115,7 @@ def decoded(body: bytes, type: type[T]) -> T:
         raise RequestValidationError([{"loc": ["body"], "msg": str(error), "type": "value_error"}]) from None
 
 
-async def until_left(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
     """Return once the client is gone. Its request is whole: all that `receive` can still tell is that."""
     while (await receive())["type"] != "http.disconnect":
         pass

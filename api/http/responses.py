@@ -18,7 +18,7 @@ JSON = (b"content-type", b"application/json")
 _encoder = msgspec.json.Encoder()
 
 
-class Response(Protocol):
+class AsgiResponse(Protocol):
     """What a handler gives: FasterAPI has it send itself."""
 
     async def to_asgi(self, send: Send) -> None:
@@ -26,7 +26,7 @@ class Response(Protocol):
         ...
 
 
-class Reply(Struct, frozen=True):
+class HttpResponse(Struct, frozen=True):
     """An answer: status, body, headers. Content-Length is added, except where a body is forbidden."""
 
     status: int
@@ -47,6 +47,6 @@ def part(text: bytes) -> Message:
     return {"type": "http.response.body", "body": text, "more_body": True}
 
 
-def json_reply(status: int, content: object, *headers: Header) -> Reply:
+def json_response(status: int, content: object, *headers: Header) -> HttpResponse:
     """Make a reply of `content` as JSON."""
-    return Reply(status, _encoder.encode(content), (JSON, *headers))
+    return HttpResponse(status, _encoder.encode(content), (JSON, *headers))

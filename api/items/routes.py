@@ -21,7 +21,7 @@ from api.http.problems import (
 )
 from api.http.query_params import StateQuery
 from api.http.request_body import decoded
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.schemas.item import Countable, Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
 from api.schemas.item_list_query import ListQuery
 from commands.batch import Recorded
@@ -29,7 +29,7 @@ from commands.errors import ItemNotFoundError
 from commands.item import DeleteItem, RestoreItem
 
 
-async def create_item(body: NewItem) -> Reply:
+async def create_item(body: NewItem) -> HttpResponse:
     """Create an item.
 
     Its id is the position in the log of the event that created it, and is never given again. The answer comes after
@@ -40,7 +40,7 @@ async def create_item(body: NewItem) -> Reply:
     return _state(201, recorded, (b"location", b"/items/%d" % recorded.item_id))
 
 
-async def create_items() -> Reply:
+async def create_items() -> HttpResponse:
     """Create up to 1,000 items, all or none.
 
     One transaction. Where one item is not as it must be, none is created, and the problem's `errors` say which, by
@@ -51,10 +51,10 @@ async def create_items() -> Reply:
     # Decoded here: the framework gives a list unchecked. Counted first, which costs a fraction of looking into each.
     decoded(request.body, Countable)
     recorded = await request.submit(*creations(decoded(request.body, NewItems)))
-    return json_reply(201, [shown(item_id, item) for item_id, item in recorded.items])
+    return json_response(201, [shown(item_id, item) for item_id, item in recorded.items])
 
 
-async def list_items() -> Reply:
+async def list_items() -> HttpResponse:
     """List items, a page at a time.
 
     Follow `rel="next"` of the `Link` header until there is none; an empty page is no error. A cursor is bound to
@@ -66,31 +66,31 @@ async def list_items() -> Reply:
     request = current.get()
     query: ListQuery = request.query
     after = query.after()
-    await request.wait_for(query.min_position)
+    await request.wait_for_position(query.min_position)
     page = await request.services.items.page(query.filter(), query.order(), after, query.limit)
-    request.reflect(page.position)
-    return json_reply(200, list(map(listed, page.items)), (b"link", query.links(request.path, page.next)))
+    request.set_log_position(page.position)
+    return json_response(200, list(map(listed, page.items)), (b"link", query.links(request.path, page.next)))
 
 
-async def get_item(item_id: str) -> Reply:
+async def get_item(item_id: str) -> HttpResponse:
     """Get one item.
 
     With `If-None-Match` the answer is 304, without a body, where the item is still as that `ETag` names it. To read
     what you have just written, give the `Log-Position` of that answer as `min_position`.
     """
     request = current.get()
-    await request.wait_for(request.query.min_position)
+    await request.wait_for_position(request.query.min_position)
     position, view = await request.services.items.get(parse_item_id(item_id))
-    request.reflect(position)
+    request.set_log_position(position)
     if view is None:
         raise ItemNotFoundError
     tag = etag(view.version)
     if not matches_none(request.headers.get(b"if-none-match"), tag):
-        return Reply(304, headers=((b"etag", tag),))
-    return json_reply(200, listed(view), (b"etag", tag))
+        return HttpResponse(304, headers=((b"etag", tag),))
+    return json_response(200, listed(view), (b"etag", tag))
 
 
-async def change_item(item_id: str, body: ItemPatch) -> Reply:
+async def change_item(item_id: str, body: ItemPatch) -> HttpResponse:
     """Change fields of an item.
 
     A JSON Merge Patch (RFC 7396): what is absent stays as it is. No field of an item can be missing, so none can be
@@ -103,7 +103,7 @@ async def change_item(item_id: str, body: ItemPatch) -> Reply:
     return _state(200, await request.submit(change(parse_item_id(item_id), body, _versions(request))))
 
 
-async def delete_item(item_id: str) -> Reply:
+async def delete_item(item_id: str) -> HttpResponse:
     """Delete an item.
 
     The item is gone for clients, and can be restored; its history stays in the log. What is deleted already is not
@@ -114,10 +114,10 @@ async def delete_item(item_id: str) -> Reply:
     """
     request = current.get()
     await request.submit(DeleteItem(parse_item_id(item_id), _versions(request)))
-    return Reply(204)
+    return HttpResponse(204)
 
 
-async def restore_item(item_id: str) -> Reply:
+async def restore_item(item_id: str) -> HttpResponse:
     """Bring a deleted item back.
 
     As it last was, under its id. An item that is there is answered 409. `If-Match` compares with the `ETag` that
@@ -128,9 +128,9 @@ async def restore_item(item_id: str) -> Reply:
     return _state(200, await request.submit(RestoreItem(parse_item_id(item_id), _versions(request))))
 
 
-def _state(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> Reply:
+def _state(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> HttpResponse:
     tag = (b"etag", etag(recorded.item.version))
-    return json_reply(status, shown(recorded.item_id, recorded.item), *headers, tag)
+    return json_response(status, shown(recorded.item_id, recorded.item), *headers, tag)
 
 
 def _versions(request: RequestContext) -> frozenset[int] | None:
@@ -169,7 +169,7 @@ ROUTES = [
         headers=(_KEY,),
         body=NewItem,
         example=_NEW,
-        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),
+        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE, links=_ITS_ID),),
         problems=(*_READING_A_BODY, *_WRITING),
     ),
     Route(
@@ -190,7 +190,7 @@ ROUTES = [
         scope=Scope.ITEMS_WRITE,
         headers=(_KEY,),
         body=NewItems,
-        bulk=True,
+        large_body=True,
         example=[_NEW, {"name": "Nib", "price": "0.35", "in_stock": False}],
         answers=(
             Answer(
@@ -199,7 +199,7 @@ ROUTES = [
                 list[Item],
                 _WRITTEN,
                 [_EXAMPLE, {"id": 2, "name": "Nib", "price": 0.35, "in_stock": False}],
-                leads_to=_THE_FIRST,
+                links=_THE_FIRST,
             ),
         ),
         problems=(*_READING_A_BODY, *_WRITING),
@@ -214,7 +214,7 @@ ROUTES = [
         query=StateQuery,
         headers=("If-None-Match",),
         answers=(
-            Answer(200, "The item", Item, ("ETag",), _EXAMPLE, leads_to=_ITS_ID),
+            Answer(200, "The item", Item, ("ETag",), _EXAMPLE, links=_ITS_ID),
             Answer(304, "Still as the client has it", None, ("ETag",)),
         ),
         problems=(ITEM_NOT_FOUND, *_READING),
@@ -230,7 +230,7 @@ ROUTES = [
         body=ItemPatch,
         media_types=("application/merge-patch+json", "application/json"),
         example={"price": 19.95},
-        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED, leads_to=_ITS_ID),),
+        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED, links=_ITS_ID),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_READING_A_BODY, *_WRITING),
     ),
     Route(
@@ -241,7 +241,7 @@ ROUTES = [
         scope=Scope.ITEMS_WRITE,
         path_schemas=ITEM_ID,
         headers=("If-Match", _KEY),
-        answers=(Answer(204, "Deleted", None, _WRITTEN, leads_to=_THE_SAME),),
+        answers=(Answer(204, "Deleted", None, _WRITTEN, links=_THE_SAME),),
         problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_WRITING),
     ),
     Route(
@@ -252,7 +252,7 @@ ROUTES = [
         scope=Scope.ITEMS_WRITE,
         path_schemas=ITEM_ID,
         headers=("If-Match", _KEY),
-        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, leads_to=_ITS_ID),),
+        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, links=_ITS_ID),),
         problems=(ITEM_NOT_FOUND, ITEM_NOT_DELETED, PRECONDITION_FAILED, *_WRITING),
     ),
 ]

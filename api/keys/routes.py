@@ -11,7 +11,7 @@ from api.auth.api_keys import store
 from api.auth.api_keys.format import ID_PATTERN
 from api.auth.api_keys.key_log import log_change
 from api.auth.api_keys.store import ApiKey, NoSuchKeyError, now
-from api.auth.authenticator import authorise
+from api.auth.authenticator import authorize
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
@@ -26,7 +26,7 @@ from api.http.problems import (
     STORAGE_FULL,
     UNSUPPORTED_MEDIA_TYPE,
 )
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.keys.schemas import KeyRequest, KeyState, MadeKey, RotationRequest, made, shown
 
 _SECOND = 1_000_000
@@ -43,7 +43,7 @@ class KeysQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     ended: Annotated[bool, Meta(description="Those too that have expired or were revoked", examples=[True])] = False
 
 
-async def list_keys() -> Reply:
+async def list_keys() -> HttpResponse:
     """List API keys.
 
     All of them, those of one holder together, the oldest first.
@@ -51,19 +51,19 @@ async def list_keys() -> Reply:
     request = current.get()
     query: KeysQuery = request.query
     moment = now()
-    found = await request.services.database.view(store.read_all)
-    return json_reply(200, [shown(key, moment) for key in found if query.ended or key.is_good(moment)])
+    found = await request.services.database.read_transaction(store.read_all)
+    return json_response(200, [shown(key, moment) for key in found if query.ended or key.is_active(moment)])
 
 
-async def get_key(key_id: str) -> Reply:
+async def get_key(key_id: str) -> HttpResponse:
     """Show an API key.
 
     What is known of it. One that was ended is in the list of all alone, for ever: the history may name its holder.
     """
-    return json_reply(200, shown(await _find(current.get(), key_id), now()))
+    return json_response(200, shown(await _find(current.get(), key_id), now()))
 
 
-async def create_key(body: KeyRequest) -> Reply:
+async def create_key(body: KeyRequest) -> HttpResponse:
     """Make an API key.
 
     The answer shows it, and nothing ever does again. A name has one holder: where it has a key that is good the
@@ -78,7 +78,7 @@ async def create_key(body: KeyRequest) -> Reply:
     return _made(made(new))
 
 
-async def rotate_key(key_id: str, body: RotationRequest) -> Reply:
+async def rotate_key(key_id: str, body: RotationRequest) -> HttpResponse:
     """Replace an API key.
 
     The answer shows a key with the same holder and scopes, to live as long as the old one was made for. The old one
@@ -93,7 +93,7 @@ async def rotate_key(key_id: str, body: RotationRequest) -> Reply:
     return _made(made(new))
 
 
-async def revoke_key(key_id: str) -> Reply:
+async def revoke_key(key_id: str) -> HttpResponse:
     """End an API key.
 
     At once: every process refuses it a second later at most. It stays in the list of all keys.
@@ -102,13 +102,13 @@ async def revoke_key(key_id: str) -> Reply:
     await _find(request, key_id)
     key = await request.services.database.write(partial(store.revoke, key_id=key_id, by=request.actor))
     log_change("revoked", key, request.actor, request_id=request.request_id)
-    return Reply(204)
+    return HttpResponse(204)
 
 
 async def _find(request: RequestContext, key_id: str) -> ApiKey:
     """Find the key that a path names. Raises NoSuchKeyError for what can't be an id, and what was ended, too."""
     if re.fullmatch(ID_PATTERN, key_id):
-        key = await request.services.database.view(partial(store.find, key_id=key_id))
+        key = await request.services.database.read_transaction(partial(store.find, key_id=key_id))
         if key.revoked_at is None:
             return key
     raise NoSuchKeyError("API key not found")
@@ -117,11 +117,11 @@ async def _find(request: RequestContext, key_id: str) -> ApiKey:
 def _check_own(request: RequestContext, scopes: Collection[Scope]) -> None:
     """Raise Problem (403) where whoever asks would give away what they don't have."""
     for scope in scopes:
-        authorise(request.principal, scope)
+        authorize(request.principal, scope)
 
 
-def _made(key: MadeKey) -> Reply:
-    return json_reply(201, key, (b"location", b"/keys/%s" % key.id.encode()))
+def _made(key: MadeKey) -> HttpResponse:
+    return json_response(201, key, (b"location", b"/keys/%s" % key.id.encode()))
 
 
 _STATE = {
@@ -171,7 +171,7 @@ ROUTES = [
         scope=Scope.KEYS_ADMIN,
         body=KeyRequest,
         example={"name": "shop", "scopes": ["items:read", "items:write"], "expires_in": 7_776_000},
-        answers=(Answer(201, "Made", MadeKey, ("Location",), _MADE, leads_to=_ITS_ID),),
+        answers=(Answer(201, "Made", MadeKey, ("Location",), _MADE, links=_ITS_ID),),
         problems=(KEY_NAME_TAKEN, *_READING_A_BODY, STORAGE_FULL),
     ),
     Route(
@@ -181,7 +181,7 @@ ROUTES = [
         tag="keys",
         scope=Scope.KEYS_ADMIN,
         path_schemas=_ID_SCHEMA,
-        answers=(Answer(200, "The key", KeyState, example=_STATE, leads_to=_ITS_ID),),
+        answers=(Answer(200, "The key", KeyState, example=_STATE, links=_ITS_ID),),
         problems=(KEY_NOT_FOUND,),
     ),
     Route(
@@ -191,7 +191,7 @@ ROUTES = [
         tag="keys",
         scope=Scope.KEYS_ADMIN,
         path_schemas=_ID_SCHEMA,
-        answers=(Answer(204, "Ended", leads_to={"key_id": "$request.path.key_id"}),),
+        answers=(Answer(204, "Ended", links={"key_id": "$request.path.key_id"}),),
         problems=(KEY_NOT_FOUND, KEY_ENDED, STORAGE_FULL),
     ),
     Route(
@@ -203,7 +203,7 @@ ROUTES = [
         path_schemas=_ID_SCHEMA,
         body=RotationRequest,
         example={"overlap": 3600},
-        answers=(Answer(201, "Made", MadeKey, ("Location",), _MADE, leads_to=_ITS_ID),),
+        answers=(Answer(201, "Made", MadeKey, ("Location",), _MADE, links=_ITS_ID),),
         problems=(KEY_NOT_FOUND, KEY_ENDED, *_READING_A_BODY, STORAGE_FULL),
     ),
 ]

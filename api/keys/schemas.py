@@ -72,5 +72,5 @@ def made(new: NewKey) -> MadeKey:
 def _fields(key: ApiKey, moment: int) -> dict[str, Any]:
     fields = structs.asdict(key)
     times = {name: format_time(time) for name, time in fields.items() if name.endswith("_at") and time is not None}
-    state = "good" if key.is_good(moment) else "expired" if key.revoked_at is None else "revoked"
+    state = "good" if key.is_active(moment) else "expired" if key.revoked_at is None else "revoked"
     return {**fields, **times, "scopes": [*key.scopes], "state": state}

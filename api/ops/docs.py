@@ -11,7 +11,7 @@ from api.auth.scopes import Unscoped
 from api.edge.context import current
 from api.edge.routing import Answer, Route
 from api.http.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
-from api.http.responses import JSON, Reply, json_reply
+from api.http.responses import JSON, HttpResponse, json_response
 from api.http.security_headers import CONTENT_SECURITY_POLICY
 
 #: Where the document is for holders of credentials alone it asks for one, and keeps it while the page is open.
@@ -80,25 +80,25 @@ class ProblemKind(Struct, frozen=True):
     description: str
 
 
-async def openapi_document() -> Reply:
+async def openapi_document() -> HttpResponse:
     """The OpenAPI document.
 
     It describes every answer of every route, and stays as it is while the process runs.
     """
-    return Reply(200, current.get().services.openapi, (JSON,))
+    return HttpResponse(200, current.get().services.openapi, (JSON,))
 
 
-async def docs() -> Reply:
+async def docs() -> HttpResponse:
     """The OpenAPI document as a page.
 
     For people with a browser. Nothing on it comes from another machine. Where the document takes a credential the
     page asks for one, uses it for the requests that are tried out, and keeps it nowhere.
     """
     headers = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", _POLICY))
-    return Reply(200, _PAGE, headers)
+    return HttpResponse(200, _PAGE, headers)
 
 
-async def docs_asset(asset: str) -> Reply:
+async def docs_asset(asset: str) -> HttpResponse:
     """A file of that page.
 
     Its style sheet, scripts and icon, which it loads by itself.
@@ -106,17 +106,17 @@ async def docs_asset(asset: str) -> Reply:
     if asset not in _ASSETS:
         raise Problem(NOT_FOUND)
     media_type, content = _ASSETS[asset]
-    return Reply(200, content, ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400")))
+    return HttpResponse(200, content, ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400")))
 
 
-async def problem_kind(code: str) -> Reply:
+async def problem_kind(code: str) -> HttpResponse:
     """What a problem type means.
 
     The `type` of every problem leads here.
     """
     if code not in _KINDS:
         raise Problem(NOT_FOUND)
-    return json_reply(200, _described(_KINDS[code]))
+    return json_response(200, _described(_KINDS[code]))
 
 
 def _described(kind: Kind) -> ProblemKind:

@@ -11,10 +11,10 @@ from api.auth.scopes import Unscoped
 from api.edge.context import current
 from api.edge.routing import Answer, Route
 from api.http.problems import NOT_READY, Problem
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from eventstore.errors import UnavailableError
 from projections import PROJECTIONS
-from projections.projection_status import Standing, standings
+from projections.projection_status import ProjectionStatus, projection_statuses
 from projections.rebuild import rebuild_state
 
 if TYPE_CHECKING:
@@ -39,22 +39,22 @@ class Ready(Struct, frozen=True):
     status: Literal["ready"] = "ready"
 
 
-async def livez() -> Reply:
+async def livez() -> HttpResponse:
     """Is the process alive?.
 
     Without any I/O: where it is not answered, restart the process.
     """
-    return json_reply(200, Alive())
+    return json_response(200, Alive())
 
 
-async def readyz() -> Reply:
+async def readyz() -> HttpResponse:
     """Can the service do its work?.
 
     Where the answer is 503, send the process no requests for now; `detail` says what is missing. It looks each
     time, and keeps no answer.
     """
     try:
-        return json_reply(200, await _ready(current.get().services))
+        return json_response(200, await _ready(current.get().services))
     except UnavailableError:
         raise Problem(NOT_READY, "The database can't be reached") from None
     except DBAPIError:
@@ -71,16 +71,16 @@ async def _ready(services: "Services") -> Ready:
             NOT_READY,
             f"The schema is at {revision or 'nothing'}, not at {services.schema_head}: run `itemledger migrate`",
         )
-    found = await standings(services.database, PROJECTIONS)
+    found = await projection_statuses(services.database, PROJECTIONS)
     if wrong := [standing for standing in found if not standing.current or standing.position != standing.log_position]:
         known = await rebuild_state.find_all(services.database)
-        running = services.rebuilding.started | {name for name in known if known[name].state == "running"}
+        running = services.rebuild_jobs.started | {name for name in known if known[name].state == "running"}
         raise Problem(NOT_READY, "; ".join(_obstacle(standing, running) for standing in wrong))
     reached = {standing.projection.name: standing.log_position for standing in found}
     return Ready(found[0].log_position, reached, revision)
 
 
-def _obstacle(standing: Standing, running: Set[str]) -> str:
+def _obstacle(standing: ProjectionStatus, running: Set[str]) -> str:
     """Say what is wrong with a projection's table, and what is done about it, or can be."""
     name, version = standing.projection.name, standing.projection.version
     if standing.current:
@@ -116,7 +116,7 @@ ROUTES = [
                 Ready,
                 example={
                     "log_position": 42,
-                    "projections": {"items": 42, "activity": 42, "former_items": 42},
+                    "projections": {"items": 42, "activity": 42, "item_versions": 42},
                     "schema_revision": "0007",
                     "status": "ready",
                 },

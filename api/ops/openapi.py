@@ -175,15 +175,15 @@ def _success(answer: Answer, schema_of: dict[str, Any], routes: Sequence[Route])
         if answer.example is not None:
             content["example"] = answer.example
         response["content"] = {answer.media_type: content}
-    if answer.leads_to:
+    if answer.links:
         response["links"] = {
             route.handler.__name__: {
                 "operationId": route.handler.__name__,
-                "parameters": dict(answer.leads_to),
+                "parameters": dict(answer.links),
                 "description": route.summary,
             }
             for route in routes
-            if set(_path_names(route)) == set(answer.leads_to)
+            if set(_path_names(route)) == set(answer.links)
         }
     return response
 

@@ -36,7 +36,7 @@ async def _check(database: Database, interval: float) -> None:
     while True:
         await asyncio.sleep(interval)
         try:
-            async with database.hold(LOCK):
+            async with database.lock(LOCK):
                 await check.resume()
                 while True:
                     for news in await check.step():

@@ -40,7 +40,7 @@ class RebuildFailedError(Exception):
     """The rebuild ended before it had begun; the message says why."""
 
 
-class Rebuilding:
+class RebuildJobs:
     """Starts rebuilds, one at a time of each projection, and stops them with the service."""
 
     def __init__(self, database: Database, database_url: Secret) -> None:

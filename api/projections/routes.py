@@ -19,12 +19,12 @@ from api.http.problems import (
     STORAGE_FULL,
     Problem,
 )
-from api.http.responses import Reply, json_reply
+from api.http.responses import HttpResponse, json_response
 from api.projections.rebuild_jobs import RebuildFailedError, RebuildRunningError
 from api.projections.schemas import ProjectionState, shown
 from projections import PROJECTIONS, checks
 from projections.projection import Projection
-from projections.projection_status import standings
+from projections.projection_status import projection_statuses
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild import Options
 
@@ -47,16 +47,16 @@ class RebuildQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     ] = UNSET
 
 
-async def list_projections() -> Reply:
+async def list_projections() -> HttpResponse:
     """Where the projections stand.
 
     Each with the version and the position of its table, beside the log's and the code's, its rebuild that runs or
     the last one, and what the last one found.
     """
-    return json_reply(200, await _states(current.get().services, PROJECTIONS))
+    return json_response(200, await _states(current.get().services, PROJECTIONS))
 
 
-async def get_projection(name: str) -> Reply:
+async def get_projection(name: str) -> HttpResponse:
     """Where one projection stands.
 
     While it is rebuilt, `rebuild` says how far that is; after that, `last_report` what was found.
@@ -64,7 +64,7 @@ async def get_projection(name: str) -> Reply:
     return await _state(200, _parse_name(name))
 
 
-async def start_rebuild(name: str) -> Reply:
+async def start_rebuild(name: str) -> HttpResponse:
     """Rebuild a projection from the log.
 
     A table is filled beside the one that serves, compared with it row by row, and put in its place. Reads and
@@ -78,7 +78,7 @@ async def start_rebuild(name: str) -> Reply:
     query: RebuildQuery = request.query
     throttle = None if query.throttle is UNSET else query.throttle
     try:
-        await request.services.rebuilding.start(name, Options(query.from_scratch, query.dry_run, throttle))
+        await request.services.rebuild_jobs.start(name, Options(query.from_scratch, query.dry_run, throttle))
     except RebuildRunningError:
         raise Problem(REBUILD_RUNNING, f"{name} is being rebuilt already") from None
     except RebuildFailedError as error:
@@ -86,7 +86,7 @@ async def start_rebuild(name: str) -> Reply:
     return await _state(202, projection, (b"location", b"/projections/%s" % name.encode()))
 
 
-async def cancel_rebuild(name: str) -> Reply:
+async def cancel_rebuild(name: str) -> HttpResponse:
     """Stop a rebuild.
 
     Whichever process runs it, on whichever machine: it stops within a second or so, and what it has replayed is
@@ -101,15 +101,15 @@ async def cancel_rebuild(name: str) -> Reply:
     return await _state(202, projection)
 
 
-async def _state(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> Reply:
+async def _state(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> HttpResponse:
     [state] = await _states(current.get().services, [projection])
-    return json_reply(status, state, *headers)
+    return json_response(status, state, *headers)
 
 
 async def _states(services: "Services", projections: Sequence[Projection]) -> list[ProjectionState]:
     known = await rebuild_state.find_all(services.database)
     checked = await checks.find_all(services.database)
-    found = await standings(services.database, projections)
+    found = await projection_statuses(services.database, projections)
     names = (standing.projection.name for standing in found)
     return [shown(standing, known.get(name), checked.get(name)) for standing, name in zip(found, names, strict=True)]
 
@@ -208,7 +208,7 @@ ROUTES = [
                 list[ProjectionState],
                 (),
                 [_EXAMPLE],
-                leads_to={"name": "$response.body#/0/name"},
+                links={"name": "$response.body#/0/name"},
             ),
         ),
         problems=(STORAGE_FULL,),
@@ -220,7 +220,7 @@ ROUTES = [
         tag="operations",
         scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
-        answers=(Answer(200, "The projection", ProjectionState, example=_EXAMPLE, leads_to=_ITS_NAME),),
+        answers=(Answer(200, "The projection", ProjectionState, example=_EXAMPLE, links=_ITS_NAME),),
         problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
     ),
     Route(
@@ -239,7 +239,7 @@ ROUTES = [
                 ProjectionState,
                 ("Location",),
                 {**_EXAMPLE, "rebuild": _RUNNING, "last_report": None},
-                leads_to=_ITS_NAME,
+                links=_ITS_NAME,
             ),
         ),
         problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
@@ -258,7 +258,7 @@ ROUTES = [
                 ProjectionState,
                 (),
                 {**_EXAMPLE, "rebuild": {**_RUNNING, "cancelled": True}, "last_report": None},
-                leads_to=_ITS_NAME,
+                links=_ITS_NAME,
             ),
         ),
         problems=(PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL),

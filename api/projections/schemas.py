@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from projections.checks import Check
-from projections.projection_status import Standing
+from projections.projection_status import ProjectionStatus
 from projections.rebuild.rebuild_state import Phase, Rebuild, Report, Sample, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ class ProjectionState(Struct, frozen=True):
     check: Annotated[CheckState | None, Meta(description="Null where none was made yet")]
 
 
-def shown(standing: Standing, rebuild: Rebuild | None, check: Check | None) -> ProjectionState:
+def shown(standing: ProjectionStatus, rebuild: Rebuild | None, check: Check | None) -> ProjectionState:
     """Make the body that shows where a projection stands, its last rebuild and what the check found, if there are."""
     return ProjectionState(
         name=standing.projection.name,
@@ -86,7 +86,7 @@ def shown(standing: Standing, rebuild: Rebuild | None, check: Check | None) -> P
     )
 
 
-def _state(standing: Standing) -> Literal["live", "outdated", "not-built", "newer"]:
+def _state(standing: ProjectionStatus) -> Literal["live", "outdated", "not-built", "newer"]:
     if standing.table_version is None:
         return "not-built"
     if standing.outdated:

@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import decode
 
-from api.http.problems import INVALID_BODY, Fault, Problem
+from api.http.problems import INVALID_BODY, FieldError, Problem
 from commands.errors import InvalidPriceError
 from commands.item import ChangeItem, CreateItem, LiveItem, Name
 from commands.item import Item as State
@@ -71,12 +71,12 @@ def creation(body: NewItem) -> CreateItem:
 def creations(bodies: list[NewItem]) -> list[CreateItem]:
     """Make the commands that `bodies` ask for. Raises Problem (422) with a pointer to each price that is none."""
     commands: list[CreateItem] = []
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     for index, body in enumerate(bodies):
         try:
             commands.append(creation(body))
         except InvalidPriceError as error:
-            faults.append(Fault(str(error), pointer=f"/{index}/price"))
+            faults.append(FieldError(str(error), pointer=f"/{index}/price"))
     if faults:
         raise Problem(INVALID_BODY, errors=tuple(faults))
     return commands

@@ -13,7 +13,7 @@ from api.http.query_params import MinPosition, wrong
 from commands.item import TEXT_PATTERN, Name
 from commands.price import PRICE_PATTERN
 from projections.items.items import price_units
-from projections.items.lists import Filter, Order, Place
+from projections.items.lists import Filter, Order, PageKey
 
 _Price = Annotated[str, Meta(pattern=PRICE_PATTERN)]
 _NamePart = Annotated[str, Meta(min_length=1, max_length=255, pattern=TEXT_PATTERN)]
@@ -76,7 +76,7 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
         by = self.sort.lstrip("-")
         return Order(msgspec.convert(by, Literal["id", "name", "price"]), by != self.sort)
 
-    def after(self) -> Place | None:
+    def after(self) -> PageKey | None:
         """Give the place behind which the page begins, None for the first. Raises Problem (400)."""
         if not self.cursor:
             return None
@@ -87,13 +87,13 @@ class ListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
             raise wrong("cursor", "Not a cursor of this list") from None
         if of != self._mark():
             raise wrong("cursor", "The cursor is of a list with other filters, or in another order")
-        return Place(key, item_id)
+        return PageKey(key, item_id)
 
-    def links(self, path: str, after: Place | None) -> bytes:
+    def links(self, path: str, after: PageKey | None) -> bytes:
         """Write the `Link` header (RFC 8288): to the first page, and to the one that begins behind `after`."""
         return page_links(path, msgspec.to_builtins(self), "cursor", None if after is None else self._cursor(after))
 
-    def _cursor(self, after: Place) -> str:
+    def _cursor(self, after: PageKey) -> str:
         written = msgspec.json.encode((self._mark(), after.key, after.id))
         return urlsafe_b64encode(written).decode().rstrip("=")
 

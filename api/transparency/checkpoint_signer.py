@@ -19,7 +19,7 @@ from eventstore.merkle.tree_head import TreeHead
 _FRESH = 1.0
 
 
-class Checkpoints:
+class CheckpointSigner:
     """Gives checkpoints of the log: the newest, or one of an earlier size."""
 
     def __init__(self, database: Database, keys: LogKeys | None, origin: str) -> None:
@@ -45,7 +45,7 @@ class Checkpoints:
         if self._keys:
             head = await self._database.write(partial(tree_head.advance, known=known))
         else:
-            head = await self._database.view(partial(tree_head.head, known=known))
+            head = await self._database.read_transaction(partial(tree_head.head, known=known))
         self._latest = monotonic(), head
         return dict.fromkeys(keys, head)
 
@@ -53,7 +53,7 @@ class Checkpoints:
         """Give the head of `size` events, at most those of `latest`, which was given by this. Raises as that does."""
         if size == latest.size:
             return latest
-        return await self._database.view(partial(tree_head.earlier, size=size, signed=latest))
+        return await self._database.read_transaction(partial(tree_head.earlier, size=size, signed=latest))
 
     def write(self, head: TreeHead) -> str:
         """Give the checkpoint of a head that was given by this, signed where there is a key."""

@@ -14,7 +14,7 @@ from api.http.etags import SIGNED
 from api.http.path_params import POSITION, read_number
 from api.http.problems import EVENT_NOT_FOUND, LOG_CHANGED, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import StateQuery, wrong
-from api.http.responses import Headers, Reply, json_reply
+from api.http.responses import Headers, HttpResponse, json_response
 from api.transparency.formats.inclusion_proof import TlogProof
 from api.transparency.schemas import (
     CONSISTENCY_EXAMPLE,
@@ -63,7 +63,7 @@ class ConsistencyQuery(Struct, frozen=True, forbid_unknown_fields=True, rename={
     ] = UNSET
 
 
-async def get_checkpoint() -> Reply:
+async def get_checkpoint() -> HttpResponse:
     """What the log commits to.
 
     The number of events, and the root of their Merkle tree, as a C2SP tlog-checkpoint: signed where the service has
@@ -72,16 +72,16 @@ async def get_checkpoint() -> Reply:
     makes sure.
     """
     request = current.get()
-    await request.wait_for(request.query.min_position)
+    await request.wait_for_position(request.query.min_position)
     head = await _newest(request, request.services.position)
-    note = request.services.checkpoints.write(head)
+    note = request.services.checkpoint_signer.write(head)
     if preferred(request.headers.get(b"accept"), (_TEXT, _JSON)) == _TEXT:
         return _text(note)
-    origin = request.services.checkpoints.origin
-    return json_reply(200, SignedHead(origin, head.size, head.root.hex(), note), _VARY)
+    origin = request.services.checkpoint_signer.origin
+    return json_response(200, SignedHead(origin, head.size, head.root.hex(), note), _VARY)
 
 
-async def get_inclusion_proof(position: str) -> Reply:
+async def get_inclusion_proof(position: str) -> HttpResponse:
     """Prove that an event is in the log.
 
     The very text that was hashed, the hashes that lead from it to the root of the tree, and the checkpoint that has
@@ -100,8 +100,8 @@ async def get_inclusion_proof(position: str) -> Reply:
     if size is not UNSET and index >= size:
         raise wrong("tree_size", f"The first {size} events do not have position {position}")
     head = newest if size is UNSET else await _of_size(request, "tree_size", size)
-    leaf, hashes = await request.services.database.view(partial(_prove, index=index, head=head))
-    note = request.services.checkpoints.write(head)
+    leaf, hashes = await request.services.database.read_transaction(partial(_prove, index=index, head=head))
+    note = request.services.checkpoint_signer.write(head)
     headers = () if size is UNSET else (SIGNED,)
     if preferred(request.headers.get(b"accept"), (_JSON, _TEXT)) == _TEXT:
         return _text(TlogProof(index, tuple(hashes), note, leaf).write(), headers)
@@ -115,10 +115,10 @@ async def get_inclusion_proof(position: str) -> Reply:
         hashes=[hashed.hex() for hashed in hashes],
         checkpoint=note,
     )
-    return json_reply(200, proof, _VARY, *headers)
+    return json_response(200, proof, _VARY, *headers)
 
 
-async def get_consistency_proof() -> Reply:
+async def get_consistency_proof() -> HttpResponse:
     """Prove that the log only grew.
 
     The hashes that prove that the log of size `to` begins with the log of size `from`: nothing in it was changed,
@@ -135,17 +135,19 @@ async def get_consistency_proof() -> Reply:
         new = await _of_size(request, "to", query.new)
     if query.old > new.size:
         raise wrong("from", f"The log has {new.size} events")
-    old = await request.services.checkpoints.earlier(query.old, new)
-    hashes = await request.services.database.view(lambda connection: Tree(connection).consistency(old.size, new.size))
+    old = await request.services.checkpoint_signer.earlier(query.old, new)
+    hashes = await request.services.database.read_transaction(
+        lambda connection: Tree(connection).consistency(old.size, new.size)
+    )
     proof = ConsistencyProof(
         old_size=old.size,
         new_size=new.size,
         old_root=old.root.hex(),
         new_root=new.root.hex(),
         hashes=[hashed.hex() for hashed in hashes],
-        checkpoint=request.services.checkpoints.write(new),
+        checkpoint=request.services.checkpoint_signer.write(new),
     )
-    return json_reply(200, proof, *(() if query.new is UNSET else (SIGNED,)))
+    return json_response(200, proof, *(() if query.new is UNSET else (SIGNED,)))
 
 
 def _prove(connection: Connection, index: int, head: TreeHead) -> tuple[bytes, list[bytes]]:
@@ -164,8 +166,8 @@ async def _newest(request: RequestContext, at_least: int) -> TreeHead:
     Proofs of a size ask for no more events than that: where others write all the while each would else take the head
     anew, which is a commit. What is of the newest size is of no earlier one than this process has answered by.
     """
-    head = await request.services.checkpoints.latest(at_least)
-    request.reflect(head.size)
+    head = await request.services.checkpoint_signer.latest(at_least)
+    request.set_log_position(head.size)
     return head
 
 
@@ -174,12 +176,12 @@ async def _of_size(request: RequestContext, parameter: str, size: int) -> TreeHe
     newest = await _newest(request, size)
     if size > newest.size:
         raise wrong(parameter, f"The log has {newest.size} events")
-    request.reflect(size)
-    return await request.services.checkpoints.earlier(size, newest)
+    request.set_log_position(size)
+    return await request.services.checkpoint_signer.earlier(size, newest)
 
 
-def _text(text: str, headers: Headers = ()) -> Reply:
-    return Reply(200, text.encode(), ((b"content-type", b"text/plain; charset=utf-8"), _VARY, *headers))
+def _text(text: str, headers: Headers = ()) -> HttpResponse:
+    return HttpResponse(200, text.encode(), ((b"content-type", b"text/plain; charset=utf-8"), _VARY, *headers))
 
 
 ROUTES = [

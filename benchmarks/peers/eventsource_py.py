@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks.peers import PAGE
 from benchmarks.peers.run import SQLITE, run
-from benchmarks.replay.history import Fact, Kind
+from benchmarks.replay.history import ItemEvent, Kind
 
 _UNIT: Final = 1000
 
@@ -71,7 +71,7 @@ _EVENTS: Final[dict[Kind, Any]] = {
 }
 
 
-async def _fill(url: str, facts: Iterator[Fact]) -> None:
+async def _fill(url: str, facts: Iterator[ItemEvent]) -> None:
     # It appends to one stream at a time, which would take minutes with every item's own. To the feed streams are alike.
     async with _open(url) as store:
         for number in count(1):

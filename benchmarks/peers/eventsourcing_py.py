@@ -16,7 +16,7 @@ from eventsourcing.domain import AggregateEvent
 
 from benchmarks.peers import PAGE
 from benchmarks.peers.run import SQLITE, run
-from benchmarks.replay.history import Fact, Kind
+from benchmarks.replay.history import ItemEvent, Kind
 
 _UNIT: Final = 1000
 
@@ -53,7 +53,7 @@ _EVENTS: Final[dict[Kind, Any]] = {
 }
 
 
-def fill(url: str, facts: Iterator[Fact]) -> None:
+def fill(url: str, facts: Iterator[ItemEvent]) -> None:
     """Record the facts."""
     application = _open(url)
     while unit := [

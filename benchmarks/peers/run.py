@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from benchmarks.replay.history import Fact, history
+from benchmarks.replay.history import ItemEvent, history
 
 SQLITE = "sqlite+aiosqlite:///"
 
 
-def run(fill: Callable[[str, Iterator[Fact]], None], read: Callable[[str], tuple[int, float]]) -> None:
+def run(fill: Callable[[str, Iterator[ItemEvent]], None], read: Callable[[str], tuple[int, float]]) -> None:
     """Do what the command line asks for.
 
     `fill` records the beginning of the history in an empty database. `read` reads and decodes all events that are in

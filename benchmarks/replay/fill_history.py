@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 import migrations
-from benchmarks.replay.history import Fact, Kind, history
+from benchmarks.replay.history import ItemEvent, Kind, history
 from eventstore.database.engine import open_database
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, ProposedEvent
 from eventstore.log.unit_of_work import unit_of_work
@@ -57,7 +57,7 @@ def _held(connection: Connection) -> int:
         return work.head.position
 
 
-def _proposed(position: int, fact: Fact) -> ProposedEvent:
+def _proposed(position: int, fact: ItemEvent) -> ProposedEvent:
     # An item's number in the history is its id in a log that has nothing else.
     event = _EVENTS[fact.kind](**fact.fields)
     metadata = Metadata(f"{position:024x}", correlation_id=f"{position:032x}")

@@ -15,7 +15,7 @@ Kind = Literal["created", "changed", "deleted", "restored"]
 SEED: Final = 4
 
 
-class Fact(NamedTuple):
+class ItemEvent(NamedTuple):
     """One thing that happened to one item."""
 
     kind: Kind
@@ -27,7 +27,7 @@ class Fact(NamedTuple):
     fields: dict[str, Any]
 
 
-def history(seed: int = SEED) -> Iterator[Fact]:
+def history(seed: int = SEED) -> Iterator[ItemEvent]:
     """Tell what happened, in order and without end; the same for the same seed.
 
     60 of 100 facts are creations, 30 changes, 7 deletions, 3 restorations, each of an item chosen at random.
@@ -44,7 +44,7 @@ def history(seed: int = SEED) -> Iterator[Fact]:
             alive.append(number)
             in_stock[number] = chance.random() < 0.8
             fields = {"name": _name(chance), "price": _price(chance), "in_stock": bool(in_stock[number])}
-            yield Fact(kind, number, 1, fields)
+            yield ItemEvent(kind, number, 1, fields)
             continue
         if kind == "changed":
             item = alive[chance.randrange(len(alive))]
@@ -55,7 +55,7 @@ def history(seed: int = SEED) -> Iterator[Fact]:
             there.append(item)
             fields = {}
         versions[item] += 1
-        yield Fact(kind, item, versions[item], fields)
+        yield ItemEvent(kind, item, versions[item], fields)
 
 
 def _kind(drawn: float, alive: "array[int]", deleted: "array[int]") -> Kind:

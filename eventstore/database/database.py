@@ -42,14 +42,14 @@ class Database(ABC):
         """
 
     @abstractmethod
-    async def view(self, work: Callable[[Connection], T]) -> T:
+    async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a connection that can't write, and give its result: all that it reads is of one moment.
 
         Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
         """
 
     @abstractmethod
-    async def aside(self, work: Callable[[Connection], T]) -> T:
+    async def run_isolated(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a connection of its own and give its result; see `temporary.py` for all that it can write to.
 
         It begins and ends transactions by itself, and each reads as of one moment. It may take long: nobody waits for
@@ -65,18 +65,18 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def hold(self, name: str) -> AbstractAsyncContextManager[None]:
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold the lock called `name`, which one of all processes can, until the block ends or the process does.
 
         Raises LockHeldError where another holds it, and UnavailableError.
         """
 
     @abstractmethod
-    async def is_held(self, name: str) -> bool:
+    async def is_locked(self, name: str) -> bool:
         """Tell whether anyone holds the lock called `name`. Raises UnavailableError."""
 
     @abstractmethod
-    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+    async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
         """Tell other processes when `committed` is set, and call `heard` when they tell us, until cancelled.
 
         It helps them to look sooner, and is all it does: what they tell may be lost. Raises UnavailableError where they

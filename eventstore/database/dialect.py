@@ -42,7 +42,7 @@ _SQLITE = sqlite.dialect()
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def each_number(dialect: str, parameter: str) -> TableValuedAlias:
+def unnest_ids(dialect: str, parameter: str) -> TableValuedAlias:
     """Give a table with one column, `value`, of the numbers that `numbers` makes the value of `parameter`.
 
     Joined to, it is one statement for any count of them, and each is looked up by itself.
@@ -54,12 +54,12 @@ def each_number(dialect: str, parameter: str) -> TableValuedAlias:
 
 
 def numbers(connection: Connection | AsyncEngine, values: Iterable[int]) -> list[int] | str:
-    """Give what a parameter of `each_number` or `among` takes."""
+    """Give what a parameter of `unnest_ids` or in_ids takes."""
     listed = sorted(values)
     return listed if connection.dialect.name == "postgresql" else f"[{','.join(map(str, listed))}]"
 
 
-def each_pair(dialect: str, parameter: str) -> FromClause:
+def unnest_pairs(dialect: str, parameter: str) -> FromClause:
     """Give a table with the columns `first` and `second`, of the pairs that `pairs` makes the values of parameters."""
     if dialect == "postgresql":
         arrays = (bindparam(f"{parameter}_{name}", type_=postgresql.ARRAY(BigInteger)) for name in _PAIR)
@@ -70,20 +70,20 @@ def each_pair(dialect: str, parameter: str) -> FromClause:
 
 
 def pairs(connection: Connection, parameter: str, values: Sequence[tuple[int, int]]) -> dict[str, object]:
-    """Give the parameters of `each_pair`."""
+    """Give the parameters of `unnest_pairs`."""
     if connection.dialect.name == "postgresql":
         return {f"{parameter}_{name}": list(half) for name, half in zip(_PAIR, zip(*values, strict=True), strict=True)}
     return {parameter: msgspec.json.encode(values).decode()}
 
 
-def among(connection: Connection, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
+def in_ids(connection: Connection, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
     """Tell whether `column` is one of the numbers that `numbers` makes the value of `parameter`: any count of them."""
     if connection.dialect.name == "postgresql":
         return column == any_(bindparam(parameter, type_=postgresql.ARRAY(BigInteger)))
-    return column.in_(select(each_number("sqlite", parameter).c.value))
+    return column.in_(select(unnest_ids("sqlite", parameter).c.value))
 
 
-def each_found(
+def lateral_lookup(
     dialect: str, table: FromClause, condition: ColumnElement[bool]
 ) -> tuple[FromClause, ColumnElement[bool]]:
     """Give what to join, and on what, so that an index finds by `condition` what of `table` belongs to each row before.
@@ -95,7 +95,7 @@ def each_found(
     return table, condition
 
 
-def unindexed(column: ColumnElement[T]) -> ColumnElement[T]:
+def no_index(column: ColumnElement[T]) -> ColumnElement[T]:
     """Give the value of `column` as no index has it, for a condition that rows are to be held against one by one.
 
     Else a planner may take the index of that column for the one that leads to fewer rows, and be wrong.
@@ -162,8 +162,8 @@ def _between_on_postgresql(element: between, compiler: SQLCompiler, **options: A
     return f"{place} > ({', '.join([*values, after])}) AND {place} < ({', '.join([*values, before])})"
 
 
-class joined(FunctionElement[str]):  # noqa: N801  (a function of SQL)
-    """One text of all rows, in their order, with commas between them: `joined(template, column, ...)`.
+class concat_rows(FunctionElement[str]):  # noqa: N801  (a function of SQL)
+    """One text of all rows, in their order, with commas between them: `concat_rows(template, column, ...)`.
 
     `template` has a `%s` for each column, and no quote.
     """
@@ -175,23 +175,23 @@ class joined(FunctionElement[str]):  # noqa: N801  (a function of SQL)
         super().__init__(literal_column(f"'{template}'"), *columns)
 
 
-@compiles(joined, "sqlite")
-def _joined_on_sqlite(element: joined, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(concat_rows, "sqlite")
+def _joined_on_sqlite(element: concat_rows, compiler: SQLCompiler, **options: Any) -> str:
     return f"group_concat(printf({compiler.process(element.clauses, **options)}))"
 
 
-@compiles(joined, "postgresql")
-def _joined_on_postgresql(element: joined, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(concat_rows, "postgresql")
+def _joined_on_postgresql(element: concat_rows, compiler: SQLCompiler, **options: Any) -> str:
     return f"string_agg(format({compiler.process(element.clauses, **options)}), ',')"
 
 
-def unhurried(connection: Connection) -> None:
+def disable_statement_timeout(connection: Connection) -> None:
     """Let the statements of this transaction take as long as they need; the service's limits are for requests."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
-def whatever_is_there(connection: Connection) -> None:
+def tolerate_invalid_utf8(connection: Connection) -> None:
     """Let this connection read texts that are not UTF-8: what is wrong in them as lone surrogates.
 
     SQLite keeps whatever bytes its file has. PostgreSQL takes nothing else than UTF-8.
@@ -201,7 +201,7 @@ def whatever_is_there(connection: Connection) -> None:
         driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
-def careless(connection: Connection) -> None:
+def allow_async_commit(connection: Connection) -> None:
     """Let this transaction's commit be lost in a crash of the database's machine, since it can be done again."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
@@ -212,7 +212,7 @@ def insert(connection: Connection, table: Table, rows: Rows) -> None:
     _write(connection, table, rows, overwrite=False)
 
 
-def copy_in(connection: Connection, table: Table, rows: Rows) -> None:
+def bulk_insert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert many `rows`, each with all columns, none of them binary, the quickest way there is.
 
     Raises what the driver does.

@@ -39,7 +39,7 @@ def _lock_key(name: str) -> int:
 class PostgresDatabase(Database):
     """A server, shared by several processes; the row of `log_head` orders their appends."""
 
-    def __init__(self, url: URL, *, patient: bool = False) -> None:
+    def __init__(self, url: URL, *, long_running: bool = False) -> None:
         settings = {
             "application_name": "itemledger",
             "timezone": "UTC",
@@ -57,7 +57,7 @@ class PostgresDatabase(Database):
             "max_parallel_workers_per_gather": "0",
         }
         # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.
-        options: dict[str, Any] = {"timeout": 2, "command_timeout": None if patient else 7}
+        options: dict[str, Any] = {"timeout": 2, "command_timeout": None if long_running else 7}
         reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
         reader = create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading)
         super().__init__(url, reader)
@@ -97,7 +97,7 @@ class PostgresDatabase(Database):
             await connection.invalidate()
             await connection.close()
 
-    async def view(self, work: Callable[[Connection], T]) -> T:
+    async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         """See Database.view."""
         try:
             async with self.reader.connect() as connection:
@@ -106,8 +106,8 @@ class PostgresDatabase(Database):
         except Exception as error:
             raise_translated(error)
 
-    async def aside(self, work: Callable[[Connection], T]) -> T:
-        """See Database.aside."""
+    async def run_isolated(self, work: Callable[[Connection], T]) -> T:
+        """See Database.run_isolated."""
         try:
             async with self._aside.connect() as connection:
                 return await connection.run_sync(work)
@@ -119,8 +119,8 @@ class PostgresDatabase(Database):
         raise NoBackupError
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
-        """See Database.hold. The lock is the session's: it ends with the connection, whatever that ends by."""
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """See Database.lock. The lock is the session's: it ends with the connection, whatever that ends by."""
         try:
             connection = await self._writer.connect()
             await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -134,13 +134,13 @@ class PostgresDatabase(Database):
         finally:
             await connection.close()  # of a pool that keeps none
 
-    async def is_held(self, name: str) -> bool:
-        """See Database.is_held."""
+    async def is_locked(self, name: str) -> bool:
+        """See Database.is_locked."""
         high, low = divmod(_lock_key(name), 1 << 32)
         return bool((await self.read(_LOCK_TAKEN, {"high": high, "low": low}))[0][0])
 
-    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """See Database.relay. It is done by LISTEN and NOTIFY on a connection of its own.
+    async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+        """See Database.relay_notifications. It is done by LISTEN and NOTIFY on a connection of its own.
 
         In the transaction that appends, NOTIFY would make the commits of all databases of the server wait for each
         other. Here it costs writes nothing, and commits that follow each other closely share one.

@@ -47,18 +47,18 @@ _PRAGMAS = (
 class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
-    def __init__(self, url: URL, *, patient: bool = False, lean: bool = False) -> None:
+    def __init__(self, url: URL, *, long_running: bool = False, small_cache: bool = False) -> None:
         """See open_database."""
         reader = create_async_engine(url, **READING, pool_size=4, max_overflow=0)
         event.listen(reader.sync_engine, "connect", _sqlite_reader)
-        if lean:
+        if small_cache:
             event.listen(reader.sync_engine, "connect", _sqlite_lean)
         super().__init__(url, reader)
         self._writer = create_engine(
             url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"check_same_thread": False}
         )
         event.listen(self._writer, "connect", _sqlite_writer)
-        if patient:
+        if long_running:
             event.listen(self._writer, "connect", _sqlite_patient)
         event.listen(self._writer, "begin", _begin_immediate)
         self._viewer = create_engine(
@@ -96,7 +96,7 @@ class SqliteDatabase(Database):
         if connection is not None:
             connection.close()
 
-    async def view(self, work: Callable[[Connection], T]) -> T:
+    async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         """See Database.view."""
         return await asyncio.get_running_loop().run_in_executor(self._view_threads, self._view, work)
 
@@ -107,8 +107,8 @@ class SqliteDatabase(Database):
         except Exception as error:
             raise_translated(error)
 
-    async def aside(self, work: Callable[[Connection], T]) -> T:
-        """See Database.aside. It runs in a thread of its own, which goes on where the caller is cancelled."""
+    async def run_isolated(self, work: Callable[[Connection], T]) -> T:
+        """See Database.run_isolated. It runs in a thread of its own, which goes on where the caller is cancelled."""
         return await asyncio.to_thread(self._aside, work)
 
     def _aside(self, work: Callable[[Connection], T]) -> T:
@@ -156,8 +156,8 @@ class SqliteDatabase(Database):
             raise DamagedCopyError(found)
 
     @asynccontextmanager
-    async def hold(self, name: str) -> AsyncIterator[None]:
-        """See Database.hold. The lock is on a file beside the database's: the system ends it with the process."""
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """See Database.lock. The lock is on a file beside the database's: the system ends it with the process."""
         with self._lock_file(name) as file:
             for patience in reversed(range(5)):
                 if _lock(file):
@@ -167,8 +167,8 @@ class SqliteDatabase(Database):
                 await asyncio.sleep(0.02)  # it may be somebody who only looks
             yield
 
-    async def is_held(self, name: str) -> bool:
-        """See Database.is_held."""
+    async def is_locked(self, name: str) -> bool:
+        """See Database.is_locked."""
         with self._lock_file(name) as file:
             return not _lock(file)
 
@@ -178,8 +178,8 @@ class SqliteDatabase(Database):
         except OSError as error:
             raise UnavailableError from error
 
-    async def relay(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """See Database.relay. There is nobody to tell: one process serves."""
+    async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
+        """See Database.relay_notifications. There is nobody to tell: one process serves."""
         while True:
             await asyncio.Event().wait()
 

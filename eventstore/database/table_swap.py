@@ -58,25 +58,25 @@ def index(connection: Connection, table: Table, shadow: Table) -> bool:
     return False
 
 
-def put_in_place(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
+def swap_in(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
     """Make `shadow` the one called as `table` is, with the owner and the rights of that, or of `like` where none is.
 
-    What was in its place is dropped, but for SQLite, where that takes long: it is then called as `leftover_of` says.
+    What was in its place is dropped, but for SQLite, where that takes long: it is then called as `retired_name` says.
     """
     if connection.dialect.name == "postgresql":
         _replace_on_postgresql(connection, table, shadow, like)
         return
     if exists(connection, table.name):
-        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {leftover_of(table)}"))
+        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {retired_name(table)}"))
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
 
 
-def leftover_of(table: Table) -> str:
+def retired_name(table: Table) -> str:
     """Give the name of a table whose place another has taken."""
     return f"{table.name}_replaced"
 
 
-def keep_in_place(connection: Connection, name: str) -> None:
+def lock_table_shared(connection: Connection, name: str) -> None:
     """Keep the table of that name from being replaced while the transaction lasts, which this is to be the first of.
 
     On PostgreSQL a snapshot tells which rows there are, not which table has the name: of a table that came later, and

@@ -1,4 +1,4 @@
-"""Temporary tables: of one connection, seen by nobody else and gone with it. See `Database.aside`."""
+"""Temporary tables: of one connection, seen by nobody else and gone with it. See `Database.run_isolated`."""
 
 from sqlalchemy import Column, Connection, MetaData, Table, text
 

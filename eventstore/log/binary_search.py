@@ -7,7 +7,9 @@ from sqlalchemy import ColumnElement, Select, case, literal, select
 from eventstore.log.tables import BigInt
 
 
-def last_of(value_of: Callable[[ColumnElement[int]], Select[int]], bound: ColumnElement[int]) -> ColumnElement[int]:
+def last_at_or_before(
+    value_of: Callable[[ColumnElement[int]], Select[int]], bound: ColumnElement[int]
+) -> ColumnElement[int]:
     """Give the greatest of the numbers 1, 2, 3, ... whose value is at most `bound`, 0 where no value is.
 
     `value_of` gives the query for a number's value, which is never less than that of the number before, and finds

@@ -13,8 +13,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal, select
 
 from eventstore import codec
-from eventstore.database.dialect import between, unindexed
-from eventstore.log.binary_search import last_of
+from eventstore.database.dialect import between, no_index
+from eventstore.log.binary_search import last_at_or_before
 from eventstore.log.log import END
 from eventstore.log.tables import BigInt, events
 
@@ -69,7 +69,7 @@ class Filter(Struct, frozen=True):
 _EQUAL = ("item_id", "type", "actor", "correlation_id", "command_id")
 
 
-class _Way(Struct, frozen=True):
+class _IndexPath(Struct, frozen=True):
     """An index that leads to events: by columns that have a given value, then by one that grows with the position."""
 
     given: tuple[str, ...]
@@ -77,15 +77,15 @@ class _Way(Struct, frozen=True):
 
 
 #: The first that a filter has the values for is taken. Before others come those that mostly lead to few events. Of two
-#: values that many events may have only an actor and a type are an index together; else the rest is a sieve.
-_WAYS = (
-    _Way(("command_id",), "ordinal"),
-    _Way(("correlation_id",), "position"),
-    _Way(("item_id",), "version"),
-    _Way(("actor", "type"), "position"),
-    _Way(("actor",), "position"),
-    _Way(("type",), "position"),
-    _Way((), "position"),
+#: values that many events may have only an actor and a type are an index together; else the rest is a residual_filter.
+_INDEX_PATHS = (
+    _IndexPath(("command_id",), "ordinal"),
+    _IndexPath(("correlation_id",), "position"),
+    _IndexPath(("item_id",), "version"),
+    _IndexPath(("actor", "type"), "position"),
+    _IndexPath(("actor",), "position"),
+    _IndexPath(("type",), "position"),
+    _IndexPath((), "position"),
 )
 
 
@@ -128,7 +128,7 @@ def position_at(time: ColumnElement[int]) -> ColumnElement[int]:
     `time` is in microseconds since the epoch. Times never go back from one position to the next, and positions have
     no gap: no index has to know the times.
     """
-    return last_of(lambda position: select(events.c.recorded_at).where(events.c.position == position), time)
+    return last_at_or_before(lambda position: select(events.c.recorded_at).where(events.c.position == position), time)
 
 
 def position_of(item_id: ColumnElement[int], version: ColumnElement[int]) -> ColumnElement[int]:
@@ -145,41 +145,41 @@ def _bounds(chosen: Filter) -> dict[str, object]:
     return {"after": chosen.after, "before": chosen.before}
 
 
-def _way(names: tuple[str, ...]) -> _Way:
-    return next(way for way in _WAYS if set(way.given) <= set(names))
+def _way(names: tuple[str, ...]) -> _IndexPath:
+    return next(way for way in _INDEX_PATHS if set(way.given) <= set(names))
 
 
 @lru_cache
 def _events(names: tuple[str, ...], newest_first: bool) -> Select[Any]:
     way = _way(names)
     # What else is asked for is no way of its own: rows are held against it one by one.
-    sieve = (unindexed(events.c[name]) == bindparam(name) for name in names if name not in way.given)
+    residual_filter = (no_index(events.c[name]) == bindparam(name) for name in names if name not in way.given)
     columns = (events.c[name] for name in StoredEvent.__struct_fields__)
-    return _along(select(*columns).where(*sieve), way, newest_first).limit(bindparam("limit"))
+    return _scan(select(*columns).where(*residual_filter), way, newest_first).limit(bindparam("limit"))
 
 
 @lru_cache
-def _look(way: _Way, newest_first: bool) -> Select[Any]:
-    return _along(select(events.c.position), way, newest_first).offset(bindparam("skip")).limit(1)
+def _look(way: _IndexPath, newest_first: bool) -> Select[Any]:
+    return _scan(select(events.c.position), way, newest_first).offset(bindparam("skip")).limit(1)
 
 
-def _along(statement: Select[Any], way: _Way, newest_first: bool) -> Select[Any]:
+def _scan(statement: Select[Any], way: _IndexPath, newest_first: bool) -> Select[Any]:
     """Let `statement` go along a way, between two positions."""
     columns = [events.c[name] for name in (*way.given, way.then)]
     given = [bindparam(name, type_=events.c[name].type) for name in way.given]
-    after, before, *sieve = _ends(way)
+    after, before, *residual_filter = _ends(way)
     part = between(*columns, *given, after, before)
-    return statement.where(part, *sieve).order_by(*(c.desc() if newest_first else c for c in columns))
+    return statement.where(part, *residual_filter).order_by(*(c.desc() if newest_first else c for c in columns))
 
 
-def _ends(way: _Way) -> tuple[ColumnElement[Any], ...]:
+def _ends(way: _IndexPath) -> tuple[ColumnElement[Any], ...]:
     """Give what the way's last column is between, for events between two positions, and what else is to be asked."""
     after, before = (bindparam(name, type_=BigInt) for name in ("after", "before"))
     match way.then:
         case "version":  # 1, 2, 3, ... without a gap within an item
             return _version_at(after), _version_at(before - 1) + 1
         case "ordinal":  # of one command, which has few events
-            position = unindexed(events.c.position)
+            position = no_index(events.c.position)
             return literal(-1), literal(2**31 - 1), position > after, position < before
         case _:
             return after, before
@@ -188,4 +188,4 @@ def _ends(way: _Way) -> tuple[ColumnElement[Any], ...]:
 def _version_at(position: ColumnElement[int]) -> ColumnElement[int]:
     """Give the version that the item asked for had at `position`, 0 before it began."""
     of_item = select(events.c.position).where(events.c.item_id == bindparam("item_id"))
-    return last_of(lambda version: of_item.where(events.c.version == version), position)
+    return last_at_or_before(lambda version: of_item.where(events.c.version == version), position)

@@ -8,7 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, func, select, update
 
 from eventstore import codec
-from eventstore.database.dialect import each_found, each_number, insert, numbers, unindexed
+from eventstore.database.dialect import insert, lateral_lookup, no_index, numbers, unnest_ids
 from eventstore.events import Metadata, ProposedEvent, RecordedEvent
 from eventstore.log.tables import events, log_head, log_tiles, snapshots
 from eventstore.merkle import hashing
@@ -127,16 +127,16 @@ def read_streams(
 
 @lru_cache
 def _whole_streams(dialect: str) -> Select[Any]:
-    wanted = each_number(dialect, "item_ids")
-    of_item = and_(events.c.item_id == wanted.c.value, unindexed(events.c.position) <= bindparam("through"))
-    found, on_found = each_found(dialect, events, of_item)
+    wanted = unnest_ids(dialect, "item_ids")
+    of_item = and_(events.c.item_id == wanted.c.value, no_index(events.c.position) <= bindparam("through"))
+    found, on_found = lateral_lookup(dialect, events, of_item)
     columns = (found.c[column.name] for column in _COLUMNS)
     return select(*columns).select_from(wanted.join(found, on_found)).order_by(found.c.item_id, found.c.version)
 
 
 @lru_cache
 def _streams(dialect: str) -> Select[Any]:
-    wanted = each_number(dialect, "item_ids")
+    wanted = unnest_ids(dialect, "item_ids")
     earlier = snapshots.alias()
     newest = (
         select(func.max(earlier.c.version))
@@ -149,16 +149,16 @@ def _streams(dialect: str) -> Select[Any]:
         .correlate(wanted)
         .scalar_subquery()
     )
-    taken, on_newest = each_found(
+    taken, on_newest = lateral_lookup(
         dialect, snapshots, and_(snapshots.c.item_id == wanted.c.value, snapshots.c.version == newest)
     )
-    since, on_since = each_found(
+    since, on_since = lateral_lookup(
         dialect,
         events,
         and_(
             events.c.item_id == wanted.c.value,
             events.c.version >= func.coalesce(taken.c.version, 1),
-            unindexed(events.c.position) <= bindparam("through"),
+            no_index(events.c.position) <= bindparam("through"),
         ),
     )
     told = taken.c.version == since.c.version
@@ -187,7 +187,7 @@ def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:
 
 @lru_cache
 def _lengths(dialect: str) -> Select[Any]:
-    wanted = each_number(dialect, "item_ids")
+    wanted = unnest_ids(dialect, "item_ids")
     length = select(func.max(events.c.version)).where(events.c.item_id == wanted.c.value).correlate(wanted)
     return select(wanted.c.value, length.scalar_subquery())
 

@@ -9,15 +9,15 @@ from msgspec import Struct
 from sqlalchemy import Connection, Select, and_, bindparam, func, select, tuple_
 
 from eventstore import codec
-from eventstore.database.dialect import each_found, each_pair, joined, pairs, unindexed
+from eventstore.database.dialect import concat_rows, lateral_lookup, no_index, pairs, unnest_pairs
 from eventstore.errors import MissingEventsError
-from eventstore.events import Fact
+from eventstore.events import ItemEvent
 from eventstore.log.tables import events
 
 _Facts = Select[Any, Any, Any, Any, Any, Any]
 
 
-class Place(Struct, frozen=True):
+class ItemVersion(Struct, frozen=True):
     """A place in the log where it is read item by item: behind an item's event of this version."""
 
     item_id: int = 0
@@ -29,17 +29,17 @@ _COLUMNS = (events.c.type, _position, *_item, events.c.recorded_at, events.c.dat
 _FACTS = select(*_COLUMNS).limit(bindparam("limit"))
 _BEHIND = _FACTS.where(_position > bindparam("after")).order_by(_position)
 _BY_ITEM = _FACTS.where(
-    tuple_(*_item) > tuple_(bindparam("item_id"), bindparam("version")), unindexed(_position) <= bindparam("through")
+    tuple_(*_item) > tuple_(bindparam("item_id"), bindparam("version")), no_index(_position) <= bindparam("through")
 ).order_by(*_item)
 #: An item's id is the position of the event that began it.
 _BEGUN = (
     select(_position)
-    .where(_position > bindparam("after"), _position <= bindparam("through"), _position == unindexed(events.c.item_id))
+    .where(_position > bindparam("after"), _position <= bindparam("through"), _position == no_index(events.c.item_id))
     .order_by(_position)
 )
 
 
-def behind(connection: Connection, after: int, limit: int) -> list[Fact]:
+def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
     """Read at most `limit` events behind position `after`, in position order, which is commit order.
 
     Raises MissingEventsError where there is a gap, and UnknownEventTypeError or CorruptEventError.
@@ -50,7 +50,7 @@ def behind(connection: Connection, after: int, limit: int) -> list[Fact]:
     return found
 
 
-def by_item(connection: Connection, after: Place, through: int, limit: int) -> list[Fact]:
+def by_item(connection: Connection, after: ItemVersion, through: int, limit: int) -> list[ItemEvent]:
     """Read at most `limit` of the events up to position `through`, behind `after` in the order of items and versions.
 
     Raises UnknownEventTypeError or CorruptEventError.
@@ -59,7 +59,7 @@ def by_item(connection: Connection, after: Place, through: int, limit: int) -> l
     return _read(connection, _BY_ITEM, wanted)
 
 
-def at(connection: Connection, places: Sequence[Place]) -> list[Fact]:
+def at(connection: Connection, places: Sequence[ItemVersion]) -> list[ItemEvent]:
     """Read the events of items that have these versions, in the order of items and versions.
 
     Raises UnknownEventTypeError or CorruptEventError.
@@ -72,26 +72,26 @@ def at(connection: Connection, places: Sequence[Place]) -> list[Fact]:
 
 @cache
 def _at(dialect: str) -> _Facts:
-    wanted = each_pair(dialect, "places")
+    wanted = unnest_pairs(dialect, "places")
     here = and_(events.c.item_id == wanted.c.first, events.c.version == wanted.c.second)
-    found, on_found = each_found(dialect, events, here)
+    found, on_found = lateral_lookup(dialect, events, here)
     columns = (found.c[column.name] for column in _COLUMNS)
     return select(*columns).select_from(wanted.join(found, on_found)).order_by(found.c.item_id, found.c.version)
 
 
-def _read(connection: Connection, statement: _Facts, parameters: Mapping[str, object]) -> list[Fact]:
+def _read(connection: Connection, statement: _Facts, parameters: Mapping[str, object]) -> list[ItemEvent]:
     # The database writes one text, and all of it is decoded at once. Row by row a replay takes longer, and where other
     # threads work it takes many times as long: on SQLite it would give the interpreter's lock away for every row.
     count, text = connection.execute(_in_one_text(statement), parameters).one()
     if not count:
         return []
     with suppress(ValueError, LookupError):
-        if len(found := codec.decode_facts(f"[{text}]")) == count:
+        if len(found := codec.decode_item_events(f"[{text}]")) == count:
             return found
     # Something in it is not what it should be. Row by row it is known where.
     rows = connection.execute(statement, parameters).all()
     return [
-        Fact(position, item_id, version, recorded_at, codec.decode(position, type_, data))
+        ItemEvent(position, item_id, version, recorded_at, codec.decode(position, type_, data))
         for type_, position, item_id, version, recorded_at, data in rows
     ]
 
@@ -99,7 +99,7 @@ def _read(connection: Connection, statement: _Facts, parameters: Mapping[str, ob
 @cache
 def _in_one_text(statement: _Facts) -> Select[int, str | None]:
     rows = statement.subquery()
-    return select(func.count(), joined('["%s",%s,%s,%s,%s,%s]', *rows.c)).select_from(rows)
+    return select(func.count(), concat_rows('["%s",%s,%s,%s,%s,%s]', *rows.c)).select_from(rows)
 
 
 def items_begun(connection: Connection, after: int, through: int) -> Sequence[int]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, bindparam, delete, select
 
 from eventstore import codec
-from eventstore.database.dialect import among, insert, numbers
+from eventstore.database.dialect import in_ids, insert, numbers
 from eventstore.events import Event, ItemCreated
 from eventstore.log.tables import snapshots
 
@@ -70,7 +70,7 @@ def items_behind(connection: Connection, after: int, limit: int) -> Sequence[int
 
 def read(connection: Connection, item_ids: Iterable[int]) -> Iterator[Stored]:
     """Read all snapshots of the given items."""
-    found = select(snapshots).where(among(connection, snapshots.c.item_id, "item_ids"))
+    found = select(snapshots).where(in_ids(connection, snapshots.c.item_id, "item_ids"))
     rows = connection.execute(found, {"item_ids": numbers(connection, item_ids)})
     return (Stored(*row) for row in rows)
 

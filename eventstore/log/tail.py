@@ -1,7 +1,8 @@
-"""Following the log: what is new is read once, for all who follow it.
+"""Follow the log: new events are read once, for all subscribers.
 
-A follower is no more than a position. Those at the log's end share what was read of it last; one who is further behind
-reads pages of the log, until it has caught up. Nobody has a queue: who is slow costs no memory, and holds nobody up.
+A subscriber is no more than a position. Subscribers at the end of the log share what was last read; one that is further
+behind reads pages of the log until it has caught up. Subscribers have no queues, so a slow one uses no memory and
+blocks nobody.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from eventstore.log.history_reader import HistoryReader
 
 T = TypeVar("T")
 
-#: Events that a follower takes at once, and that are read at once for all.
+#: Events that a subscriber takes at once, and that are read at once for all.
 _PAGE, _READ = 64, 256
 #: So many of the newest events, or twice as many, are kept.
 _KEPT = 1024
@@ -42,7 +43,7 @@ class Tail(Generic[T]):
         self._history = HistoryReader(database)
         self._prepare = prepare
         self._poll = poll
-        self._followers: set[Follower[T]] = set()
+        self._followers: set[Subscriber[T]] = set()
         self._due = asyncio.Event()
         self._reading = asyncio.Semaphore(_READERS)
         #: All events behind `_since` and up to `_position`, which is how far the log was read.
@@ -60,21 +61,21 @@ class Tail(Generic[T]):
             self._due.set()
 
     def wake_followers(self) -> None:
-        """Have all followers return from their wait."""
-        for follower in self._followers:
-            follower.wake()
+        """Have all subscribers return from their wait."""
+        for subscriber in self._followers:
+            subscriber.wake()
 
     @contextmanager
-    def follow(self, chosen: Filter) -> Iterator["Follower[T]"]:
+    def follow(self, chosen: Filter) -> Iterator["Subscriber[T]"]:
         """Follow the events `chosen`, which have no end."""
-        follower = Follower(self, chosen)
+        subscriber = Subscriber(self, chosen)
         if not self._followers:
             self._due.set()
-        self._followers.add(follower)
+        self._followers.add(subscriber)
         try:
-            yield follower
+            yield subscriber
         finally:
-            self._followers.remove(follower)
+            self._followers.remove(subscriber)
 
     async def run(self) -> NoReturn:
         """Look for new events until cancelled. Raises UnavailableError; run again, it goes on from there."""
@@ -113,8 +114,8 @@ class Tail(Generic[T]):
                 return
 
     async def _announce(self) -> None:
-        for number, follower in enumerate(tuple(self._followers), 1):
-            follower.wake()
+        for number, subscriber in enumerate(tuple(self._followers), 1):
+            subscriber.wake()
             if number % _WOKEN == 0:
                 await asyncio.sleep(0)
 
@@ -144,7 +145,7 @@ def _position(entry: tuple[StoredEvent, object]) -> int:
     return entry[0].position
 
 
-class Follower(Generic[T]):
+class Subscriber(Generic[T]):
     """One who follows the log; made by `Tail.follow`."""
 
     def __init__(self, tail: Tail[T], chosen: Filter) -> None:

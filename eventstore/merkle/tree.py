@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
-from eventstore.database.dialect import among, numbers
+from eventstore.database.dialect import in_ids, numbers
 from eventstore.errors import InconsistentLogError
 from eventstore.log import log
 from eventstore.log.tables import events, log_tiles
@@ -67,7 +67,7 @@ class Tree:
             statement = select(events.c.position, events.c.leaf_hash)
             column, first = events.c.position, 1
         wanted = numbers(connection, (index + first for index in indexes))
-        rows = connection.execute(statement.where(among(connection, column, "wanted")), {"wanted": wanted})
+        rows = connection.execute(statement.where(in_ids(connection, column, "wanted")), {"wanted": wanted})
         found = {place - first: hashed for place, hashed in rows}
         if gone := indexes - found.keys():
             raise InconsistentLogError(_gone(level, min(gone)))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoResultFound
 
 from eventstore.codec import LEAF
 from eventstore.database.database import Database
-from eventstore.database.dialect import whatever_is_there
+from eventstore.database.dialect import tolerate_invalid_utf8
 from eventstore.errors import TamperedError
 from eventstore.log import log
 from eventstore.log.log import Head
@@ -45,14 +45,14 @@ async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lam
     TamperedError for the first thing that is wrong, UnavailableError, and what the driver raises where the database
     can't be read, or is none of ours.
     """
-    head, end, signed = await database.aside(_bounds)
+    head, end, signed = await database.run_isolated(_bounds)
     stored: dict[tuple[int, int], bytes] = {}
     verification = Verification([*known, signed], partial(_compare, stored))
     began = monotonic()
     while verification.size < head.position:
         after = verification.size
         stored.clear()
-        rows = await database.aside(partial(_read, after=after, through=head.position, stored=stored))
+        rows = await database.run_isolated(partial(_read, after=after, through=head.position, stored=stored))
         if not rows:
             raise TamperedError(after + 1, f"it is missing: the head says that there are {head.position:,} events")
         verification.take(rows)
@@ -60,14 +60,14 @@ async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lam
     if end > head.position:
         raise TamperedError(head.position + 1, "it is behind the head, where no event can be")
     _check_head(verification, head)
-    await database.aside(_check_no_more_tiles)
+    await database.run_isolated(_check_no_more_tiles)
     verification.finish()
     return TreeHead(verification.size, verification.root)
 
 
 def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
     """Give the head, the last position that there is an event at, and the head that was signed last."""
-    whatever_is_there(connection)
+    tolerate_invalid_utf8(connection)
     with connection.begin():
         first, end = connection.execute(_ENDS).one()
         if first is not None and first < 1:
@@ -95,7 +95,7 @@ def _signed(connection: Connection) -> TreeHead | None:
 
 def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:
     """Read the next events, and into `stored` the roots, by level and index, of the subtrees that end with them."""
-    whatever_is_there(connection)
+    tolerate_invalid_utf8(connection)
     last = min(after + _CHUNK, through)
     with connection.begin():
         rows = connection.execute(_EVENTS, {"after": after, "through": last}).all()
@@ -122,7 +122,7 @@ def _check_head(verification: Verification, head: Head) -> None:
 
 def _check_no_more_tiles(connection: Connection) -> None:
     """Raise TamperedError where roots are stored of subtrees that the log does not have; none of its own is missing."""
-    whatever_is_there(connection)
+    tolerate_invalid_utf8(connection)
     with connection.begin():
         position = log.head_position(connection)
         for level, count in connection.execute(_COUNTS):

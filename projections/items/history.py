@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from eventstore import codec
 from eventstore.database.database import Database
-from eventstore.events import Fact
+from eventstore.events import ItemEvent
 from eventstore.log import log
 from eventstore.log.history import StoredEvent
 from projections.items.items import ItemView, states, view_of
@@ -38,9 +38,11 @@ class ItemHistory:
         if not events:
             return []
         item_id = events[0].item_id
-        earlier = await self._database.view(lambda connection: _stream(connection, item_id, events[0].position - 1))
+        earlier = await self._database.read_transaction(
+            lambda connection: _stream(connection, item_id, events[0].position - 1)
+        )
         facts = (
-            Fact(
+            ItemEvent(
                 event.position,
                 item_id,
                 event.version,
@@ -55,12 +57,12 @@ class ItemHistory:
 
     async def state(self, item_id: int, position: int) -> ItemView | None:
         """Give an item as clients saw it when the log was at `position`, None where they saw none."""
-        stream = await self._database.view(lambda connection: _stream(connection, item_id, position))
+        stream = await self._database.read_transaction(lambda connection: _stream(connection, item_id, position))
         *_, last = None, *map(_view, states(stream))
         return last
 
 
-def _stream(connection: Connection, item_id: int, through: int) -> Sequence[Fact]:
+def _stream(connection: Connection, item_id: int, through: int) -> Sequence[ItemEvent]:
     return list(log.read_streams(connection, [item_id], through))
 
 

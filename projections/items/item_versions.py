@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
-from eventstore.events import Fact, ItemCreated, ItemDeleted
+from eventstore.events import ItemCreated, ItemDeleted, ItemEvent
 from eventstore.log.tables import BigInt, metadata
 from projections.items.intervals import node_of
 from projections.items.items import change
-from projections.projection import Before, Changes, Row
+from projections.projection import Changes, PriorState, Row
 
-former_items = Table(
-    "former_items",
+item_versions = Table(
+    "item_versions",
     metadata,
     #: The positions of the events that ended and began the state.
     Column("ended", BigInt, primary_key=True, autoincrement=False),
@@ -30,57 +30,57 @@ former_items = Table(
     Column("version", BigInt, nullable=False),
     Column("name_folded", Text, nullable=False),
     # What was there at a position is the rows of a few nodes, in any order that `items` can be listed in.
-    Index("ix_former_items_node_id", "node", "id"),
-    Index("ix_former_items_node_name_id", "node", "name", "id"),
-    Index("ix_former_items_node_price_id", "node", "price", "id"),
+    Index("ix_item_versions_node_id", "node", "id"),
+    Index("ix_item_versions_node_name_id", "node", "name", "id"),
+    Index("ix_item_versions_node_price_id", "node", "price", "id"),
 )
 
 
-_KEPT = [column.name for column in former_items.c if column.name not in ("ended", "node")]
+_KEPT = [column.name for column in item_versions.c if column.name not in ("ended", "node")]
 
 
-class FormerItemsProjection:
-    """Folds events into rows of `former_items`; see Projection.
+class ItemVersionsProjection:
+    """Folds events into rows of `item_versions`; see Projection.
 
     It needs to know what the items were that a run's events happen to. Those are told apart from rows by their keys:
     their ids, below zero. They also have `began`, and whether they are `alive`.
     """
 
-    name = "former_items"
+    name = "item_versions"
     version = 1
-    table = former_items
-    by_item = False
-    item_by_item = True
+    table = item_versions
+    keyed_by_item = False
+    replay_by_item = True
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         """Read what the items were, from no more than two events and a row of each.
 
         The row that an event has ended says what was before it. Only a deleted item that returns has no such row: it is
         what it was before its deletion.
         """
         born = {fact.item_id for fact in events if isinstance(fact.event, ItemCreated)}
-        preceding = before.preceding(fact for fact in events if fact.item_id not in born)
+        preceding = before.previous_events(fact for fact in events if fact.item_id not in born)
         ended = before.rows(fact.position for fact in preceding)
         items: dict[int, Row] = {}
         for fact in preceding:
-            items[-fact.item_id] = _happen(ended.get(fact.position) or items.get(-fact.item_id, {}), fact)
+            items[-fact.item_id] = _apply_event(ended.get(fact.position) or items.get(-fact.item_id, {}), fact)
         return items
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         """Give the rows of the states that `events` ended."""
         items, ended = dict(rows), dict[int, Row]()
         for fact in events:
             before = items.get(-fact.item_id, {})
             if before.get("alive"):
                 ended[fact.position] = _end(before, fact.position)
-            items[-fact.item_id] = _happen(before, fact)
+            items[-fact.item_id] = _apply_event(before, fact)
         return ended
 
 
-FORMER_ITEMS = FormerItemsProjection()
+ITEM_VERSIONS = ItemVersionsProjection()
 
 
-def _happen(item: Row, fact: Fact) -> Row:
+def _apply_event(item: Row, fact: ItemEvent) -> Row:
     """Give what an item is since `fact`."""
     row = dict(item)
     change(row, fact)

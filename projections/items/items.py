@@ -11,14 +11,14 @@ from eventstore.events import (
     EVENT_TYPES,
     PRICE_SCALE,
     Event,
-    Fact,
     ItemChanged,
     ItemCreated,
     ItemDeleted,
+    ItemEvent,
     ItemRestored,
 )
 from eventstore.log.tables import BigInt, metadata
-from projections.projection import Before, Changes, Row
+from projections.projection import Changes, PriorState, Row
 
 #: A price is stored as a whole number of ten-thousandths: sorts, sums and compares right on both databases.
 PRICE_UNITS = 10**PRICE_SCALE
@@ -76,10 +76,10 @@ class ItemsProjection:
     name = "items"
     version = 2
     table = items
-    by_item = True
-    item_by_item = True
+    keyed_by_item = True
+    replay_by_item = True
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         """Read the rows that changes build on; for a deleted item that returns, what its events before said it was."""
         touched: dict[type[Event], set[int]] = {event_type: set() for event_type in EVENT_TYPES}
         for recorded in events:
@@ -90,7 +90,7 @@ class ItemsProjection:
             change(rows.setdefault(recorded.item_id, {}), recorded)
         return rows
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         """Give each item's row after `events`, None for one that is deleted."""
         after: dict[int, dict[str, Any]] = {}
         deleted: set[int] = set()
@@ -110,7 +110,7 @@ class ItemsProjection:
 ITEMS = ItemsProjection()
 
 
-def states(stream: Iterable[Fact]) -> Iterator[Row | None]:
+def states(stream: Iterable[ItemEvent]) -> Iterator[Row | None]:
     """Give one item's row after each event of its stream, None where it is deleted.
 
     The stream goes from the event that created the item, or from a snapshot, and leaves none out.
@@ -123,7 +123,7 @@ def states(stream: Iterable[Fact]) -> Iterator[Row | None]:
         yield None if fact.event.__class__ is ItemDeleted else row
 
 
-def change(row: dict[str, Any], recorded: Fact) -> None:
+def change(row: dict[str, Any], recorded: ItemEvent) -> None:
     """Make of an item's row before an event the one after it; before the first it is empty."""
     event = recorded.event
     # Looked into by name: a pattern of their fields takes several times as long, and a replay does little else.

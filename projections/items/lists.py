@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnCollection, ColumnElement, Text, and_, bindparam, true, tuple_
 
-from eventstore.database.dialect import contains, unindexed
+from eventstore.database.dialect import contains, no_index
 from projections.items.items import ItemView, fold_name
 
 LAST_ID = 2**63 - 1
@@ -33,7 +33,7 @@ class Filter(Struct, frozen=True):
     name: str | None = None
 
 
-class Place(Struct, frozen=True):
+class PageKey(Struct, frozen=True):
     """A place in an order: that of the item `id`, whose name or price is `key`; None in the order of ids."""
 
     key: str | int | None
@@ -47,54 +47,54 @@ class Page(Struct, frozen=True):
     position: int
     items: Sequence[ItemView]
     #: Behind what the next page begins, None where this one is the last. It may be there though `items` are few.
-    next: Place | None
+    next: PageKey | None
 
 
-def range_of(wanted: Filter, order: Order, after: Place | None) -> tuple[Place | None, Place | None]:
+def range_of(wanted: Filter, order: Order, after: PageKey | None) -> tuple[PageKey | None, PageKey | None]:
     """Give the places between which a list's items are, the first excluded and the last included, as far as known."""
     start, end = after, None
     if order.by == "price":
-        low = None if wanted.min_price is None else Place(wanted.min_price, 0)
-        high = None if wanted.max_price is None else Place(wanted.max_price, LAST_ID)
+        low = None if wanted.min_price is None else PageKey(wanted.min_price, 0)
+        high = None if wanted.max_price is None else PageKey(wanted.max_price, LAST_ID)
         first, end = (high, low) if order.descending else (low, high)
         if after is None or (first is not None and _before(after, first, order)):
             start = first
     return start, end
 
 
-def place_of(order: Order, row: Any) -> Place:
+def place_of(order: Order, row: Any) -> PageKey:
     """Give where in the order a row, or an item, is."""
-    return Place(None if order.by == "id" else getattr(row, order.by), row.id)
+    return PageKey(None if order.by == "id" else getattr(row, order.by), row.id)
 
 
-def _before(one: Place, other: Place, order: Order) -> bool:
+def _before(one: PageKey, other: PageKey, order: Order) -> bool:
     keys = [(place.key, place.id) for place in (one, other)]
     return bool(keys[0] > keys[1]) if order.descending else bool(keys[0] < keys[1])
 
 
-def bounds(start: Place | None, end: Place | None) -> dict[str, Any]:
+def bounds(start: PageKey | None, end: PageKey | None) -> dict[str, Any]:
     """Give the parameters of the conditions that `within` gives for these places."""
     places = {name: place for name, place in (("start", start), ("end", end)) if place is not None}
     return {f"{name}_{half}": getattr(place, half) for name, place in places.items() for half in ("key", "id")}
 
 
-def sieve_of(wanted: Filter, order: Order) -> dict[str, Any]:
+def residual_filter_of(wanted: Filter, order: Order) -> dict[str, Any]:
     """Give the filters that no place in the order stands for, so that rows must be looked at one by one."""
-    sieve: dict[str, Any] = {"in_stock": wanted.in_stock}
+    residual_filter: dict[str, Any] = {"in_stock": wanted.in_stock}
     if order.by != "price":
-        sieve |= {"min_price": wanted.min_price, "max_price": wanted.max_price}
+        residual_filter |= {"min_price": wanted.min_price, "max_price": wanted.max_price}
     if wanted.name is not None:
-        sieve["name"] = fold_name(wanted.name)
-    return {name: value for name, value in sieve.items() if value is not None}
+        residual_filter["name"] = fold_name(wanted.name)
+    return {name: value for name, value in residual_filter.items() if value is not None}
 
 
-def sieves(columns: Columns, names: Iterable[str]) -> list[ColumnElement[bool]]:
-    """Give the conditions for the filters of those names, as `sieve_of` calls them and their parameters."""
+def residual_filters(columns: Columns, names: Iterable[str]) -> list[ColumnElement[bool]]:
+    """Give the conditions for the filters of those names, as `residual_filter_of` calls them and their parameters."""
     conditions: dict[str, ColumnElement[bool]] = {
         "in_stock": columns["in_stock"] == bindparam("in_stock"),
         # A page follows the index of its order: not the one by price, whose rows it would have to read and sort first.
-        "min_price": unindexed(columns["price"]) >= bindparam("min_price"),
-        "max_price": unindexed(columns["price"]) <= bindparam("max_price"),
+        "min_price": no_index(columns["price"]) >= bindparam("min_price"),
+        "max_price": no_index(columns["price"]) <= bindparam("max_price"),
         "name": contains(columns["name_folded"], bindparam("name", type_=Text)),
     }
     return [conditions[name] for name in sorted(names)]

@@ -14,14 +14,14 @@ from projections.items.lists import (
     Filter,
     Order,
     Page,
-    Place,
+    PageKey,
     bounds,
     in_order,
     key_of,
     place_of,
     range_of,
-    sieve_of,
-    sieves,
+    residual_filter_of,
+    residual_filters,
     within,
 )
 from projections.projection import checkpoints
@@ -59,23 +59,25 @@ class ItemReader:
         """Give the position and the item, None where clients see none."""
         return await self._by_id.get(item_id)
 
-    async def page(self, wanted: Filter, order: Order, after: Place | None, limit: int) -> Page:
+    async def page(self, wanted: Filter, order: Order, after: PageKey | None, limit: int) -> Page:
         """Give at most `limit` items of a list, those behind `after`.
 
         Items that are created or deleted meanwhile move no other: whoever goes from page to page sees none twice, and
         all that were there throughout. A page costs the same wherever it begins.
         """
         start, end = range_of(wanted, order, after)
-        sieve = sieve_of(wanted, order)
-        looked_at: Place | None = None
-        if sieve:
+        residual_filter = residual_filter_of(wanted, order)
+        looked_at: PageKey | None = None
+        if residual_filter:
             # Found before the page and not with it: all up to there is looked at, whatever happens in between.
             last = await self._database.read(_scan_end(order, start is not None, end is not None), bounds(start, end))
             looked_at = place_of(order, last[0]) if last else None
             end = looked_at or end
         # One more than asked for tells whether there is a next page.
-        parameters = {**bounds(start, end), **sieve, "limit": limit + 1}
-        rows = await self._database.read(_page(order, start is not None, end is not None, frozenset(sieve)), parameters)
+        parameters = {**bounds(start, end), **residual_filter, "limit": limit + 1}
+        rows = await self._database.read(
+            _page(order, start is not None, end is not None, frozenset(residual_filter)), parameters
+        )
         found = list(map(_view, filter(_found, rows)))
         more = place_of(order, found[limit - 1]) if len(found) > limit else looked_at
         return Page(rows[0].position, found[:limit], more)
@@ -97,10 +99,10 @@ def _scan_end(order: Order, start: bool, end: bool) -> Select[Any]:
 
 
 @lru_cache(512)
-def _page(order: Order, start: bool, end: bool, sieve: frozenset[str]) -> Select[Any]:
+def _page(order: Order, start: bool, end: bool, residual_filter: frozenset[str]) -> Select[Any]:
     some = (
         select(*_COLUMNS)
-        .where(within(items.c, order, start=start, end=end), *sieves(items.c, sieve))
+        .where(within(items.c, order, start=start, end=end), *residual_filters(items.c, residual_filter))
         .order_by(*in_order(items.c, order))
         .limit(bindparam("limit"))
         .subquery()

@@ -24,9 +24,9 @@ from projections.rebuild import rebuild_state
 from projections.rebuild.compare import Comparison
 from projections.rebuild.rebuild_state import OvertakenError, Phase, RebuildCancelledError, Report
 from projections.rebuild.replay import Folded, catch_up, fold
-from projections.rebuild.replay_checkpoint import Cursor
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 from projections.rebuild.shadow import Shadow
-from projections.rebuild.shadow_loader import Filling
+from projections.rebuild.shadow_loader import ShadowLoader
 
 #: Events that may be left for when the append lock is held.
 _MOST_LEFT = 2_000
@@ -76,7 +76,7 @@ async def rebuild(
     while True:
         run.moved = False
         try:
-            async with database.hold(rebuild_state.lock_name(projection.name)):
+            async with database.lock(rebuild_state.lock_name(projection.name)):
                 return await run.go()
         except (UnavailableError, OutcomeUnknownError):
             # Whether the last commit took place, the checkpoint tells.
@@ -97,7 +97,7 @@ class _Run:
         self._options = options
         self._tell = tell
         self._shadow = Shadow(projection)
-        self._filling = Filling(database, self._shadow, options.throttle, self._written)
+        self._filling = ShadowLoader(database, self._shadow, options.throttle, self._written)
         self._phase: Phase = "fill"
         self._seconds = dict[str, float]()
         self._comparison: Comparison | None = None
@@ -145,7 +145,7 @@ class _Run:
         await self._enter("compare")
         with self._timed("compare"):
             self._comparison, self._touched = None, set()
-            self._comparison = await self._database.view(self._compare)
+            self._comparison = await self._database.read_transaction(self._compare)
         await self._enter("swap")
         report = await self._swap_when_free()
         await self._end(drop=True, report=report)
@@ -199,8 +199,8 @@ class _Run:
             events = self._filling.events + head.position - shadow.cursor.position
             report = self._report(head.position, events, shadow.count(connection))
             if not self._options.dry_run:
-                shadow.put_in_place(connection, head.position)
-            reached = Cursor(head.position)
+                shadow.swap_in(connection, head.position)
+            reached = ReplayCheckpoint(head.position)
             shadow.note(connection, state="succeeded", cursor=reached, target=head.position, report=report)
             commit(transaction)
         return report

@@ -9,9 +9,9 @@ from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text,
 
 from eventstore.database.database import Database
 from eventstore.database.dialect import upsert
-from eventstore.log.replay_reader import Place
+from eventstore.log.replay_reader import ItemVersion
 from eventstore.log.tables import BigInt, metadata
-from projections.rebuild.replay_checkpoint import Cursor
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 #: `running` is what the process that rebuilds wrote; where no process holds the rebuild's lock, it was interrupted.
 State = Literal["running", "interrupted", "cancelled", "failed", "succeeded"]
@@ -27,7 +27,7 @@ rebuilds = Table(
     Column("version", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("phase", Text, nullable=False),
-    #: How far the shadow table is, with the last three columns; see `Cursor`. The log was at `target` then.
+    #: How far the shadow table is, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
     Column("position", BigInt, nullable=False),
     Column("target", BigInt, nullable=False),
     #: Events a second, lately.
@@ -94,7 +94,7 @@ class Rebuild(Struct, frozen=True):
     version: int
     state: State
     phase: Phase
-    cursor: Cursor
+    cursor: ReplayCheckpoint
     target: int
     rate: float
     started_at: int
@@ -138,7 +138,7 @@ async def find_all(database: Database) -> dict[str, Rebuild]:
 
 
 async def _as_it_is(database: Database, rebuild: Rebuild) -> Rebuild:
-    if rebuild.state == "running" and not await database.is_held(lock_name(rebuild.name)):
+    if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
         return msgspec.structs.replace(rebuild, state="interrupted")
     return rebuild
 
@@ -165,7 +165,7 @@ def cancel(connection: Connection, name: str) -> bool:
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     """Give the columns that fields of a Rebuild are stored in."""
     columns = dict(fields)
-    cursor: Cursor | None = columns.pop("cursor", None)
+    cursor: ReplayCheckpoint | None = columns.pop("cursor", None)
     if cursor is not None:
         place = cursor.place
         columns |= {"position": cursor.position, "base": cursor.base}
@@ -179,4 +179,6 @@ def _rebuild(row: Any) -> Rebuild:
     fields = dict(row)
     position, base, item_id, version = (fields.pop(name) for name in ("position", "base", "item_id", "item_version"))
     report = None if row["report"] is None else msgspec.json.decode(row["report"], type=Report)
-    return Rebuild(**{**fields, "cursor": Cursor(position, base, Place(item_id, version)), "report": report})
+    return Rebuild(
+        **{**fields, "cursor": ReplayCheckpoint(position, base, ItemVersion(item_id, version)), "report": report}
+    )

@@ -6,24 +6,24 @@ from time import monotonic
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from eventstore.database.dialect import copy_in, upsert
-from eventstore.events import Fact
-from projections.projection import Before, Changes, Projection, Row, remove
-from projections.rebuild.replay_checkpoint import Cursor
+from eventstore.database.dialect import bulk_insert, upsert
+from eventstore.events import ItemEvent
+from projections.projection import Changes, PriorState, Projection, Row, remove
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 #: Events of one chunk.
 _LEAST, _MOST = 250, 8_000
 #: Seconds that a chunk's transaction is to take while nobody else writes, and while others do: on SQLite they wait.
 _ALONE, _AMONG_OTHERS = 0.2, 0.02
 #: How long others are left to themselves after a chunk, in times of what it took, and at least in seconds.
-_COURTESY, _LEAST_PAUSE = 1.0, 0.02
+_YIELD_FACTOR, _LEAST_PAUSE = 1.0, 0.02
 
 
 class Folded(Struct, frozen=True):
     """What a chunk of events makes of a table."""
 
     #: Where the table is then.
-    cursor: Cursor
+    cursor: ReplayCheckpoint
     events: int
     changes: Changes
     #: The keys of rows that were there before, if any of `changes` was.
@@ -34,8 +34,8 @@ def fold(
     connection: Connection,
     projection: Projection,
     table: Table,
-    cursor: Cursor,
-    events: Sequence[Fact],
+    cursor: ReplayCheckpoint,
+    events: Sequence[ItemEvent],
     pending: Folded | None = None,
 ) -> Folded:
     """Fold the next events behind `cursor`, which `table` is at, from events alone. Writes nothing.
@@ -45,7 +45,7 @@ def fold(
     """
     # Item by item only the first of them can have begun before: what is behind its last event is all that matters.
     position, changes = events[0].position - 1, pending.changes if pending else None
-    rows = projection.load(Before(connection, table, position, whole=True, pending=changes), events)
+    rows = projection.load(PriorState(connection, table, position, whole=True, pending=changes), events)
     return Folded(cursor.behind(events), len(events), projection.fold(events, rows), frozenset(rows))
 
 
@@ -59,12 +59,12 @@ def write(connection: Connection, table: Table, folded: Folded) -> None:
             gone.append(key)
         else:
             (known if key in folded.known else fresh).append(row)
-    copy_in(connection, table, fresh)
+    bulk_insert(connection, table, fresh)
     upsert(connection, table, known)
     remove(connection, table, gone)
 
 
-def catch_up(connection: Connection, projection: Projection, table: Table, cursor: Cursor) -> set[int]:
+def catch_up(connection: Connection, projection: Projection, table: Table, cursor: ReplayCheckpoint) -> set[int]:
     """Fold all events behind `cursor`, which `table` is at, into it; give the keys of the rows that changed."""
     changed: set[int] = set()
     while events := cursor.read(connection, _MOST):
@@ -75,7 +75,7 @@ def catch_up(connection: Connection, projection: Projection, table: Table, curso
     return changed
 
 
-class Pace:
+class AdaptivePacer:
     """How large the next chunk is, and how long to rest after one: whoever else writes comes first."""
 
     def __init__(self, throttle: float | None = None) -> None:
@@ -100,7 +100,7 @@ class Pace:
         change = min(max(goal / max(writing, 1e-6), 0.5), 2.0)
         self._size = min(max(self._size * change, _LEAST), _MOST)
         took = monotonic() - self._began
-        pause = 0.0 if alone else max(took * _COURTESY, _LEAST_PAUSE)
+        pause = 0.0 if alone else max(took * _YIELD_FACTOR, _LEAST_PAUSE)
         if self._throttle is not None:
             pause = max(pause, events / self._throttle - took)
         rate = events / (took + pause)

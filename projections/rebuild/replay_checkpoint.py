@@ -6,13 +6,13 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from eventstore.errors import MissingEventsError
-from eventstore.events import Fact
+from eventstore.events import ItemEvent
 from eventstore.log import replay_reader
-from eventstore.log.replay_reader import Place
+from eventstore.log.replay_reader import ItemVersion
 from projections.projection import Projection
 
 
-class Cursor(Struct, frozen=True):
+class ReplayCheckpoint(Struct, frozen=True):
     """How far a table has come in the log: it is the fold of the events 1 to `position`.
 
     Where each row comes of one item's events alone, the events 1 to `base` are folded item by item, which writes every
@@ -21,19 +21,19 @@ class Cursor(Struct, frozen=True):
 
     position: int = 0
     base: int = 0
-    place: Place = Place()
+    place: ItemVersion = ItemVersion()
 
     @classmethod
-    def start(cls, projection: Projection, head: int) -> "Cursor":
+    def start(cls, projection: Projection, head: int) -> "ReplayCheckpoint":
         """Give where to begin with an empty table, while the log is at position `head`."""
-        return cls(base=head if projection.item_by_item else 0)
+        return cls(base=head if projection.replay_by_item else 0)
 
     @property
     def whole(self) -> bool:
         """Whether the table is the fold of the events 1 to `position`."""
         return self.position >= self.base
 
-    def read(self, connection: Connection, limit: int) -> list[Fact]:
+    def read(self, connection: Connection, limit: int) -> list[ItemEvent]:
         """Read the next events, at most `limit`, none where there are no more. Raises what `facts.behind` raises."""
         if self.whole:
             return replay_reader.behind(connection, self.position, limit)
@@ -42,7 +42,9 @@ class Cursor(Struct, frozen=True):
             raise MissingEventsError(self.base - self.position, 0, self.base)
         return events
 
-    def behind(self, events: Sequence[Fact]) -> "Cursor":
+    def behind(self, events: Sequence[ItemEvent]) -> "ReplayCheckpoint":
         """Give where the table is once `events`, which were read here, are folded."""
         last, position = events[-1], self.position + len(events)
-        return Cursor(position, self.base, Place() if self.whole else Place(last.item_id, last.version))
+        return ReplayCheckpoint(
+            position, self.base, ItemVersion() if self.whole else ItemVersion(last.item_id, last.version)
+        )

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, func, select
 
 from eventstore.database import table_swap
 from eventstore.database.database import Database
-from eventstore.database.dialect import careless, unhurried, upsert
+from eventstore.database.dialect import allow_async_commit, disable_statement_timeout, upsert
 from eventstore.database.failures import commit
 from eventstore.log import log
 from projections.projection import Projection, checkpoints
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
 from projections.rebuild.replay import Folded, write
-from projections.rebuild.replay_checkpoint import Cursor
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 
 class Shadow:
@@ -27,7 +27,7 @@ class Shadow:
     def __init__(self, projection: Projection) -> None:
         self.projection = projection
         self.table = table_swap.shadow_of(projection.table, f"{projection.table.name}_rebuild")
-        self.cursor = Cursor()
+        self.cursor = ReplayCheckpoint()
         self._run = token_hex(8)
 
     def begin(self, connection: Connection, *, from_scratch: bool) -> Rebuild:
@@ -36,8 +36,8 @@ class Shadow:
         Where this very run has begun before, and lost the database, it goes on; it may turn out to have succeeded.
         """
         with self._transaction(connection):
-            unhurried(connection)
-            table_swap.drop(connection, table_swap.leftover_of(self.projection.table))
+            disable_statement_timeout(connection)
+            table_swap.drop(connection, table_swap.retired_name(self.projection.table))
             before = rebuild_state.find(connection, self.projection.name)
             again = before if before and before.run == self._run else None
             if again and again.state == "succeeded":
@@ -47,7 +47,7 @@ class Shadow:
                 table_swap.drop(connection, self.table.name)
                 table_swap.create(connection, self.projection.table, self.table)
             head, now = log.head_position(connection), rebuild_state.now()
-            self.cursor = resumed.cursor if resumed else Cursor.start(self.projection, head)
+            self.cursor = resumed.cursor if resumed else ReplayCheckpoint.start(self.projection, head)
             rebuild = Rebuild(
                 name=self.projection.name,
                 run=self._run,
@@ -76,7 +76,7 @@ class Shadow:
     def write(self, connection: Connection, folded: Folded, rate: float) -> int:
         """Write a chunk, and give the log's position at that moment. `rate`: events a second, for those who watch."""
         with self._transaction(connection):
-            careless(connection)
+            allow_async_commit(connection)
             write(connection, self.table, folded)
             target = log.head_position(connection)
             self.note(connection, cursor=folded.cursor, target=target, rate=rate)
@@ -86,19 +86,19 @@ class Shadow:
     def index(self, connection: Connection) -> bool:
         """Give it one more index of the live table, once it is filled; tell whether there was one that it lacked."""
         with self._transaction(connection):
-            unhurried(connection)
+            disable_statement_timeout(connection)
             return table_swap.index(connection, self.projection.table, self.table)
 
     def count(self, connection: Connection) -> int:
         """Give the number of its rows."""
         return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
 
-    def put_in_place(self, connection: Connection, position: int) -> None:
+    def swap_in(self, connection: Connection, position: int) -> None:
         """Make it the live table, within a transaction that holds the append lock; `position`: the log's."""
         name, version = self.projection.name, self.projection.version
         # A table that was not there before gets the rights that another projection's has.
         like = connection.scalar(select(checkpoints.c.name).order_by(checkpoints.c.name).limit(1))
-        table_swap.put_in_place(connection, self.projection.table, self.table, like=like)
+        table_swap.swap_in(connection, self.projection.table, self.table, like=like)
         upsert(connection, checkpoints, [{"name": name, "version": version, "position": position}])
 
     def end(self, connection: Connection, *, drop: bool, **changes: object) -> None:
@@ -107,11 +107,11 @@ class Shadow:
             known = rebuild_state.find(connection, self.projection.name)
             if "state" in changes and known and known.state == "succeeded":
                 return  # whoever stopped it was late
-            unhurried(connection)
+            disable_statement_timeout(connection)
             self.note(connection, **changes)
             if drop:
                 table_swap.drop(connection, self.table.name)
-                table_swap.drop(connection, table_swap.leftover_of(self.projection.table))
+                table_swap.drop(connection, table_swap.retired_name(self.projection.table))
 
     def enter(self, connection: Connection, phase: rebuild_state.Phase) -> None:
         """Note that a phase begins."""

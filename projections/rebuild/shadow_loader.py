@@ -9,9 +9,9 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from eventstore.database.database import Database
-from eventstore.events import Fact
-from projections.rebuild.replay import Folded, Pace, fold
-from projections.rebuild.replay_checkpoint import Cursor
+from eventstore.events import ItemEvent
+from projections.rebuild.replay import AdaptivePacer, Folded, fold
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 from projections.rebuild.shadow import Shadow
 
 A = TypeVar("A")
@@ -22,14 +22,14 @@ class Chunk(Struct, frozen=True):
     """A run of events as it was read."""
 
     #: Those who fold them may take them out.
-    events: list[Fact]
+    events: list[ItemEvent]
     #: Where a replay is behind them.
-    cursor: Cursor
+    cursor: ReplayCheckpoint
     #: Whether they reach the end of the log.
     last: bool = False
 
 
-class Filling:
+class ShadowLoader:
     """Fills the table of `shadow`. Nobody else writes to it meanwhile."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Filling:
         self._database = database
         self._shadow = shadow
         self._tell = tell
-        self._pace = Pace(throttle)
+        self._pace = AdaptivePacer(throttle)
         #: Where the log was last, and how many events were folded.
         self.target = 0
         self.events = 0
@@ -52,7 +52,7 @@ class Filling:
     async def fill(self, go_on: Callable[[], None]) -> None:
         """Fold the log into the shadow table, until little is left of it. `go_on` may raise, between two chunks.
 
-        Raises what `Cursor.read` and a fold raise, UnavailableError, OutcomeUnknownError and OvertakenError.
+        Raises what `ReplayCheckpoint.read` and a fold raise, UnavailableError, OutcomeUnknownError and OvertakenError.
         """
         cursor, pending = self._shadow.cursor, None
         # Reading takes longest, and never waits for the others: it is a chunk ahead of what is folded.
@@ -79,10 +79,10 @@ class Filling:
         cursor, size = before.cursor, self._pace.size
         if before.last:
             return Chunk([], cursor, last=True)
-        events = await self._database.view(lambda connection: cursor.read(connection, size))
+        events = await self._database.read_transaction(lambda connection: cursor.read(connection, size))
         return Chunk(events, cursor.behind(events) if events else cursor, last=cursor.whole and len(events) < size)
 
-    async def _fold(self, cursor: Cursor, events: list[Fact], pending: Folded | None) -> Folded:
+    async def _fold(self, cursor: ReplayCheckpoint, events: list[ItemEvent], pending: Folded | None) -> Folded:
         projection, table = self._shadow.projection, self._shadow.table
 
         def work(connection: Connection) -> Folded:
@@ -91,7 +91,7 @@ class Filling:
             events.clear()
             return folded
 
-        return await self._database.view(work)
+        return await self._database.read_transaction(work)
 
     async def _write(self, folded: Folded | None) -> float:
         """Write a chunk, if there is one; give the seconds to rest then."""

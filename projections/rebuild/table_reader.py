@@ -16,7 +16,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from eventstore.database.dialect import among, numbers
+from eventstore.database.dialect import in_ids, numbers
 from projections.projection import key_of
 from projections.rebuild.rebuild_state import Sample
 
@@ -61,7 +61,7 @@ class Pages:
 
     def of(self, connection: Connection, keys: Sequence[int]) -> list[Any]:
         """Give the rows that have one of `keys`."""
-        found = self._rows.where(among(connection, self._key, "keys"))
+        found = self._rows.where(in_ids(connection, self._key, "keys"))
         return [tuple(row) for row in connection.execute(found, {"keys": numbers(connection, keys)})]
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from commands.batch import Recorded, Submission, carry_out
+from commands.batch import Recorded, Submission, process_batch
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError, ItemNotFoundError, VersionMismatchError
 from commands.item import ChangeItem, Command, CreateItem, DeletedItem, DeleteItem, LiveItem, RestoreItem
 from eventstore.database.database import Database
@@ -32,7 +32,7 @@ async def together(database: Database, *submissions: Submission) -> list[Recorde
 
     def work(connection: object) -> list[Recorded | Exception]:
         with unit_of_work(connection, [LIVE]) as unit:  # type: ignore[arg-type]
-            return carry_out(unit, submissions, 1)
+            return process_batch(unit, submissions, 1)
 
     outcomes = await database.write(work)
     await assert_log_and_projection_agree(database)

@@ -81,7 +81,7 @@ async def execute(database: Database, *statements: str) -> None:
 
 async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
     """Read every row of every table, to see that nothing changed."""
-    names = ("activity", "alembic_version", "events", "former_items", "items", "log_head", "log_tiles", "projections")
+    names = ("activity", "alembic_version", "events", "item_versions", "items", "log_head", "log_tiles", "projections")
     return {name: sorted(tuple(row) for row in await database.read(text(f"SELECT * FROM {name}"))) for name in names}
 
 

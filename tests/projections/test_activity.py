@@ -19,7 +19,7 @@ from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestore
 from eventstore.log import log
 from eventstore.log.snapshots import Snapshot, keep
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
-from projections.projection import Before, apply
+from projections.projection import PriorState, apply
 from projections.rebuild import replay
 from projections.rebuild.rebuild import Options, rebuild
 from tests.eventstore.recording import changed, created, execute, proposed, record
@@ -115,7 +115,7 @@ async def test_a_day_counts_what_happened_and_says_what_there_was_at_its_end(dat
 async def test_a_log_that_has_days_already_is_worked_out_while_more_is_recorded(
     database: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(replay.Pace, "size", size)
+    monkeypatch.setattr(replay.AdaptivePacer, "size", size)
     await execute(database, "DELETE FROM projections WHERE name = 'activity'", "DROP TABLE activity")
     await week(database)
     await record(database, [changed(1, 2), proposed(2, 2, ItemDeleted())], now=7 * DAY)
@@ -160,7 +160,7 @@ async def test_the_fold_of_what_was_loaded_needs_nothing_else_and_changes_nothin
     def work(connection: Connection) -> None:
         apply(connection, ACTIVITY, activity, append(connection, [created(1), created(2)]))
         recorded = append(connection, [changed(1, 2), created(4)], now=DAY)
-        loaded = ACTIVITY.load(Before(connection, activity, 2), recorded)
+        loaded = ACTIVITY.load(PriorState(connection, activity, 2), recorded)
         copy = {key: dict(row) for key, row in loaded.items()}
         changes = ACTIVITY.fold(recorded, loaded)
         assert changes.keys() == {1}
@@ -178,7 +178,7 @@ async def test_an_item_is_known_by_its_snapshot_but_to_whoever_wants_events_alon
         append(connection, [created(1), *(changed(1, version) for version in range(2, 40))])
         keep(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # not what the events say
         deleted = append(connection, [proposed(1, 40, ItemDeleted())])
-        loaded = ACTIVITY.load(Before(connection, activity, 39, whole=whole), deleted)
+        loaded = ACTIVITY.load(PriorState(connection, activity, 39, whole=whole), deleted)
         assert loaded == {-1: {"alive": True, "price": price, "in_stock": whole}}
 
     await in_passing(database, work)

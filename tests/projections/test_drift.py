@@ -57,7 +57,7 @@ async def test_whatever_drifts_is_found_once_and_said_to_be_right_when_it_is(dat
     await fill(database)
     check = await begun(database)
     assert await check.step() == []
-    for name in ("items", "activity", "former_items"):
+    for name in ("items", "activity", "item_versions"):
         await execute(database, f"CREATE TABLE kept AS SELECT * FROM {name}")
         for tampering, key, column in TAMPERINGS[name]:
             await execute(database, tampering)

@@ -11,7 +11,7 @@ from eventstore.database.database import Database
 from eventstore.events import ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
 from eventstore.log import log
 from projections.items.items import ITEMS, items
-from projections.projection import Before, apply
+from projections.projection import PriorState, apply
 from tests.eventstore.recording import changed, created, proposed
 from tests.projections.histories import cut_histories
 from tests.support.fold import fold_of_log, stored_items
@@ -78,7 +78,7 @@ async def test_a_replay_is_the_same_wherever_it_is_cut(
 async def test_an_item_created_and_deleted_in_one_run_leaves_nothing(database: Database) -> None:
     def work(connection: Connection) -> None:
         recorded = append(connection, [created(1), created(2), changed(1, 2), proposed(1, 3, ItemDeleted())])
-        assert ITEMS.load(Before(connection, items, 0), recorded) == {}
+        assert ITEMS.load(PriorState(connection, items, 0), recorded) == {}
         changes = ITEMS.fold(recorded, {})
         assert changes[1] is None
         assert changes.keys() == {1, 2}

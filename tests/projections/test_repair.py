@@ -11,7 +11,7 @@ from eventstore.database.database import Database
 from projections import PROJECTIONS
 from projections.activity import ACTIVITY
 from projections.items.items import ITEMS
-from projections.repair import MendError, mend
+from projections.repair import RepairError, mend
 from projections.verify import verify
 from tests.eventstore.recording import execute, opened
 from tests.projections.test_verify import DELETED, LONG, RESTORED, fill
@@ -76,7 +76,7 @@ async def test_snapshots_that_differ_are_deleted_and_the_others_stay(database: D
 @pytest.mark.parametrize("item_id", [0, -1, 5, 999, 2**62])
 async def test_an_item_that_never_was_is_refused(database: Database, item_id: int) -> None:
     await fill(database)  # the event 5 is of another item
-    with pytest.raises(MendError, match=f"There is no item {item_id}, and never was"):
+    with pytest.raises(RepairError, match=f"There is no item {item_id}, and never was"):
         await mend(database, ITEMS, item_id)
 
 
@@ -93,14 +93,14 @@ async def test_a_table_that_this_code_did_not_make_is_refused(database: Database
     await fill(database)
     await execute(database, tampering)
     before = await everything(database)
-    with pytest.raises(MendError, match=reason):
+    with pytest.raises(RepairError, match=reason):
         await mend(database, ITEMS, LONG)
     assert await everything(database) == before
 
 
 async def test_a_projection_without_rows_of_items_is_refused(database: Database) -> None:
     await fill(database)
-    with pytest.raises(MendError, match="activity has no rows of single items: rebuild all of it"):
+    with pytest.raises(RepairError, match="activity has no rows of single items: rebuild all of it"):
         await mend(database, ACTIVITY, LONG)
 
 

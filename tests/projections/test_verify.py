@@ -15,7 +15,7 @@ from commands.item import ChangeItem, DeleteItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database import table_swap
 from eventstore.database.database import Database
-from eventstore.events import Fact
+from eventstore.events import ItemEvent
 from projections import PROJECTIONS
 from projections.items.items import ItemsProjection
 from projections.projection import Changes, Row
@@ -49,14 +49,14 @@ async def verdicts(database: Database) -> dict[str, Verdict]:
 async def test_a_table_that_is_what_the_log_says_is_the_same(database: Database) -> None:
     position = await fill(database)
     found = await verdicts(database)
-    assert list(found) == ["items", "activity", "former_items", "snapshots"]
+    assert list(found) == ["items", "activity", "item_versions", "snapshots"]
     for verdict in found.values():
         assert verdict.same, verdict
         assert (verdict.problems, verdict.samples, verdict.rows_differ) == ([], [], 0)
         assert verdict.position == position
         assert verdict.digest_live == verdict.digest_folded
     assert (found["items"].rows_compared, found["activity"].rows_compared) == (3, 1)
-    assert (found["former_items"].rows_compared, found["snapshots"].rows_compared) == (37, 2)
+    assert (found["item_versions"].rows_compared, found["snapshots"].rows_compared) == (37, 2)
     assert found["items"].digest_live
 
 
@@ -65,7 +65,7 @@ async def test_an_empty_log_is_the_same(database: Database) -> None:
 
 
 _ADDED = "INSERT INTO items (id, name, price, in_stock, version, name_folded) VALUES"
-_ANOTHER_STATE = "began, node, id, name, price, in_stock, version, name_folded FROM former_items WHERE ended = 41"
+_ANOTHER_STATE = "began, node, id, name, price, in_stock, version, name_folded FROM item_versions WHERE ended = 41"
 _ANOTHER_DAY = "created, changed, deleted, restored, alive, stock_value FROM activity"
 
 #: What is done to each table, and the key and the column that must be named then: the key of the one day is not known.
@@ -92,18 +92,18 @@ TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
         (f"INSERT INTO activity SELECT 3, {_ANOTHER_DAY}", 3, "day"),
         (f"INSERT INTO activity SELECT day + 1, {_ANOTHER_DAY}", None, "day"),
     ],
-    "former_items": [
-        ("UPDATE former_items SET began = began - 1 WHERE ended = 9", 9, "began"),
-        ("UPDATE former_items SET node = node + 1 WHERE ended = 9", 9, "node"),
-        ("UPDATE former_items SET id = 2 WHERE ended = 9", 9, "id"),
-        ("UPDATE former_items SET name = 'pen' WHERE ended = 9", 9, "name"),
-        ("UPDATE former_items SET price = price + 1 WHERE ended = 9", 9, "price"),
-        ("UPDATE former_items SET in_stock = NOT in_stock WHERE ended = 40", 40, "in_stock"),
-        ("UPDATE former_items SET version = version + 1 WHERE ended = 40", 40, "version"),
-        ("UPDATE former_items SET name_folded = 'pem' WHERE ended = 41", 41, "name_folded"),
-        ("DELETE FROM former_items WHERE ended = 41", 41, "ended"),
-        (f"INSERT INTO former_items SELECT 42, {_ANOTHER_STATE}", 42, "ended"),
-        (f"INSERT INTO former_items SELECT -7, {_ANOTHER_STATE}", -7, "ended"),
+    "item_versions": [
+        ("UPDATE item_versions SET began = began - 1 WHERE ended = 9", 9, "began"),
+        ("UPDATE item_versions SET node = node + 1 WHERE ended = 9", 9, "node"),
+        ("UPDATE item_versions SET id = 2 WHERE ended = 9", 9, "id"),
+        ("UPDATE item_versions SET name = 'pen' WHERE ended = 9", 9, "name"),
+        ("UPDATE item_versions SET price = price + 1 WHERE ended = 9", 9, "price"),
+        ("UPDATE item_versions SET in_stock = NOT in_stock WHERE ended = 40", 40, "in_stock"),
+        ("UPDATE item_versions SET version = version + 1 WHERE ended = 40", 40, "version"),
+        ("UPDATE item_versions SET name_folded = 'pem' WHERE ended = 41", 41, "name_folded"),
+        ("DELETE FROM item_versions WHERE ended = 41", 41, "ended"),
+        (f"INSERT INTO item_versions SELECT 42, {_ANOTHER_STATE}", 42, "ended"),
+        (f"INSERT INTO item_versions SELECT -7, {_ANOTHER_STATE}", -7, "ended"),
     ],
     "snapshots": [
         ("UPDATE snapshots SET data = replace(data, 'Pen', 'Pan') WHERE version = 17", 1, "name, version 17"),
@@ -230,7 +230,7 @@ async def test_while_others_write_there_is_no_false_alarm(database: Database) ->
 
 def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
     """Have each table that is about to be kept in place replaced just before; the names of those are in the list."""
-    keep, replaced = table_swap.keep_in_place, list[str]()
+    keep, replaced = table_swap.lock_table_shared, list[str]()
 
     async def replace(name: str) -> None:
         (projection,) = (projection for projection in PROJECTIONS if projection.table.name == name)
@@ -244,7 +244,7 @@ def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
         replaced.append(name)
         keep(connection, name)
 
-    monkeypatch.setattr(table_swap, "keep_in_place", keep_another)
+    monkeypatch.setattr(table_swap, "lock_table_shared", keep_another)
     return replaced
 
 
@@ -265,7 +265,7 @@ class _Slow(ItemsProjection):
         self._begun = begun
         self.folds = 0
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         self.folds += 1
         self._begun()
         time.sleep(0.02)

@@ -63,8 +63,8 @@ def former_items_of_log(connection: Connection, upto: int | None = None) -> dict
 
 
 def stored_former_items(connection: Connection) -> dict[int, FormerRow]:
-    """Give what the `former_items` table holds, by `ended`. Run it within a transaction."""
-    rows = connection.execute(text("SELECT * FROM former_items")).mappings()
+    """Give what the `item_versions` table holds, by `ended`. Run it within a transaction."""
+    rows = connection.execute(text("SELECT * FROM item_versions")).mappings()
     return {row["ended"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
 
 
@@ -117,7 +117,7 @@ def _check(connection: Connection) -> None:
         checkpoints = connection.execute(text("SELECT name, position FROM projections")).all()
         items = stored_items(connection)
         days = stored_days(connection) if "activity" in dict(map(tuple, checkpoints)) else None
-        former = stored_former_items(connection) if "former_items" in dict(map(tuple, checkpoints)) else None
+        former = stored_former_items(connection) if "item_versions" in dict(map(tuple, checkpoints)) else None
 
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1)), "positions are not 1..N"
     times = [row["recorded_at"] for row in rows]

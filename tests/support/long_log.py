@@ -57,11 +57,11 @@ class _History:
 
     def next(self, position: int) -> ProposedEvent:
         """Let something happen at `position`."""
-        item_id, event = self._happen(position)
+        item_id, event = self._apply_event(position)
         version = self._versions[item_id] = self._versions.get(item_id, 0) + 1
         return ProposedEvent(item_id, version, event, Metadata(f"long-{position}"))
 
-    def _happen(self, position: int) -> tuple[int, Event]:
+    def _apply_event(self, position: int) -> tuple[int, Event]:
         drawn, price = self._chance.random(), Decimal(self._chance.randrange(10**6)) / 100
         item_id = self._chance.choice(self._ids) if self._ids else 0
         if drawn < 0.03 and self._deleted:

@@ -31,7 +31,7 @@ async def fill(url: str, filling: Callable[[Connection], None]) -> None:
                 connection.execute(text("SET LOCAL synchronous_commit = off"))
             filling(connection)
 
-    database = open_database(url, patient=True)
+    database = open_database(url, long_running=True)
     await database.write(migrations.upgrade)
     await database.write(work)
     await database.dispose()
@@ -80,7 +80,7 @@ async def rows(database: Database, sent: Sent) -> Sequence[Any]:
 
 
 async def trees(database: Database, sent: Sent) -> list[dict[str, Any]]:
-    """Give PostgreSQL's plans: for these parameters, and what it may settle for after a few of other values."""
+    """Give PostgreSQL's plans: for these parameters, and what it may freeze_gc for after a few of other values."""
     return [await _explain(database, sent), await _explain_for_any_parameters(database, sent)]
 
 

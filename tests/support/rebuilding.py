@@ -59,7 +59,9 @@ async def leftovers(url: str) -> list[str]:
     """Give the names of tables that a rebuild of items has left beside the one that serves."""
     async with opened(url) as database:
         names = ("items_rebuild", "items_replaced")
-        return await database.view(lambda connection: [n for n in names if table_swap.exists(connection, n)])
+        return await database.read_transaction(
+            lambda connection: [n for n in names if table_swap.exists(connection, n)]
+        )
 
 
 def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

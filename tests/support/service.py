@@ -21,7 +21,7 @@ import uvicorn
 import migrations
 from api.app import create_app, run
 from api.edge.boundary import Boundary
-from api.edge.client_timeouts import PatientProtocol
+from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.secret import SecretUrl
 from api.services import Services
 from api.settings import Settings
@@ -84,7 +84,7 @@ class Listening:
         self.app = app
         self.port = free_port()
         config = uvicorn.Config(
-            app, http=PatientProtocol, port=self.port, lifespan="on", log_config=None, proxy_headers=False
+            app, http=TimeoutHttpProtocol, port=self.port, lifespan="on", log_config=None, proxy_headers=False
         )
         self._server = uvicorn.Server(config)
         self._serving = asyncio.create_task(self._server.serve())

@@ -19,7 +19,7 @@ async def everything(database: Database) -> dict[str, list[str]]:
         statements[""] = _NAMES[connection.dialect.name]
         return {name: sorted(map(repr, connection.execute(text(sql)))) for name, sql in statements.items()}
 
-    return await database.view(read)
+    return await database.read_transaction(read)
 
 
 async def unprotected(database: Database, *statements: str) -> None:

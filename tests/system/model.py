@@ -16,7 +16,7 @@ Body = tuple[str, Decimal, bool]
 #: Method, path, body.
 Request = tuple[str, str, bytes | None]
 #: Event type, item, version.
-Fact = tuple[str, int, int]
+ItemEvent = tuple[str, int, int]
 
 
 class Create(Struct, frozen=True):
@@ -124,7 +124,7 @@ class State(Struct, frozen=True):
     deleted: Mapping[int, Body] = {}
     versions: Mapping[int, int] = {}
 
-    def after(self, operation: Operation, position: int) -> tuple["State", list[Fact]]:
+    def after(self, operation: Operation, position: int) -> tuple["State", list[ItemEvent]]:
         """Give the state, and what happened, if `operation` is carried out as the log's next, at `position`."""
         live, deleted, versions = dict(self.live), dict(self.deleted), dict(self.versions)
         facts: list[tuple[str, int]] = []
@@ -155,7 +155,7 @@ class Model:
         self.position = position
         self.state = State({item["id"]: body_of(item) for item in items}, {}, versions)
         #: One a position.
-        self.history: list[Fact] = []
+        self.history: list[ItemEvent] = []
 
     def judge(self, scripts: Sequence[Script]) -> None:
         """Fail unless the answers are a possible outcome of what clients did at once; then it is what happened.

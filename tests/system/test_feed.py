@@ -51,7 +51,7 @@ async def history(url: str) -> dict[str, list[int]]:
     """Give the positions of the events that each query asks for."""
     database = open_database(url)
     found = {
-        query: [event.position for event in await database.view(lambda c: list(read(c, chosen, 10**6)))]  # noqa: B023
+        query: [event.position for event in await database.read_transaction(lambda c: list(read(c, chosen, 10**6)))]  # noqa: B023
         for query, chosen in QUERIES.items()
     }
     await database.dispose()

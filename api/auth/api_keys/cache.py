@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from api.auth.api_keys.format import Presented
+from api.auth.api_keys.format import ParsedKey
 from api.auth.api_keys.store import ApiKey, api_keys, as_key, now
 from api.auth.principal import CredentialError, Principal
 from eventstore.database.batching import Batched
@@ -29,7 +29,7 @@ class _Held(NamedTuple):
     principal: Principal
 
 
-class KeyRing:
+class ApiKeyCache:
     """Knows every key there ever was; reads them anew where that was long ago, or one is shown that it can't place."""
 
     def __init__(self, database: Database) -> None:
@@ -47,20 +47,20 @@ class KeyRing:
     async def has_good_key(self) -> bool:
         """Tell whether there is a key that lets somebody in. Raises UnavailableError."""
         await self._freshen()
-        return any(held.key.is_good(now()) for held in self._held.values())
+        return any(held.key.is_active(now()) for held in self._held.values())
 
-    def knows(self, presented: Presented) -> bool:
+    def knows(self, presented: ParsedKey) -> bool:
         """Tell whether a key was good when the keys were read last."""
         held = self._match(presented)
-        return held is not None and held.key.is_good(now())
+        return held is not None and held.key.is_active(now())
 
-    async def is_good(self, key_id: str) -> bool:
+    async def is_active(self, key_id: str) -> bool:
         """Tell whether the key that has this id lets its holder in. Raises UnavailableError."""
         await self._freshen()
         held = self._held.get(key_id)
-        return held is not None and held.key.is_good(now())
+        return held is not None and held.key.is_active(now())
 
-    async def find(self, presented: Presented) -> Principal:
+    async def find(self, presented: ParsedKey) -> Principal:
         """Give the holder of a key. Raises CredentialError where it is not good, and UnavailableError.
 
         A key is known as soon as it is made, on every process, and is good no longer FRESH_SECONDS after it was
@@ -73,7 +73,7 @@ class KeyRing:
             held = self._match(presented)
             if held is None:
                 raise CredentialError("unknown key", presented.id)
-        if not held.key.is_good(now()):
+        if not held.key.is_active(now()):
             raise CredentialError("expired key" if held.key.revoked_at is None else "revoked key", presented.id)
         return held.principal
 
@@ -81,7 +81,7 @@ class KeyRing:
         if monotonic() - self._read_at > FRESH_SECONDS:
             await self._reading.get(None)
 
-    def _match(self, presented: Presented) -> _Held | None:
+    def _match(self, presented: ParsedKey) -> _Held | None:
         held = self._held.get(presented.id)
         same = compare_digest(bytes(32) if held is None else held.digest, presented.digest)
         return held if same else None

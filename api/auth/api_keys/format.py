@@ -24,7 +24,7 @@ ID_PATTERN = "[0-9a-z]{8}"
 PREFIX = "itl_"
 
 
-class Presented(NamedTuple):
+class ParsedKey(NamedTuple):
     """What is kept, and looked up, of a key: never the key itself."""
 
     id: str
@@ -39,12 +39,12 @@ def new_key() -> str:
     return unchecked + _checksum(unchecked.encode())
 
 
-def read_key(key: bytes) -> Presented | None:
+def read_key(key: bytes) -> ParsedKey | None:
     """Give what to look `key` up by, or None where it is no key: of another form, or with another checksum."""
     match = _KEY.fullmatch(key)
     if match is None or _checksum(key[:-_CHECKSUM_LENGTH]).encode() != key[-_CHECKSUM_LENGTH:]:
         return None
-    return Presented(match[1].decode(), sha256(key).digest())
+    return ParsedKey(match[1].decode(), sha256(key).digest())
 
 
 def _checksum(unchecked: bytes) -> str:

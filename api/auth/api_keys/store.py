@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.auth.api_keys.format import new_key, read_key
 from api.auth.scopes import Scope, as_scopes
-from eventstore.database.dialect import careless
+from eventstore.database.dialect import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 
 #: A holder's name: what a log, a query and a shell can show as it is. "anonymous" is nobody's.
@@ -82,7 +82,7 @@ class ApiKey(Struct, frozen=True):
     replaced_by: str | None = None
     last_used_at: int | None = None
 
-    def is_good(self, now: int) -> bool:
+    def is_active(self, now: int) -> bool:
         """Tell whether it lets its holder in at `now`, in microseconds since the epoch."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
@@ -124,7 +124,7 @@ def create(connection: Connection, name: str, scopes: Collection[Scope], lifetim
     with connection.begin():
         moment = now()
         of_name = [key for key in read_all(connection) if key.name == name]
-        if good := [key.id for key in of_name if key.is_good(moment)]:
+        if good := [key.id for key in of_name if key.is_active(moment)]:
             raise NameTakenError(f"{name} has a key that is good, {good[0]}: rotate or revoke that")
         # Of two who find none that is good the second one's number is taken by then.
         return _insert(connection, name, len(of_name) + 1, scopes, moment, lifetime, by)
@@ -163,7 +163,7 @@ def revoke(connection: Connection, key_id: str, by: str) -> ApiKey:
 def note_uses(connection: Connection, uses: Mapping[str, int]) -> None:
     """Store when keys, by id, were last used: in a transaction that waits for no disk where the database lets it."""
     with connection.begin():
-        careless(connection)
+        allow_async_commit(connection)
         last, moment = api_keys.c.last_used_at, bindparam("moment", type_=BigInt)
         # Other processes note uses as well.
         used = update(api_keys).where(api_keys.c.id == bindparam("key_id"), or_(last.is_(None), last < moment))
@@ -217,7 +217,7 @@ def _insert(
 
 def _good(connection: Connection, key_id: str, moment: int) -> ApiKey:
     key = find(connection, key_id, for_update=True)
-    if not key.is_good(moment):
+    if not key.is_active(moment):
         raise KeyEndedError(f"The key {key_id} {'has expired' if key.revoked_at is None else 'was revoked'} already")
     return key
 

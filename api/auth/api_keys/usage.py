@@ -20,7 +20,7 @@ _INTERVAL = 300.0
 _STOP_SECONDS = 1.0
 
 
-class KeyUses:
+class KeyUsage:
     """Notes uses of keys, and stores them."""
 
     def __init__(self, database: Database) -> None:

@@ -35,7 +35,7 @@ class _Known(NamedTuple):
     until: float
 
 
-class Tokens:
+class JwtVerifier:
     """Knows the holders of access tokens of one issuer for one audience."""
 
     def __init__(self, issuer: str, audience: str, keys: PublishedKeys, clock: Callable[[], float] = time.time) -> None:

@@ -10,8 +10,8 @@ from msgspec import Struct
 
 import migrations
 from api.app import check_schema
-from api.cli.progress import telling, through_log
-from api.cli.runner import stand_back, with_database
+from api.cli.progress import progress_reporter, through_log
+from api.cli.runner import lower_priority, with_database
 from api.export import manifest
 from api.export.formats import BY_NAME, Format
 from api.export.manifest import Order
@@ -103,15 +103,15 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
         Filter(**{name: value for name, value in wanted.items() if name not in times.values()}),
         {name: parse_time(wanted[option]) for name, option in times.items() if option in wanted},
     )
-    stand_back()
+    lower_priority()
     path = None if output == "-" else Path(output)
     write = partial(order.to_stream, path)
     if path and (path.is_file() or not path.exists()):
         write = partial(order.to_file, path, from_scratch=from_scratch)
 
     async def run(database: Database) -> str:
-        check_schema(await database.aside(migrations.current))
-        with telling(through_log("export")) as tell:
+        check_schema(await database.run_isolated(migrations.current))
+        with progress_reporter(through_log("export")) as tell:
             try:
                 return await write(database=database, tell=tell)
             except BrokenPipeError:
@@ -119,4 +119,4 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
             except (TargetError, MissingExtraError, OSError) as error:
                 raise click.ClickException(str(error)) from None
 
-    click.echo(with_database(run, stopped="Interrupted: the next run goes on from here", lean=True), err=True)
+    click.echo(with_database(run, stopped="Interrupted: the next run goes on from here", small_cache=True), err=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from api.app import prepare
-from api.cli.progress import telling, through_log
-from api.cli.runner import settle, with_database
+from api.cli.progress import progress_reporter, through_log
+from api.cli.runner import freeze_gc, with_database
 from api.cli.verify.common import existing_file, heads_of, kept_checkpoints, public_keys, read_checkpoints
 from api.export.exported_log import LogFiles, UnreadableFileError
 from api.export.import_run import import_files
@@ -28,7 +28,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     was interrupted: the same.
     """
     known = heads_of(read_checkpoints(checkpoints, keys))
-    settle()
+    freeze_gc()
     try:
         exported = LogFiles(files)
     except UnreadableFileError as error:
@@ -36,7 +36,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
 
     async def run(database: Database) -> TreeHead:
         await prepare(database)
-        with telling(through_log("import")) as tell:
+        with progress_reporter(through_log("import")) as tell:
             try:
                 return await import_files(database, exported, known, tell)
             except UnreadableFileError as error:

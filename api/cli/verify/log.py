@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 from rich.console import Console
 
-from api.cli.progress import telling, through_log
-from api.cli.runner import stand_back, with_database
+from api.cli.progress import progress_reporter, through_log
+from api.cli.runner import lower_priority, with_database
 from api.cli.verify.common import (
     INTACT,
     TAMPERED,
@@ -71,7 +71,7 @@ def verify_log(
     """
     known = read_checkpoints(checkpoints, keys)
     heads = heads_of(known)
-    stand_back()
+    lower_priority()
     began = monotonic()
     found = _of_files(files, heads) if files else _of_database(heads)
     seconds = round(monotonic() - began, 3)
@@ -116,7 +116,7 @@ def _of_database(known: Sequence[TreeHead]) -> TreeHead | TamperedError:
 def _telling() -> Iterator[Tell]:
     """Tell of progress whoever sits at a terminal, and nobody else: it is a matter of seconds."""
     if Console(stderr=True).is_terminal:
-        with telling(through_log("verify")) as tell:
+        with progress_reporter(through_log("verify")) as tell:
             yield tell
     else:
         yield lambda _: None

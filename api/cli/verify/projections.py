@@ -9,7 +9,7 @@ from rich.console import Console
 import migrations
 from api.app import check_schema
 from api.cli.report import print_samples
-from api.cli.runner import stand_back, with_database
+from api.cli.runner import lower_priority, with_database
 from api.cli.verify.consistency import verify_consistency
 from api.cli.verify.log import verify_log
 from api.cli.verify.proof import verify_proof
@@ -37,10 +37,10 @@ def verify_projections(as_json: bool) -> None:
     The service serves meanwhile, and nothing is changed. Exit codes: 0, all is what the log says; 1, something is not,
     or it failed; 130 and 143, it was interrupted.
     """
-    stand_back()
+    lower_priority()
 
     async def run(database: Database) -> list[Verdict]:
-        check_schema(await database.aside(migrations.current))
+        check_schema(await database.run_isolated(migrations.current))
         await check_types(database)
         with Console(stderr=True).status("Folding the log"):
             return await compare(database, PROJECTIONS, lambda verdict: None if as_json else _print(verdict))

@@ -171,7 +171,7 @@ async def test_a_cursor_is_of_one_list_and_one_moment(told: InProcess) -> None:
 
 async def test_until_the_past_is_worked_out_from_the_log_lists_of_it_are_not_answered(told: InProcess) -> None:
     async with told.owner() as owner:
-        await execute(owner, "DELETE FROM projections WHERE name = 'former_items'", "DROP TABLE former_items")
+        await execute(owner, "DELETE FROM projections WHERE name = 'item_versions'", "DROP TABLE item_versions")
     problem = check_problem(await told.client.get("/audit/items?as_of=8"), 503, "projection-not-ready")
     assert problem["detail"]
     assert (await told.client.get("/audit/items/1?as_of=8")).status_code == 200

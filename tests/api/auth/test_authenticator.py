@@ -339,20 +339,20 @@ async def test_anybody_comes_in_where_that_was_asked_for(sqlite_url: str) -> Non
 async def test_the_first_key_closes_the_door_to_everybody_else_for_good(database_url: str) -> None:
     async with InProcess.over(database_url) as running:
         assert (await running.client.get("/items")).status_code == 200
-        assert await running.services.gate.still_admits(ANYBODY)
+        assert await running.services.authenticator.still_admits(ANYBODY)
         key = await make_key(running.services.database)
         presented = read_key(key.text.encode())
         assert presented is not None
         holder = await as_read(running).find(presented)
         check_problem(await running.client.get("/items"), 401, "credential-required")
         assert (await running.client.get("/items", headers=bearer(key.text))).status_code == 200
-        assert not await running.services.gate.still_admits(ANYBODY)
-        assert await running.services.gate.still_admits(holder)
+        assert not await running.services.authenticator.still_admits(ANYBODY)
+        assert await running.services.authenticator.still_admits(holder)
         await running.services.database.write(lambda connection: store.revoke(connection, key.key.id, "test"))
         as_read(running)
         check_problem(await running.client.get("/items", headers=bearer(key.text)), 401, "credential-invalid")
         check_problem(await running.client.get("/items"), 401, "credential-required")
-        assert not await running.services.gate.still_admits(holder)
+        assert not await running.services.authenticator.still_admits(holder)
 
 
 async def test_a_start_says_who_comes_in(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

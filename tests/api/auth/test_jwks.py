@@ -17,7 +17,7 @@ from api.app import StartError, open_tokens
 from api.auth.jwt import jwks
 from api.auth.jwt.jwks import PublishedKeys, UnreadableKeysError, published_at, read_keys
 from api.auth.jwt.jwks_source import JwksSource
-from api.auth.jwt.verifier import Tokens
+from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import CredentialError
 from api.http.problems import ISSUER_UNAVAILABLE, Problem
 from api.settings import Settings, SettingsError, from_environment
@@ -153,7 +153,7 @@ async def test_keys_are_read_again_beside_the_requests_and_withdrawn_ones_go() -
 async def test_an_issuer_can_withdraw_all_its_keys_and_what_they_signed_counts_no_more() -> None:
     issuer = Issuer(ONE)
     await issuer.keys.load()
-    tokens, token = Tokens(ISSUER, AUDIENCE, issuer.keys), signed(claims()).encode()
+    tokens, token = JwtVerifier(ISSUER, AUDIENCE, issuer.keys), signed(claims()).encode()
     await tokens.find(token)
     issuer.text = b'{"keys":[]}'
     issuer.now += 301
@@ -267,7 +267,7 @@ async def test_a_start_needs_its_file_but_not_a_site_that_answers(
         assert int(answer.headers["retry-after"]) >= 1
         check_problem(await running.client.get("/items"), 401, "credential-required")
         pages["/keys"] = (200, published(ONE))
-        running.services.gate._tokens._keys._tried_at = float("-inf")  # type: ignore[union-attr]
+        running.services.authenticator._tokens._keys._tried_at = float("-inf")  # type: ignore[union-attr]
         assert (await running.client.get("/items", headers=bearer(signed(claims())))).status_code == 200
 
 

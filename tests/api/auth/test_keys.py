@@ -12,10 +12,10 @@ from structlog.testing import CapturingLogger
 
 from api.auth.api_keys import cache, usage
 from api.auth.api_keys import store as key_table
-from api.auth.api_keys.cache import KeyRing
-from api.auth.api_keys.format import Presented, new_key, read_key
+from api.auth.api_keys.cache import ApiKeyCache
+from api.auth.api_keys.format import ParsedKey, new_key, read_key
 from api.auth.api_keys.store import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys, now
-from api.auth.api_keys.usage import KeyUses
+from api.auth.api_keys.usage import KeyUsage
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope
 from eventstore.database.database import Database
@@ -24,13 +24,13 @@ from tests.eventstore.recording import execute, opened
 from tests.support.clients.keys import HOUR, make_key
 
 
-def shown(text: str) -> Presented:
+def shown(text: str) -> ParsedKey:
     presented = read_key(text.encode())
     assert presented is not None
     return presented
 
 
-async def refusal(ring: KeyRing, text: str) -> str:
+async def refusal(ring: ApiKeyCache, text: str) -> str:
     with pytest.raises(CredentialError) as caught:
         await ring.find(shown(text))
     assert caught.value.key_id == text[4:12]
@@ -38,7 +38,7 @@ async def refusal(ring: KeyRing, text: str) -> str:
 
 
 async def all_keys(database: Database) -> list[ApiKey]:
-    return await database.view(key_table.read_all)
+    return await database.read_transaction(key_table.read_all)
 
 
 async def revoke(database: Database, key: NewKey, by: str = "shell:root") -> ApiKey:
@@ -66,7 +66,7 @@ def readings(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_a_new_key_lets_its_holder_in_with_its_scopes(database: Database) -> None:
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     assert await ring.is_empty()
     assert not await ring.has_good_key()
     new = await make_key(database, "shop", Scope.ITEMS_WRITE, Scope.ITEMS_READ, Scope.ITEMS_READ)
@@ -82,16 +82,16 @@ async def test_what_is_stored_does_not_have_the_secret(database: Database) -> No
     row = (await database.read(select(api_keys)))[0]
     assert row.digest == shown(new.text).digest
     assert new.text[13:] not in repr(row)
-    assert new.text[13:] not in repr(KeyRing(database).__dict__)
+    assert new.text[13:] not in repr(ApiKeyCache(database).__dict__)
 
 
 async def test_a_wrong_secret_and_an_id_that_nobody_has_are_told_alike_and_take_the_same_way(
     database: Database, readings: list[str]
 ) -> None:
     new = await make_key(database)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     await ring.find(shown(new.text))
-    known_id = Presented(new.key.id, bytes(32))
+    known_id = ParsedKey(new.key.id, bytes(32))
     ways = []
     for presented in (known_id, shown(new_key()), known_id._replace(digest=shown(new.text).digest[::-1])):
         readings.clear()
@@ -106,7 +106,7 @@ async def test_a_key_is_good_no_longer_within_a_second_of_its_revocation(
 ) -> None:
     assert cache.FRESH_SECONDS == 1.0, "the docs say a second"
     async with opened(database_url) as another:
-        here, there = KeyRing(database), KeyRing(another)
+        here, there = ApiKeyCache(database), ApiKeyCache(another)
         new = await make_key(database)
         for ring in (here, there):
             await ring.find(shown(new.text))
@@ -121,7 +121,7 @@ async def test_a_key_is_good_no_longer_within_a_second_of_its_revocation(
 
 async def test_a_fresh_ring_asks_the_database_nothing(database: Database, readings: list[str]) -> None:
     new = await make_key(database)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     await ring.find(shown(new.text))
     readings.clear()
     ring._read_at = monotonic() + 3600
@@ -131,7 +131,7 @@ async def test_a_fresh_ring_asks_the_database_nothing(database: Database, readin
 
 
 async def test_many_who_show_keys_that_are_none_cause_few_queries(database: Database, readings: list[str]) -> None:
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     began = monotonic()
     found = await asyncio.gather(*(ring.find(shown(new_key())) for _ in range(200)), return_exceptions=True)
     found += await asyncio.gather(*(ring.find(shown(new_key())) for _ in range(200)), return_exceptions=True)
@@ -141,7 +141,7 @@ async def test_many_who_show_keys_that_are_none_cause_few_queries(database: Data
 
 async def test_a_key_expires(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     short, endless = await make_key(database, "short", lifetime=HOUR), await make_key(database, "endless", lifetime=0)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     assert (await ring.find(shown(endless.text))).expires_at is None
     monkeypatch.setattr(cache, "now", lambda: short.key.created_at + HOUR - 1)
     await ring.find(shown(short.text))
@@ -155,7 +155,7 @@ async def test_rotation_leaves_two_that_are_good_and_then_one(
 ) -> None:
     old = await make_key(database, "shop", Scope.ITEMS_READ, lifetime=90 * HOUR)
     new = await rotate(database, old, overlap=HOUR)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     principals = [await ring.find(shown(key.text)) for key in (old, new)]
     assert {(principal.actor, principal.scopes) for principal in principals} == {
         ("shop", frozenset({Scope.ITEMS_READ}))
@@ -205,7 +205,7 @@ async def test_of_many_who_make_a_key_for_one_name_at_once_one_does(database: Da
 
 async def test_changes_of_one_key_at_once_are_all_seen_and_end_it_once(database: Database, database_url: str) -> None:
     key = await make_key(database)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     await ring.find(shown(key.text))
     async with opened(database_url) as another:
         ended = await asyncio.gather(
@@ -243,12 +243,12 @@ async def test_an_ended_key_can_not_be_changed(database: Database) -> None:
 async def test_a_scope_that_only_a_newer_version_knows_gives_no_right(database: Database) -> None:
     new = await make_key(database, "shop", Scope.ITEMS_READ)
     await execute(database, "UPDATE api_keys SET scopes = 'items:read items:burn', revision = revision + 1")
-    assert (await KeyRing(database).find(shown(new.text))).scopes == {Scope.ITEMS_READ}
+    assert (await ApiKeyCache(database).find(shown(new.text))).scopes == {Scope.ITEMS_READ}
 
 
 async def test_without_a_database_nobody_is_let_in(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     new = await make_key(database)
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     await ring.find(shown(new.text))
 
     async def lost(*_: object) -> None:
@@ -265,9 +265,9 @@ async def test_without_a_database_nobody_is_let_in(database: Database, monkeypat
 
 async def test_uses_are_stored_together_and_change_nothing_else(database: Database, readings: list[str]) -> None:
     used, unused = await make_key(database, "used"), await make_key(database, "unused")
-    ring = KeyRing(database)
+    ring = ApiKeyCache(database)
     await ring.find(shown(used.text))
-    uses = KeyUses(database)
+    uses = KeyUsage(database)
     async with uses.kept():
         for _ in range(3):
             uses.note(used.key.id)
@@ -286,7 +286,7 @@ async def test_uses_are_stored_together_and_change_nothing_else(database: Databa
 
 async def test_uses_are_stored_now_and_then_while_it_runs(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     new = await make_key(database)
-    uses, stored = KeyUses(database), asyncio.Event()
+    uses, stored = KeyUsage(database), asyncio.Event()
     store = uses.store
 
     async def noted() -> None:
@@ -303,7 +303,7 @@ async def test_uses_are_stored_now_and_then_while_it_runs(database: Database, mo
 async def test_uses_that_can_not_be_stored_stop_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = CapturingLogger()
     monkeypatch.setattr(usage, "log", lines)
-    uses = KeyUses(database)
+    uses = KeyUsage(database)
     for error in (UnavailableError(), RuntimeError("broken")):
 
         async def fail(_work: object, error: Exception = error) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from api.auth.jwt import verifier
 from api.auth.jwt.jwks import PublishedKeys
 from api.auth.jwt.jwks_source import JwksSource
-from api.auth.jwt.verifier import Tokens
+from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope
 from eventstore.log.tables import events
@@ -52,20 +52,20 @@ def giving(*texts: bytes) -> Callable[[], Any]:
 
 
 @pytest.fixture
-async def taken(clock: Clock) -> Tokens:
+async def taken(clock: Clock) -> JwtVerifier:
     keys = PublishedKeys(giving(published(*KEYS)))
     await keys.load()
-    return Tokens(ISSUER, AUDIENCE, keys, clock)
+    return JwtVerifier(ISSUER, AUDIENCE, keys, clock)
 
 
-async def refusal(taken: Tokens, token: str | bytes) -> str:
+async def refusal(taken: JwtVerifier, token: str | bytes) -> str:
     with pytest.raises(CredentialError) as caught:
         await taken.find(token if isinstance(token, bytes) else token.encode())
     return caught.value.reason
 
 
 @pytest.mark.parametrize(("algorithm", "kid"), KEYS)
-async def test_a_good_token_names_its_holder_and_what_they_may(taken: Tokens, algorithm: str, kid: str) -> None:
+async def test_a_good_token_names_its_holder_and_what_they_may(taken: JwtVerifier, algorithm: str, kid: str) -> None:
     payload = claims(scope="items:read openid items:write items:burn")
     for named in (kid, None):  # of each algorithm there is one key
         assert await taken.find(signed(payload, algorithm, named, by=kid).encode()) == Principal(
@@ -87,23 +87,23 @@ async def test_a_good_token_names_its_holder_and_what_they_may(taken: Tokens, al
     ],
 )
 async def test_scopes_come_from_one_claim_and_nothing_else_gives_one(
-    taken: Tokens, changes: dict[str, Any], scopes: set[str]
+    taken: JwtVerifier, changes: dict[str, Any], scopes: set[str]
 ) -> None:
     assert (await taken.find(signed(claims(**changes)).encode())).scopes == scopes
 
 
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "AT+JWT", "application/at+jwt"])
-async def test_an_access_token_may_say_that_it_is_one(taken: Tokens, typ: str) -> None:
+async def test_an_access_token_may_say_that_it_is_one(taken: JwtVerifier, typ: str) -> None:
     await taken.find(signed(typ=typ).encode())
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE], ["https://other.example", AUDIENCE]])
-async def test_it_is_for_us_where_we_are_among_others(taken: Tokens, audience: object) -> None:
+async def test_it_is_for_us_where_we_are_among_others(taken: JwtVerifier, audience: object) -> None:
     await taken.find(signed(claims(aud=audience)).encode())
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_no_attack_makes_a_token_good(taken: Tokens, attack: str) -> None:
+async def test_no_attack_makes_a_token_good(taken: JwtVerifier, attack: str) -> None:
     token = ATTACKS[attack]()
     assert (await refusal(taken, token)).startswith("token: ")
     assert taken._known == {}, "what is refused is not remembered"
@@ -112,7 +112,7 @@ async def test_no_attack_makes_a_token_good(taken: Tokens, attack: str) -> None:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_a_good_token_with_any_byte_changed_is_none(taken: Tokens, data: st.DataObject) -> None:
+async def test_a_good_token_with_any_byte_changed_is_none(taken: JwtVerifier, data: st.DataObject) -> None:
     token = bytearray(signed(claims(exp=2_000_000_000), "EdDSA", "three").encode())
     place = data.draw(st.integers(0, len(token) - 1))
     token[place] = data.draw(st.sampled_from(b"abcdXYZ019-_.=~+/").filter(lambda byte: byte != token[place]))
@@ -121,18 +121,18 @@ async def test_a_good_token_with_any_byte_changed_is_none(taken: Tokens, data: s
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.binary(max_size=60) | st.sampled_from([b'{"alg":"RS256","kid":"one"}', b"{}"]), max_size=5))
-async def test_no_made_up_token_breaks_anything(taken: Tokens, parts: list[bytes]) -> None:
+async def test_no_made_up_token_breaks_anything(taken: JwtVerifier, parts: list[bytes]) -> None:
     await refusal(taken, ".".join(map(unpadded, parts)))
 
 
-async def test_clocks_may_differ_by_half_a_minute(taken: Tokens) -> None:
+async def test_clocks_may_differ_by_half_a_minute(taken: JwtVerifier) -> None:
     now = int(time.time())
     await taken.find(signed(claims(exp=now - 20)).encode())
     await taken.find(signed(claims(nbf=now + 20)).encode())
 
 
 async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_good(
-    taken: Tokens, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    taken: JwtVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified = 0
     decode = jwt.decode
@@ -156,7 +156,7 @@ async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_g
     assert verified == 4
 
 
-async def test_it_remembers_so_many_tokens_and_no_more(taken: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_remembers_so_many_tokens_and_no_more(taken: JwtVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifier, "_MOST_REMEMBERED", 10)
     for number in range(30):
         await taken.find(signed(claims(jti=str(number)), "EdDSA", "three").encode())
@@ -166,7 +166,7 @@ async def test_it_remembers_so_many_tokens_and_no_more(taken: Tokens, monkeypatc
 async def test_tokens_are_forgotten_when_the_issuer_publishes_other_keys(clock: Clock) -> None:
     keys = PublishedKeys(giving(published(("EdDSA", "old")), published(("EdDSA", "new"))))
     await keys.load()
-    taken = Tokens(ISSUER, AUDIENCE, keys, clock)
+    taken = JwtVerifier(ISSUER, AUDIENCE, keys, clock)
     token = signed(None, "EdDSA", "old").encode()
     await taken.find(token)
     await keys.load()

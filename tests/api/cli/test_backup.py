@@ -50,7 +50,7 @@ async def fill(url: str) -> tuple[int, str]:
 async def tree_of(url: str) -> tuple[int, str]:
     """Give the log's length and its root."""
     async with opened(url) as database:
-        head = await database.view(log.read_head)
+        head = await database.read_transaction(log.read_head)
     return head.position, hashing.root(head.frontier).hex()
 
 

@@ -35,7 +35,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.setattr(verify_log, "stand_back", lambda: None)  # the tests go on after it
+    monkeypatch.setattr(verify_log, "lower_priority", lambda: None)  # the tests go on after it
 
     def invoke(url: str, *arguments: object) -> Result:
         runner = click.testing.CliRunner()
@@ -69,7 +69,7 @@ def kept(filled: str, tmp_path: Path) -> Path:
 
 async def head_of(url: str) -> Head:
     async with opened(url) as database:
-        return await database.view(log.read_head)
+        return await database.read_transaction(log.read_head)
 
 
 async def all_of(url: str) -> dict[str, list[str]]:

@@ -85,7 +85,7 @@ async def test_where_all_is_what_the_log_says_the_exit_code_is_0_and_nothing_is_
         assert (done.returncode, done.stderr) == (0, ""), done
         assert await everything(database) == before
     found = told(done)
-    assert list(found) == ["items", "activity", "former_items", "snapshots"]
+    assert list(found) == ["items", "activity", "item_versions", "snapshots"]
     assert {one[""] for one in found.values()} == {f"as the log says, as of position {EVENTS:,}"}
     assert (found["items"]["rows compared"], found["items"]["rows that differ"]) == (f"{EVENTS // 2:,}", "0")
     assert found["items"]["digest, stored"] == found["items"]["digest, the log's"]
@@ -112,7 +112,12 @@ async def test_as_json_it_is_one_object(filled_url: str) -> None:
         assert (done.returncode, done.stderr) == (code, ""), done
         answer: dict[str, Any] = json.loads(done.stdout)
         assert answer["same"] is same
-        assert [verdict["name"] for verdict in answer["verdicts"]] == ["items", "activity", "former_items", "snapshots"]
+        assert [verdict["name"] for verdict in answer["verdicts"]] == [
+            "items",
+            "activity",
+            "item_versions",
+            "snapshots",
+        ]
         assert answer["verdicts"][0]["rows_differ"] == (0 if same else 2)
         await run_sql(filled_url, *WRONG)
 

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from api.edge import exchange
-from api.edge.concurrency_limits import Pool
-from api.edge.rate_limits import Limits, budget_headers
+from api.edge.concurrency_limits import Limit
+from api.edge.rate_limits import RateLimits, budget_headers
 from api.http.problems import Problem
 from api.http.responses import Message
 from api.settings import Settings
@@ -44,7 +44,7 @@ def clock() -> Clock:
 async def limited(sqlite_url: str, clock: Clock) -> AsyncIterator[InProcess]:
     """The service with 6 requests and 2 rebuilds a minute for each client."""
     async with InProcess.over(sqlite_url, insecure_no_auth=True) as service:
-        service.app._limits = Limits(Settings(rate_limit=6, rebuild_limit=2), clock)
+        service.app._limits = RateLimits(Settings(rate_limit=6, rebuild_limit=2), clock)
         yield service
 
 
@@ -128,7 +128,7 @@ async def test_what_costs_more_has_a_budget_of_its_own(limited: InProcess) -> No
 
 
 def test_a_credential_that_is_good_is_counted_and_its_address_is_not(clock: Clock) -> None:
-    limits = Limits(Settings(rate_limit=2, export_limit=1), clock)
+    limits = RateLimits(Settings(rate_limit=2, export_limit=1), clock)
     verdicts = []
     for _ in range(10):  # more than the address has
         arrived = limits.arrive(A)
@@ -141,16 +141,16 @@ def test_a_credential_that_is_good_is_counted_and_its_address_is_not(clock: Cloc
 
 
 def test_a_credential_counts_on_this_machine_too(clock: Clock) -> None:
-    limits = Limits(Settings(rate_limit=1), clock)
+    limits = RateLimits(Settings(rate_limit=1), clock)
     admitted = [limits.admit("127.0.0.1", "key", limits.arrive("127.0.0.1"), None)[-1].admitted for _ in range(2)]
     assert admitted == [True, False]
 
 
 def test_each_limit_can_be_turned_off(clock: Clock) -> None:
-    limits = Limits(Settings(rate_limit="off", export_limit="off", rebuild_limit="off"), clock)
+    limits = RateLimits(Settings(rate_limit="off", export_limit="off", rebuild_limit="off"), clock)
     assert limits.arrive(A) == []
     assert limits.admit(A, "key", [], "export") == limits.admit(A, None, [], "rebuild") == []
-    limits = Limits(Settings(rate_limit="off", export_limit=1), clock)
+    limits = RateLimits(Settings(rate_limit="off", export_limit=1), clock)
     assert [v.budget.name for v in limits.admit(A, "key", limits.arrive(A), "export")] == ["export"]
 
 
@@ -228,7 +228,7 @@ async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> No
 
 
 def test_no_client_has_more_than_a_quarter_but_this_machine_has_what_there_is() -> None:
-    pool = Pool(100)
+    pool = Limit(100)
     for _ in range(5):
         pool.take("one", 5)
     for client in ("one", "two"):
@@ -240,7 +240,7 @@ def test_no_client_has_more_than_a_quarter_but_this_machine_has_what_there_is() 
         pool.take("three", 1)
     pool.give_back("one", 25)
     pool.take("three", 25)
-    small = Pool(2, least=2)
+    small = Limit(2, least=2)
     small.take("one", 2)  # what any client may send at least
 
 
@@ -287,7 +287,7 @@ async def test_whoever_shares_a_spent_address_gets_in_with_a_credential_that_is_
 
 
 def test_the_headers_are_structured_fields() -> None:
-    limits = Limits(Settings())
+    limits = RateLimits(Settings())
     verdicts = limits.admit(A, None, limits.arrive(A), "export")
     written = dict(budget_headers(verdicts))
     item = r'"[a-z]+"(;[a-z]+=\d+)+'

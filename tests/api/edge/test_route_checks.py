@@ -10,9 +10,9 @@ from msgspec import Struct
 from api import app
 from api.app import ROUTES, StartError, create_app
 from api.auth.scopes import Scope
-from api.edge.route_checks import lint
+from api.edge.route_checks import check_routes
 from api.edge.routing import Answer, Route
-from api.http.responses import Reply
+from api.http.responses import HttpResponse
 from api.settings import Settings
 
 Handler = Callable[..., Any]
@@ -35,95 +35,95 @@ def blocking() -> str:
 
 
 class Callables:
-    async def method(self) -> Reply:
-        return Reply(204)
+    async def method(self) -> HttpResponse:
+        return HttpResponse(204)
 
-    async def __call__(self) -> Reply:
-        return Reply(204)
-
-
-async def good(item_id: str, who: Annotated[str, Depends(user)], request: Request, body: Body) -> Reply:
-    return Reply(204)
+    async def __call__(self) -> HttpResponse:
+        return HttpResponse(204)
 
 
-async def without_parameters() -> Reply:
-    return Reply(204)
+async def good(item_id: str, who: Annotated[str, Depends(user)], request: Request, body: Body) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def with_id(item_id: str) -> Reply:
-    return Reply(204)
+async def without_parameters() -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def with_other_id(id: str) -> Reply:
-    return Reply(204)
+async def with_id(item_id: str) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def body_by_default(body: Body = Body("default")) -> Reply:  # noqa: B008
-    return Reply(204)
+async def with_other_id(id: str) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def path_by_default(item_id: str = "1") -> Reply:
-    return Reply(204)
+async def body_by_default(body: Body = Body("default")) -> HttpResponse:  # noqa: B008
+    return HttpResponse(204)
 
 
-async def dependency_by_default(who: Annotated[str, Depends(user)] = "anonymous") -> Reply:
-    return Reply(204)
+async def path_by_default(item_id: str = "1") -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def optional_body(body: Body | None) -> Reply:
-    return Reply(204)
+async def dependency_by_default(who: Annotated[str, Depends(user)] = "anonymous") -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def two_bodies(body: Body, other: Body) -> Reply:
-    return Reply(204)
+async def optional_body(body: Body | None) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def list_body(body: list[Body]) -> Reply:
-    return Reply(204)
+async def two_bodies(body: Body, other: Body) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def number_in_path(item_id: int) -> Reply:
-    return Reply(204)
+async def list_body(body: list[Body]) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def query_parameter(limit: str) -> Reply:
-    return Reply(204)
+async def number_in_path(item_id: int) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def unannotated(body) -> Reply:  # type: ignore[no-untyped-def]  # the fault it stands for
-    return Reply(204)
+async def query_parameter(limit: str) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def unresolvable(who: Annotated[str, Depends(user)], other: "Missing") -> Reply:  # type: ignore[name-defined]  # noqa: F821
-    return Reply(204)
+async def unannotated(body) -> HttpResponse:  # type: ignore[no-untyped-def]  # the fault it stands for
+    return HttpResponse(204)
 
 
-async def empty_depends(who: Annotated[str, Depends()]) -> Reply:
-    return Reply(204)
+async def unresolvable(who: Annotated[str, Depends(user)], other: "Missing") -> HttpResponse:  # type: ignore[name-defined]  # noqa: F821
+    return HttpResponse(204)
 
 
-async def generator_dependency(session: Annotated[str, Depends(generated)]) -> Reply:
-    return Reply(204)
+async def empty_depends(who: Annotated[str, Depends()]) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def blocking_dependency(who: Annotated[str, Depends(blocking)]) -> Reply:
-    return Reply(204)
+async def generator_dependency(session: Annotated[str, Depends(generated)]) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def nested(who: Annotated[str, Depends(dependency_by_default)]) -> Reply:
-    return Reply(204)
+async def blocking_dependency(who: Annotated[str, Depends(blocking)]) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def variadic(*args: str) -> Reply:
-    return Reply(204)
+async def nested(who: Annotated[str, Depends(dependency_by_default)]) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def keyword_only(*, body: Body) -> Reply:
-    return Reply(204)
+async def variadic(*args: str) -> HttpResponse:
+    return HttpResponse(204)
 
 
-async def positional_only(body: Body, /) -> Reply:
-    return Reply(204)
+async def keyword_only(*, body: Body) -> HttpResponse:
+    return HttpResponse(204)
+
+
+async def positional_only(body: Body, /) -> HttpResponse:
+    return HttpResponse(204)
 
 
 BROKEN: dict[str, list[tuple[str, str, Handler]]] = {
@@ -157,13 +157,13 @@ BROKEN: dict[str, list[tuple[str, str, Handler]]] = {
 
 @pytest.mark.parametrize("complaint", BROKEN)
 def test_a_route_that_would_be_served_wrongly_is_named(complaint: str) -> None:
-    complaints = lint(BROKEN[complaint])
+    complaints = check_routes(BROKEN[complaint])
     assert [said for said in complaints if complaint in said], complaints
 
 
 def test_our_routes_break_no_rule() -> None:
-    assert lint((route.method, route.path, route.handler) for route in ROUTES) == []
-    assert lint([("POST", "/x/{item_id}", good), ("GET", "/x", without_parameters)]) == []
+    assert check_routes((route.method, route.path, route.handler) for route in ROUTES) == []
+    assert check_routes([("POST", "/x/{item_id}", good), ("GET", "/x", without_parameters)]) == []
 
 
 def test_the_service_does_not_start_with_a_route_that_breaks_one(monkeypatch: pytest.MonkeyPatch) -> None:

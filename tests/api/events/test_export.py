@@ -121,7 +121,7 @@ async def test_what_is_appended_while_it_is_settled_what_is_asked_for_hinders_no
 async def test_a_client_that_leaves_ends_it(filled: InProcess) -> None:
     request, answer = await begun(filled)
     gone = asyncio.Event()
-    request.left = gone.wait  # type: ignore[assignment]
+    request.disconnected = gone.wait  # type: ignore[assignment]
     parts: list[bytes] = []
 
     async def send(message: Message) -> None:
@@ -175,7 +175,7 @@ async def begun(service: InProcess) -> tuple[RequestContext, EventExport]:
         path=EXPORT,
         headers={},
         address="127.0.0.1",
-        left=asyncio.Event().wait,  # type: ignore[arg-type]
+        disconnected=asyncio.Event().wait,  # type: ignore[arg-type]
         query=ExportQuery(),
     )
     current.set(request)

@@ -265,7 +265,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up(service: InProcess) -
             batch = [{"name": "Pen", "price": 1}] * 200
             assert (await service.client.post("/items/batch", json=batch)).status_code == 201
             assert positions(await quick.take(200)) == list(range(200 * number - 199, 200 * number + 1))
-        assert min(follower.position for follower in feed_of(service).tail._followers) <= 64, "more than a page"
+        assert min(subscriber.position for subscriber in feed_of(service).tail._followers) <= 64, "more than a page"
         slow.reads.set()
         assert positions(await slow.take(600)) == list(range(1, 601))
 

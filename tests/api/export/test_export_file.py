@@ -64,7 +64,7 @@ def stop(_: Progress) -> None:
 
 
 async def lines_of(database: Database, chosen: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
-    found = await database.view(lambda connection: list(history.read(connection, chosen, 1_000)))
+    found = await database.read_transaction(lambda connection: list(history.read(connection, chosen, 1_000)))
     return b"".join(msgspec.json.encode(document(event)) + b"\n" for event in found)
 
 
@@ -181,18 +181,18 @@ async def test_a_crash_at_the_end_leaves_no_file_without_its_manifest(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, late: bool
 ) -> None:
     await fill(database)
-    path, put_in_place = tmp_path / "log", atomic_files.put_in_place
+    path, publish = tmp_path / "log", atomic_files.publish
     path.write_text("something else")
     manifest.path_of(path).write_text("and its manifest")
 
     def crash(partial: Path, target: Path) -> None:
         if late or target.name != name:
-            put_in_place(partial, target)
+            publish(partial, target)
         if target.name == name:
             raise RuntimeError
 
     with monkeypatch.context() as patched:
-        patched.setattr(atomic_files, "put_in_place", crash)
+        patched.setattr(atomic_files, "publish", crash)
         with pytest.raises(RuntimeError):
             await export(database, path, from_scratch=True)
     if path.exists():

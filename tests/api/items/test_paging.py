@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.schemas.item_list_query import ListQuery
-from projections.items.lists import Place
+from projections.items.lists import PageKey
 from tests.support.service import InProcess
 
 
@@ -23,7 +23,7 @@ def next_page(page: httpx.Response) -> str | None:
     return {rel: target for target, rel in links}.get("next")
 
 
-def next_target(query: ListQuery, after: Place) -> str:
+def next_target(query: ListQuery, after: PageKey) -> str:
     link = re.search(r'<([^<]*)>; rel="next"', query.links("/items", after).decode())
     assert link is not None
     return link[1]
@@ -81,7 +81,7 @@ async def test_the_link_keeps_the_other_parameters(service: InProcess) -> None:
 
 async def test_a_cursor_behind_the_last_item_gives_an_empty_page(service: InProcess) -> None:
     await create(service, 1)
-    page = await service.client.get(next_target(ListQuery(), Place(None, 2**63 - 1)))
+    page = await service.client.get(next_target(ListQuery(), PageKey(None, 2**63 - 1)))
     assert (page.status_code, page.json(), page.headers["link"]) == (200, [], '</items>; rel="first"')
 
 
@@ -90,6 +90,6 @@ async def test_a_cursor_behind_the_last_item_gives_an_empty_page(service: InProc
 def test_a_cursor_reads_back_as_it_was_written(after: int, key: str | int | None) -> None:
     sort = {int: "-price", str: "name"}.get(type(key), "id")
     query = ListQuery(sort=sort)  # type: ignore[arg-type]
-    (text,) = parse_qs(urlsplit(next_target(query, Place(key, after))).query)["cursor"]
-    assert ListQuery(sort=sort, cursor=text).after() == Place(key, after)  # type: ignore[arg-type]
+    (text,) = parse_qs(urlsplit(next_target(query, PageKey(key, after))).query)["cursor"]
+    assert ListQuery(sort=sort, cursor=text).after() == PageKey(key, after)  # type: ignore[arg-type]
     assert re.fullmatch("[A-Za-z0-9_-]+", text)

@@ -13,7 +13,7 @@ from eventstore.database.database import Database
 from tests.api.edge.test_methods import example
 from tests.support.service import InProcess
 
-READS = [example(route.path) for route in ROUTES if route.method == "GET" and not route.endless]
+READS = [example(route.path) for route in ROUTES if route.method == "GET" and not route.streaming]
 ITEM_READS = [
     *("/items", "/items?limit=1", "/items?name=e&sort=-price", "/items?in_stock=true&sort=name&max_price=3"),
     *("/items/1", "/items/2", "/items/99", "/items?min_position=4", "/items/1?min_position=4"),

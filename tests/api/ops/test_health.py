@@ -44,7 +44,7 @@ async def test_a_service_that_can_work_is_ready(service: InProcess) -> None:
     await service.client.delete("/items/1")
     assert (await service.client.get("/readyz")).json() == {
         "log_position": 2,
-        "projections": {"items": 2, "activity": 2, "former_items": 2},
+        "projections": {"items": 2, "activity": 2, "item_versions": 2},
         "schema_revision": migrations.head(),
         "status": "ready",
     }

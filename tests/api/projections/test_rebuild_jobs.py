@@ -67,7 +67,7 @@ async def test_it_is_this_code_wherever_the_service_was_started(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ITEMLEDGER_NO_SETTING", "for the tests alone")
     url = service.services.database.url.render_as_string(hide_password=False)
-    running = service.services.rebuilding
+    running = service.services.rebuild_jobs
     await running.start("items", Options(throttle=200))
     assert running.started == {"items"}
     [arguments] = children().values()
@@ -83,8 +83,8 @@ async def test_it_is_this_code_wherever_the_service_was_started(
 async def test_one_that_cannot_be_started_says_why(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", os.devnull)
     with pytest.raises(rebuild_jobs.RebuildFailedError, match="Permission denied"):
-        await service.services.rebuilding.start("items", Options())
-    assert service.services.rebuilding.started == frozenset()
+        await service.services.rebuild_jobs.start("items", Options())
+    assert service.services.rebuild_jobs.started == frozenset()
 
 
 async def test_what_a_process_leaves_unsaid_is_its_exit_code(
@@ -92,7 +92,7 @@ async def test_what_a_process_leaves_unsaid_is_its_exit_code(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(rebuild_jobs.RebuildFailedError, match="Its process ended with 1"):
-        await service.services.rebuilding.start("items", Options())
+        await service.services.rebuild_jobs.start("items", Options())
 
 
 async def test_what_came_of_it_is_logged(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ async def test_what_came_of_it_is_logged(service: InProcess, monkeypatch: pytest
     url = service.services.database.url.render_as_string(hide_password=False)
     for change in ("UPDATE items SET price = 1 WHERE id = 7", "SELECT 1", UNKNOWN_EVENT):
         await run_sql(url, change)
-        await service.services.rebuilding.launch("items", Options())
+        await service.services.rebuild_jobs.launch("items", Options())
     assert [(call.method_name, call.args[0]) for call in lines.calls] == [
         ("info", "rebuild started"),
         ("info", "rebuild ended"),
@@ -132,7 +132,7 @@ async def test_while_one_is_about_to_end_the_next_waits_for_that(
 
     monkeypatch.setattr(rebuild_jobs, "_outlive", lingering)
     url = service.services.database.url.render_as_string(hide_password=False)
-    service.services.rebuilding.launch("items", Options())
+    service.services.rebuild_jobs.launch("items", Options())
     await until(is_over)
-    assert service.services.rebuilding.started == {"items"}
-    await service.services.rebuilding.start("items", Options())
+    assert service.services.rebuild_jobs.started == {"items"}
+    await service.services.rebuild_jobs.start("items", Options())

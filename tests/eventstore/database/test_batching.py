@@ -26,10 +26,10 @@ class Source:
     async def ask(self, *keys: int) -> list[asyncio.Task[str]]:
         """Ask for each key in a task of its own, and let all that can run, run."""
         tasks = [asyncio.create_task(self.batched.get(key)) for key in keys]
-        await self.settle()
+        await self.freeze_gc()
         return tasks
 
-    async def settle(self) -> None:
+    async def freeze_gc(self) -> None:
         for _ in range(5):
             await asyncio.sleep(0)
 
@@ -49,7 +49,7 @@ async def test_a_look_up_never_joins_a_query_that_has_begun() -> None:
     third = await source.ask(2, 3)
     assert source.asked == [[1]]
     source.answer.put_nowait("before")
-    await source.settle()
+    await source.freeze_gc()
     assert source.asked == [[1], [1, 2, 3]]
     source.answer.put_nowait("after")
     assert await asyncio.gather(*first, *second, *third) == ["before 1", "after 1", "after 2", "after 2", "after 3"]
@@ -81,7 +81,7 @@ async def test_whoever_gives_up_takes_nobody_along(running: bool) -> None:
     busy = [] if running else await source.ask(0)
     one, other, another = await source.ask(1, 1, 2)
     one.cancel()
-    await source.settle()
+    await source.freeze_gc()
     assert one.cancelled()
     for _ in range(2):
         source.answer.put_nowait("a")
@@ -93,9 +93,9 @@ async def test_an_error_that_nobody_waits_for_any_more_is_no_trouble(caplog: pyt
     tasks = await source.ask(1, 2)
     for task in tasks:
         task.cancel()
-    await source.settle()
+    await source.freeze_gc()
     source.answer.put_nowait(LookupError("lost"))
-    await source.settle()
+    await source.freeze_gc()
     source.answer.put_nowait("found")
     assert await source.batched.get(1) == "found 1"
     assert caplog.records == []  # asyncio logs an exception that was never retrieved

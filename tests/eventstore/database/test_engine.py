@@ -159,6 +159,6 @@ async def test_what_may_take_long_is_sorted_in_files_and_not_in_memory(
     sqlite_url: str, patient: bool, store: int
 ) -> None:
     """Else the indexes of a table that is rebuilt would be in memory whole while they are made."""
-    database = open_database(sqlite_url, patient=patient)
+    database = open_database(sqlite_url, long_running=patient)
     assert await settings_of(database, ["PRAGMA temp_store"]) == ([store], [2])
     await database.dispose()

@@ -35,7 +35,7 @@ async def test_nothing_that_others_see_can_be_written(database: Database, write:
 
     # SQLite's refusal is one that a change of the file's rights would end.
     with pytest.raises((UnavailableError, DBAPIError)) as refused:
-        await database.aside(work)
+        await database.run_isolated(work)
     cause = refused.value.__cause__ if isinstance(refused.value, UnavailableError) else refused.value
     assert "read-only" in str(cause) or "readonly" in str(cause)
     assert await tables(database) == before
@@ -52,9 +52,9 @@ async def test_a_temporary_table_is_written_to_and_nobody_else_sees_it(database:
             return len(connection.execute(select(mine)).all())
 
     for _ in range(2):  # the second finds nothing of the first
-        assert await database.aside(work) == 1
+        assert await database.run_isolated(work) == 1
     with pytest.raises(DBAPIError):
-        await database.view(lambda connection: connection.execute(text("SELECT * FROM mine")))
+        await database.read_transaction(lambda connection: connection.execute(text("SELECT * FROM mine")))
 
 
 async def test_a_transaction_aside_reads_as_of_one_moment(database_url: str, database: Database) -> None:
@@ -74,17 +74,19 @@ async def test_a_transaction_aside_reads_as_of_one_moment(database_url: str, dat
         with connection.begin():
             return [before, during, log.head_position(connection)]
 
-    assert await database.aside(work) == [1, 1, 2]
+    assert await database.run_isolated(work) == [1, 1, 2]
 
 
 async def test_a_database_that_is_not_there_is_said_to_be_unavailable(sqlite_url: str) -> None:
     async with opened(sqlite_url) as database:
         with pytest.raises(UnavailableError):
-            await database.aside(lambda connection: connection.begin())
+            await database.run_isolated(lambda connection: connection.begin())
 
 
 async def test_on_sqlite_temporary_tables_are_in_a_file(sqlite_url: str) -> None:
     async with opened(sqlite_url) as database:
         await execute(database, "CREATE TABLE one (id INTEGER)")
-        stores = await database.aside(lambda connection: connection.exec_driver_sql("PRAGMA temp_store").scalar_one())
+        stores = await database.run_isolated(
+            lambda connection: connection.exec_driver_sql("PRAGMA temp_store").scalar_one()
+        )
         assert stores == 1

@@ -23,7 +23,7 @@ class Relay:
         self.committed = asyncio.Event()
         self.heard: asyncio.Queue[None] = asyncio.Queue()
         hear = partial(self.heard.put_nowait, None)
-        self.task: asyncio.Task[None] = asyncio.create_task(database.relay(self.committed, hear))
+        self.task: asyncio.Task[None] = asyncio.create_task(database.relay_notifications(self.committed, hear))
 
     async def hears(self) -> None:
         """Wait until it hears something."""

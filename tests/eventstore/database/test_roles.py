@@ -118,7 +118,10 @@ async def test_every_table_has_its_rights_and_what_is_too_much_is_taken_away(rol
     assert {table: rights for rights, tables in given for table in tables} == RIGHTS
     assert ("SELECT, INSERT", ["events", "log_tiles", "snapshots"]) in given
     async with opened(roles.url_of(roles.service)) as database:
-        assert set(await database.view(lambda connection: inspect(connection).get_table_names())) == RIGHTS.keys()
+        assert (
+            set(await database.read_transaction(lambda connection: inspect(connection).get_table_names()))
+            == RIGHTS.keys()
+        )
     roles.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO {service}; REVOKE INSERT ON events FROM {service}")
     await prepared(roles)
     rights = "SELECT string_agg(privilege_type, ' ' ORDER BY privilege_type) FROM information_schema.role_table_grants"

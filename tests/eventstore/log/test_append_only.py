@@ -54,7 +54,7 @@ POSTGRES_CHANGES = [
 #: Every table, and a column to write.
 COLUMN_OF = {
     "activity": "stock_value",
-    "former_items": "name",
+    "item_versions": "name",
     "alembic_version": "version_num",
     "events": "data",
     "items": "name",

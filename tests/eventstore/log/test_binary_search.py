@@ -17,7 +17,7 @@ async def at(database: Database, times: list[int]) -> list[int]:
     def look_up(connection: Connection) -> list[int]:
         return [connection.execute(_AT, {"time": time}).scalar_one() for time in times]
 
-    return await database.view(look_up)
+    return await database.read_transaction(look_up)
 
 
 async def test_an_empty_log_is_at_no_position_at_any_time(database: Database) -> None:

@@ -12,7 +12,7 @@ async def found(database: Database, chosen: Filter, limit: int = 100, *, newest_
     def work(connection: Connection) -> list[StoredEvent]:
         return list(read(connection, chosen, limit, newest_first=newest_first))
 
-    return [event.position for event in await database.view(work)]
+    return [event.position for event in await database.read_transaction(work)]
 
 
 async def log_of_six(database: Database) -> None:

@@ -44,7 +44,7 @@ async def events(tmp_path_factory: pytest.TempPathFactory) -> list[StoredEvent]:
 
 
 async def read_all(database: Database) -> list[StoredEvent]:
-    return await database.view(lambda connection: list(history.read(connection, Filter(), 1_000)))
+    return await database.read_transaction(lambda connection: list(history.read(connection, Filter(), 1_000)))
 
 
 async def take_over(database: Database, *pages: Sequence[StoredEvent]) -> TreeHead:

@@ -121,9 +121,9 @@ def filling(dialect: str, shape: str) -> list[str]:
     """Give the SQL that fills the log, with a snapshot every 16 events of an item, as the writer takes them."""
     item, version = _SHAPES[shape]
     hashed = _HASH[dialect]
-    unhurried = ["SET LOCAL statement_timeout = 0"] if dialect == "postgresql" else []
+    disable_statement_timeout = ["SET LOCAL statement_timeout = 0"] if dialect == "postgresql" else []
     return [
-        *unhurried,
+        *disable_statement_timeout,
         f"{_SERIES[dialect]} INSERT INTO events SELECT i, {item}, {version}, "
         f"CASE {version} WHEN 1 THEN 'item.created.v1' ELSE 'item.changed.v1' END, "
         f"CASE {version} WHEN 1 THEN {_BORN} ELSE '{{}}' END, "

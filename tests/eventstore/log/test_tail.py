@@ -13,7 +13,7 @@ from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.log import history, tail
 from eventstore.log.history import Filter, StoredEvent
-from eventstore.log.tail import Follower, Tail
+from eventstore.log.tail import Subscriber, Tail
 from tests.eventstore.log.test_history import found, log_of_six
 from tests.eventstore.recording import changed, created, opened, record
 from tests.support.plans import statements
@@ -49,17 +49,17 @@ async def following(database: Database, **options: Any) -> AsyncIterator[Tail[in
         await running
 
 
-async def take(follower: Follower[int], through: int) -> list[int]:
+async def take(subscriber: Subscriber[int], through: int) -> list[int]:
     """Take events until those up to the position `through` are taken."""
     taken: list[int] = []
     async with asyncio.timeout(20):
-        while follower.position < through:
-            begin = follower.position
-            events = await follower.take()
+        while subscriber.position < through:
+            begin = subscriber.position
+            events = await subscriber.take()
             assert all(event.position == prepared for event, prepared in events)
             taken += [prepared for _, prepared in events]
-            if follower.position == begin:
-                await follower.wait(NEVER)
+            if subscriber.position == begin:
+                await subscriber.wait(NEVER)
     return taken
 
 
@@ -94,10 +94,10 @@ async def test_a_filter_chooses_the_same_of_what_is_new_as_of_what_was_there(
     async with following(database) as followed, _several(followed, FILTERS) as early:
         await log_of_six(database)
         followed.wake()
-        new = [await take(follower, 6) for follower in early]
+        new = [await take(subscriber, 6) for subscriber in early]
     monkeypatch.setattr(tail, "_KEPT", 0)  # whoever comes now reads the log
     async with following(database) as followed, _several(followed, FILTERS) as late:
-        old = [await take(follower, 6) for follower in late]
+        old = [await take(subscriber, 6) for subscriber in late]
     assert new == old == [await found(database, chosen) for chosen in FILTERS]
 
 
@@ -119,10 +119,10 @@ async def test_everybody_gets_every_event_once_and_in_order(
     async def follow(after: int, chosen: Filter, followed: Tail[int]) -> list[int]:
         taken: list[int] = []
         while after < end:
-            with followed.follow(Filter(**{**_values(chosen), "after": after})) as follower:
+            with followed.follow(Filter(**{**_values(chosen), "after": after})) as subscriber:
                 through = min(end, after + chance.randrange(1, 80))
-                taken += await take(follower, through)
-                after = follower.position
+                taken += await take(subscriber, through)
+                after = subscriber.position
             await asyncio.sleep(chance.random() * 0.02)
         return taken
 
@@ -141,17 +141,17 @@ async def test_everybody_gets_every_event_once_and_in_order(
 async def test_those_at_the_end_share_one_read(database: Database) -> None:
     log = Log(database)
     await log.grow(3)
-    async with following(database) as followed, _several(followed, [EVERY] * 30) as followers:
-        await asyncio.gather(*[take(follower, 3) for follower in followers])
+    async with following(database) as followed, _several(followed, [EVERY] * 30) as subscribers:
+        await asyncio.gather(*[take(subscriber, 3) for subscriber in subscribers])
         with reads(database) as read:
             await log.grow(2)
             followed.wake()
-            assert await asyncio.gather(*[take(follower, 5) for follower in followers]) == [[4, 5]] * 30
+            assert await asyncio.gather(*[take(subscriber, 5) for subscriber in subscribers]) == [[4, 5]] * 30
         assert len(read) == 1
 
 
 @asynccontextmanager
-async def _several(followed: Tail[int], filters: Sequence[Filter]) -> AsyncIterator[list[Follower[int]]]:
+async def _several(followed: Tail[int], filters: Sequence[Filter]) -> AsyncIterator[list[Subscriber[int]]]:
     with ExitStack() as stack:
         yield [stack.enter_context(followed.follow(chosen)) for chosen in filters]
 
@@ -192,8 +192,8 @@ async def test_nothing_is_read_while_nobody_follows(database: Database) -> None:
                 followed.wake()
                 await asyncio.sleep(0.03)
         assert read == []
-        with followed.follow(EVERY) as follower:
-            assert await take(follower, 3) == [1, 2, 3]
+        with followed.follow(EVERY) as subscriber:
+            assert await take(subscriber, 3) == [1, 2, 3]
 
 
 async def test_what_happened_while_nobody_followed_is_left_to_those_who_ask(
@@ -218,9 +218,9 @@ async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) 
     await log.grow(300)
     async with following(database) as followed:
         for after in (0, 299):
-            with followed.follow(Filter(actor="nobody", after=after)) as follower:
-                assert await take(follower, 300) == []
-                assert follower.position == 300
+            with followed.follow(Filter(actor="nobody", after=after)) as subscriber:
+                assert await take(subscriber, 300) == []
+                assert subscriber.position == 300
 
 
 async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
@@ -231,23 +231,23 @@ async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
     log, places = Log(database), list[int]()
     await log.grow(100)
     async with following(database) as followed, asyncio.timeout(20):
-        with followed.follow(Filter(item_id=1, actor="nobody")) as follower:
-            while follower.position < 100:
-                begin = follower.position
-                assert not await follower.take()
-                if follower.position == begin:
-                    await follower.wait(NEVER)
+        with followed.follow(Filter(item_id=1, actor="nobody")) as subscriber:
+            while subscriber.position < 100:
+                begin = subscriber.position
+                assert not await subscriber.take()
+                if subscriber.position == begin:
+                    await subscriber.wait(NEVER)
                 else:
-                    places.append(follower.position)
+                    places.append(subscriber.position)
     assert places == [27, 57, 87, 100]  # every third event is the item's
 
 
 async def test_what_nobody_told_of_is_found_all_the_same(database: Database, database_url: str) -> None:
     async with following(database, poll=0.02) as followed, opened(database_url) as other:
-        with followed.follow(EVERY) as follower:
-            await take(follower, 0)
+        with followed.follow(EVERY) as subscriber:
+            await take(subscriber, 0)
             await record(other, [created(1), created(2)])
-            assert await take(follower, 2) == [1, 2]
+            assert await take(subscriber, 2) == [1, 2]
 
 
 async def test_a_database_that_is_away_for_a_while_is_asked_again(
@@ -261,13 +261,13 @@ async def test_a_database_that_is_away_for_a_while_is_asked_again(
         raise UnavailableError
 
     followed = Tail(database, position, poll=NEVER)
-    with followed.follow(EVERY) as follower:
+    with followed.follow(EVERY) as subscriber:
         monkeypatch.setattr(database, "read", away)
         with pytest.raises(UnavailableError):
             await followed.run()
         monkeypatch.setattr(database, "read", read)
         running = asyncio.create_task(followed.run())
-        assert await take(follower, 10) == list(range(1, 11))
+        assert await take(subscriber, 10) == list(range(1, 11))
         running.cancel()
 
 
@@ -278,7 +278,7 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     await log.grow(30)
-    async with following(database) as followed, _several(followed, [EVERY] * 20) as followers:
+    async with following(database) as followed, _several(followed, [EVERY] * 20) as subscribers:
         reading, most = 0, 0
         read = database.read
 
@@ -295,7 +295,7 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
             followed.wake()
             await take(at_the_end, 31)
             monkeypatch.setattr(database, "read", counting)
-            taken = await asyncio.gather(*[take(follower, 30) for follower in followers])
+            taken = await asyncio.gather(*[take(subscriber, 30) for subscriber in subscribers])
     assert taken[0][:30] == list(range(1, 31))
     assert most == 2
 

@@ -21,7 +21,7 @@ SIZES = [1, 2, 3, 7, 8, 127, 128, 255, 256, 257, 300, 511, 512, 513, 599, SIZE]
 
 
 async def look(database: Database, work: Callable[[Tree], T]) -> T:
-    return await database.view(lambda connection: work(Tree(connection)))
+    return await database.read_transaction(lambda connection: work(Tree(connection)))
 
 
 async def fill(database: Database, size: int = SIZE) -> list[bytes]:
@@ -50,7 +50,7 @@ async def test_roots_and_proofs_of_every_size_are_those_of_the_leaves(database: 
                     hashes = tree.inclusion(old - 1, new)
                     assert root_of_inclusion(old - 1, new, leaves[old - 1], hashes) == roots[new]
 
-    await database.view(work)
+    await database.read_transaction(work)
 
 
 async def test_an_empty_log_has_the_empty_tree(database: Database) -> None:

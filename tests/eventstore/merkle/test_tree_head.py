@@ -30,7 +30,7 @@ async def kept(database: Database) -> tuple[int, bytes]:
 
 
 async def test_the_head_of_an_empty_log_is_that_of_the_empty_tree(database: Database) -> None:
-    assert await database.write(tree_head.advance) == await database.view(tree_head.head)
+    assert await database.write(tree_head.advance) == await database.read_transaction(tree_head.head)
     assert (await kept(database))[0] == 0
 
 
@@ -49,7 +49,7 @@ async def test_another_process_is_bound_as_well(database_url: str, database: Dat
         await record(other, [created(SIGNED + 1)], projectors=())
         newer = await other.write(tree_head.advance)
     await tamper(database, f"DELETE FROM events WHERE position = {newer.size}", covered_up=True)
-    assert (await database.view(tree_head.head)).size == SIGNED
+    assert (await database.read_transaction(tree_head.head)).size == SIGNED
     with pytest.raises(InconsistentLogError, match="there was a checkpoint of 301 events, and there are 300"):
         await database.write(tree_head.advance)
     assert await kept(database) == (newer.size, newer.root)
@@ -110,7 +110,7 @@ async def test_who_signed_it_signs_nothing_else_though_the_database_has_forgotte
     with pytest.raises(InconsistentLogError):
         await database.write(partial(tree_head.advance, known=signed))
     with pytest.raises(InconsistentLogError):
-        await database.view(partial(tree_head.head, known=signed))
+        await database.read_transaction(partial(tree_head.head, known=signed))
     assert (await kept(database))[0] == 0
     # Who never signed it can't know: docs/audit.md says so.
     assert (await database.write(tree_head.advance)).root != signed.root
@@ -136,8 +136,10 @@ async def test_an_earlier_head_is_given_where_the_log_still_leads_to_the_signed_
     roots = await fill_and_sign(database)
     signed = TreeHead(SIGNED, roots[SIGNED])
     for size in (0, 1, 255, 256, 257, SIGNED):
-        assert await database.view(partial(tree_head.earlier, size=size, signed=signed)) == TreeHead(size, roots[size])
+        assert await database.read_transaction(partial(tree_head.earlier, size=size, signed=signed)) == TreeHead(
+            size, roots[size]
+        )
     await tamper(database, "UPDATE events SET actor = 'eve' WHERE position = 299", covered_up=True)
     for size in (1, 299):
         with pytest.raises(InconsistentLogError):
-            await database.view(partial(tree_head.earlier, size=size, signed=signed))
+            await database.read_transaction(partial(tree_head.earlier, size=size, signed=signed))

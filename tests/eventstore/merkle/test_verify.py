@@ -44,7 +44,7 @@ async def kept(shared_url: str) -> AsyncIterator[Log]:
     async with opened(shared_url) as database:
         for first in range(1, SIZE, 100):
             await record(database, [_event(position) for position in range(first, first + 100)], first, ())
-            head = await database.view(log.read_head)
+            head = await database.read_transaction(log.read_head)
             heads.append(TreeHead(head.position, hashing.root(head.frontier)))
         await keep(database)
         yield Log(database, heads)

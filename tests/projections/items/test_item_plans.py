@@ -10,7 +10,7 @@ import pytest
 from msgspec import Struct
 
 from eventstore.database.database import Database
-from projections.items.lists import Filter, Order, Page, Place
+from projections.items.lists import Filter, Order, Page, PageKey
 from projections.items.reader import SCAN, ItemReader
 from tests.eventstore.recording import opened
 from tests.support import plans
@@ -39,15 +39,17 @@ FILTERS = [
 EMPTY = [Filter(name="ink"), Filter(min_price=25_000, max_price=25_000), Filter(True, 5_000, 9_000, "pen 3")]
 #: In the midst of the items that have this name, or this price.
 DEEP = {
-    order: {"id": Place(None, 500_000), "name": Place("Pen 5", 500_005), "price": Place(50_000, 500_055)}[order.by]
+    order: {"id": PageKey(None, 500_000), "name": PageKey("Pen 5", 500_005), "price": PageKey(50_000, 500_055)}[
+        order.by
+    ]
     for order in ORDERS
 }
 #: Where a second page is.
 EARLY = {
     order: {
-        "id": Place(None, ITEMS - 100 if order.descending else 100),
-        "name": Place("Pen 9", ITEMS - 1_000) if order.descending else Place("Pen 0", 1_000),
-        "price": Place(90_000, ITEMS - 1_000) if order.descending else Place(0, 1_000),
+        "id": PageKey(None, ITEMS - 100 if order.descending else 100),
+        "name": PageKey("Pen 9", ITEMS - 1_000) if order.descending else PageKey("Pen 0", 1_000),
+        "price": PageKey(90_000, ITEMS - 1_000) if order.descending else PageKey(0, 1_000),
     }[order.by]
     for order in ORDERS
 }
@@ -59,7 +61,7 @@ class Query(Struct, frozen=True):
 
     order: Order
     wanted: Filter
-    after: Place | None
+    after: PageKey | None
     statement: str
     parameters: Any
 
@@ -91,7 +93,7 @@ async def million(million_url: str) -> AsyncIterator[Database]:
 
 
 async def ask(
-    database: Database, filters: Iterable[Filter], places: Mapping[Order, Place]
+    database: Database, filters: Iterable[Filter], places: Mapping[Order, PageKey]
 ) -> list[tuple[Page, list[Query]]]:
     """Ask for a page in every order with each filter; give each with the statements that it took."""
     reader = ItemReader(database)
@@ -120,9 +122,9 @@ def _check_tree(query: Query, plan: dict[str, Any]) -> None:
     assert scan["Index Name"] == INDEXES[query.order.by], (query, plan)
     assert scan["Scan Direction"] == ("Backward" if query.order.descending else "Forward"), (query, plan)
     # Bounds are what the index is entered with, and not what its rows are held against.
-    condition, sieve = scan.get("Index Cond", ""), scan.get("Filter", "")
+    condition, residual_filter = scan.get("Index Cond", ""), scan.get("Filter", "")
     assert _bounds(query) == sum(condition.count(sign) for sign in "<>"), (query, plan)
-    assert "id" not in sieve, (query, plan)
+    assert "id" not in residual_filter, (query, plan)
     # Only the page itself is sorted, once it is there.
     assert [node for node in nodes if "Sort" in node["Node Type"]] == [plan] * ("projections" in query.statement)
 
@@ -186,7 +188,7 @@ async def test_a_page_costs_the_same_wherever_it_begins(million: Database) -> No
 
 @pytest.mark.parametrize("places", [{}, DEEP], ids=["first", "deep"])
 async def test_a_page_that_finds_nothing_looks_at_a_bounded_number_of_items(
-    million: Database, places: Mapping[Order, Place]
+    million: Database, places: Mapping[Order, PageKey]
 ) -> None:
     for page, ran in await ask(million, EMPTY, places):
         assert page.items == []

@@ -11,7 +11,7 @@ from eventstore.database.database import Database
 from eventstore.events import ItemDeleted
 from projections.items import reader as item_reader
 from projections.items.items import ItemView
-from projections.items.lists import Filter, Order, Page, Place
+from projections.items.lists import Filter, Order, Page, PageKey
 from projections.items.reader import ItemReader
 from tests.eventstore.recording import changed, created, proposed, record
 
@@ -55,13 +55,13 @@ async def test_an_id_that_was_never_given_shows_nothing(database: Database, read
 
 
 async def page(reader: ItemReader, after: int, limit: int) -> Page:
-    return await reader.page(Filter(), Order(), Place(None, after), limit)
+    return await reader.page(Filter(), Order(), PageKey(None, after), limit)
 
 
 async def test_pages_follow_each_other_by_id(database: Database, reader: ItemReader) -> None:
     assert await page(reader, 0, 10) == Page(0, [], None)
     await record(database, [*[created(position) for position in range(1, 8)], proposed(4, 2, ItemDeleted())])
-    assert await page(reader, 0, 3) == Page(8, [pen(1), pen(2), pen(3)], Place(None, 3))
+    assert await page(reader, 0, 3) == Page(8, [pen(1), pen(2), pen(3)], PageKey(None, 3))
     assert await page(reader, 3, 3) == Page(8, [pen(5), pen(6), pen(7)], None)
     assert await page(reader, 7, 3) == Page(8, [], None)
     assert await page(reader, 0, 1000) == Page(8, [pen(item_id) for item_id in (1, 2, 3, 5, 6, 7)], None)
@@ -85,7 +85,7 @@ async def test_what_is_deleted_while_a_page_is_looked_for_makes_it_skip_nothing(
 
     monkeypatch.setattr(database, "read", reading)
     seen: list[int] = []
-    after: Place | None = None
+    after: PageKey | None = None
     while after or not reads:
         found = await reader.page(Filter(in_stock=True), Order(), after, 10)
         seen += [item.id for item in found.items]

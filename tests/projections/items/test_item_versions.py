@@ -8,13 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Connection, delete
 
 from eventstore.database.database import Database
-from eventstore.events import Fact, ProposedEvent
-from projections.items.item_versions import FORMER_ITEMS, former_items
+from eventstore.events import ItemEvent, ProposedEvent
+from projections.items.item_versions import ITEM_VERSIONS, item_versions
 from projections.live import LiveProjections
-from projections.projection import Before, apply
+from projections.projection import PriorState, apply
 from projections.rebuild import replay
 from projections.rebuild.rebuild import Options, rebuild
-from projections.rebuild.replay_checkpoint import Cursor
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 from tests.eventstore.recording import changed, created, execute, record
 from tests.projections.histories import cut_histories
 from tests.projections.items.test_past_reader import wandering
@@ -35,7 +35,7 @@ async def test_the_live_fold_is_the_same_wherever_it_is_cut(
 
     def work(connection: Connection) -> None:
         for start, end in pairwise(cuts):
-            apply(connection, FORMER_ITEMS, former_items, append(connection, history[start:end]))
+            apply(connection, ITEM_VERSIONS, item_versions, append(connection, history[start:end]))
             assert stored_former_items(connection) == former_items_of_log(connection)
 
     await in_passing(database, work)
@@ -51,13 +51,16 @@ async def test_a_replay_is_the_same_wherever_it_is_cut_and_item_by_item(
     def work(connection: Connection) -> None:
         recorded = append(connection, history)
         for start, end in pairwise(cuts):  # the log already holds what lies ahead of the chunk
-            apply(connection, FORMER_ITEMS, former_items, recorded[start:end])
+            apply(connection, ITEM_VERSIONS, item_versions, recorded[start:end])
             assert stored_former_items(connection) == former_items_of_log(connection, upto=end)
-        connection.execute(delete(former_items))
-        cursor, sizes = Cursor.start(FORMER_ITEMS, len(history) // 2), [end - start for start, end in pairwise(cuts)]
+        connection.execute(delete(item_versions))
+        cursor, sizes = (
+            ReplayCheckpoint.start(ITEM_VERSIONS, len(history) // 2),
+            [end - start for start, end in pairwise(cuts)],
+        )
         while events := cursor.read(connection, sizes[cursor.position % len(sizes)]):
-            folded = replay.fold(connection, FORMER_ITEMS, former_items, cursor, events)
-            replay.write(connection, former_items, folded)
+            folded = replay.fold(connection, ITEM_VERSIONS, item_versions, cursor, events)
+            replay.write(connection, item_versions, folded)
             cursor = folded.cursor
         assert stored_former_items(connection) == former_items_of_log(connection)
 
@@ -68,11 +71,11 @@ async def test_a_replay_is_the_same_wherever_it_is_cut_and_item_by_item(
 async def test_a_log_that_is_there_already_is_worked_out(
     database: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    await execute(database, "DELETE FROM projections WHERE name = 'former_items'", "DROP TABLE former_items")
+    await execute(database, "DELETE FROM projections WHERE name = 'item_versions'", "DROP TABLE item_versions")
     history = wandering(seed=size, length=150)
     await record(database, history[:120])
-    monkeypatch.setattr(replay.Pace, "size", size)
-    report = await rebuild(database, FORMER_ITEMS, Options())
+    monkeypatch.setattr(replay.AdaptivePacer, "size", size)
+    report = await rebuild(database, ITEM_VERSIONS, Options())
     assert report.rows > 50
     await record(database, history[120:])
     await assert_log_and_projection_agree(database)
@@ -82,17 +85,17 @@ async def test_what_an_item_was_is_told_from_two_events_and_a_row_of_it(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long its history is: neither a live event nor a chunk of a replay reads that from its beginning."""
-    read: list[list[Fact]] = []
+    read: list[list[ItemEvent]] = []
 
-    def note(before: Before, events: Iterable[Fact]) -> list[Fact]:
-        read.append(preceding(before, events))
+    def note(before: PriorState, events: Iterable[ItemEvent]) -> list[ItemEvent]:
+        read.append(previous_events(before, events))
         return read[-1]
 
-    preceding = Before.preceding
-    monkeypatch.setattr(Before, "preceding", note)
-    monkeypatch.setattr(Before, "streams", None)
-    only_former = [LiveProjections([FORMER_ITEMS])]
-    await execute(database, "DELETE FROM projections WHERE name <> 'former_items'")
+    previous_events = PriorState.previous_events
+    monkeypatch.setattr(PriorState, "previous_events", note)
+    monkeypatch.setattr(PriorState, "streams", None)
+    only_former = [LiveProjections([ITEM_VERSIONS])]
+    await execute(database, "DELETE FROM projections WHERE name <> 'item_versions'")
     await record(database, [created(1), created(2)], projectors=only_former)
     for version in range(2, 40):
         await record(database, [changed(1, version), changed(2, version)], projectors=only_former)

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import Connection
 
 from eventstore.database.database import Database
-from eventstore.database.dialect import copy_in
+from eventstore.database.dialect import bulk_insert
 from projections.items import past_reader
 from projections.items.intervals import node_of
-from projections.items.item_versions import former_items
+from projections.items.item_versions import item_versions
 from projections.items.lists import Filter, Order
-from projections.items.past_reader import PastReader
+from projections.items.past_reader import PastItemReader
 from tests.eventstore.recording import opened
 from tests.projections.items.test_item_plans import ORDERS
 from tests.support import plans
@@ -53,9 +53,9 @@ FILTERS = [
 ]
 POSITIONS = [2 * ITEMS, 2 * ITEMS - 1, ITEMS + ITEMS // 3, ITEMS, ITEMS // 3]
 INDEXES = {
-    "id": {"pk_items", "ix_former_items_node_id"},
-    "name": {"ix_items_name_id", "ix_former_items_node_name_id"},
-    "price": {"ix_items_price_id", "ix_former_items_node_price_id"},
+    "id": {"pk_items", "ix_item_versions_node_id"},
+    "name": {"ix_items_name_id", "ix_item_versions_node_name_id"},
+    "price": {"ix_items_price_id", "ix_item_versions_node_price_id"},
 }
 #: Beside these: by which event an item came to a version, and the row at which a look ends.
 LOOK_UPS = {"uq_events_item_id_version", "pk_former_items", "pk_projections"}
@@ -67,7 +67,7 @@ def _fill(connection: Connection) -> None:
     items = f"{_INTO_ITEMS} SELECT {_ITEMS} FROM {_SERIES[kind]}"
     connection.exec_driver_sql(events.replace("{n}", str(ITEMS), 3).format(n=2 * ITEMS, bytes=_BYTES[kind]))
     connection.exec_driver_sql(items.format(n=ITEMS, boolean=_BOOLEAN[kind]))
-    copy_in(connection, former_items, [_former(item_id) for item_id in range(1, ITEMS + 1)])
+    bulk_insert(connection, item_versions, [_former(item_id) for item_id in range(1, ITEMS + 1)])
 
 
 def _former(item_id: int) -> dict[str, Any]:
@@ -110,7 +110,7 @@ async def long(long_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 async def ask(database: Database) -> list[tuple[Order, plans.Sent]]:
     """Ask for a first and a second page of every list; give the statements that this took."""
-    reader, asked = PastReader(database), []
+    reader, asked = PastItemReader(database), []
     with plans.statements(database) as ran:
         for position, order, wanted in product(POSITIONS, ORDERS, FILTERS):
             first = await reader.page(position, wanted, order, None, LIMIT)
@@ -128,7 +128,7 @@ async def test_every_list_follows_the_indexes_of_its_order_whatever_the_planner_
     asked = [(order, sent) for order, sent in {sent[0]: (order, sent) for order, sent in await ask(long)}.values()]
     for known in (False, True):
         if known and plans.is_postgres(long):
-            for table in ("items", "former_items", "events"):
+            for table in ("items", "item_versions", "events"):
                 await plans.analyze(long, table)  # until now it may have had no statistics
         for order, sent in asked:
             if plans.is_postgres(long):
@@ -145,7 +145,7 @@ def _check_tree(order: Order, sent: plans.Sent, tree: dict[str, Any]) -> None:
     assert used & INDEXES[order.by], (sent, tree)
     for scan in scans:
         assert scan["Node Type"].startswith("Index"), (sent, tree)
-        if scan["Relation Name"] == "former_items":
+        if scan["Relation Name"] == "item_versions":
             assert scan["Index Cond"], (sent, tree)
 
 
@@ -154,14 +154,14 @@ def _check_rows(order: Order, sent: plans.Sent, plan: Any) -> None:
     for detail in details:
         if detail.startswith("SCAN items"):  # from the beginning of the order that it is in anyway
             assert order.by == "id" or INDEXES[order.by] & set(detail.split()), (sent, details)
-        assert not detail.startswith(("SCAN former_items", "SCAN events", "SCAN projections")), (sent, details)
-    assert any("ix_former_items_node" in detail and "(node=?" in detail for detail in details), (sent, details)
+        assert not detail.startswith(("SCAN item_versions", "SCAN events", "SCAN projections")), (sent, details)
+    assert any("ix_item_versions_node" in detail and "(node=?" in detail for detail in details), (sent, details)
 
 
 @pytest.mark.parametrize("descending", [False, True])
 async def test_in_the_order_of_ids_no_item_that_came_later_is_passed_over(long: Database, descending: bool) -> None:
     for position in POSITIONS:
-        page = await PastReader(long).page(position, Filter(), Order("id", descending), None, LIMIT)
+        page = await PastItemReader(long).page(position, Filter(), Order("id", descending), None, LIMIT)
         assert page is not None
         newest = min(position, ITEMS)
         assert [item.id for item in page.items] == list(
@@ -177,5 +177,5 @@ BESIDE = {"rows": 1_000, "blocks": 2_000, "steps": 40_000}
 async def test_a_page_looks_at_a_bounded_number_of_rows_whatever_it_finds(long: Database) -> None:
     nodes = ITEMS.bit_length() + 1
     for order, sent in await ask(long):
-        for measure, count in (await plans.work(long, sent, "former_items")).items():
+        for measure, count in (await plans.work(long, sent, "item_versions")).items():
             assert count <= PER_ROW[measure] * SCAN * nodes + BESIDE[measure], (measure, count, order, sent)

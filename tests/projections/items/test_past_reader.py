@@ -12,8 +12,8 @@ from eventstore.database.database import Database
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent
 from projections.items import past_reader
 from projections.items.items import ItemView, fold_name
-from projections.items.lists import Filter, Order, Place
-from projections.items.past_reader import PastReader
+from projections.items.lists import Filter, Order, PageKey
+from projections.items.past_reader import PastItemReader
 from tests.eventstore.recording import proposed, record
 from tests.projections.items.test_item_plans import ORDERS
 from tests.support.fold import assert_log_and_projection_agree, fold_of_log
@@ -76,9 +76,9 @@ async def items_at_every_position(database: Database, length: int) -> list[dict[
     return await database.write(fold)
 
 
-async def walk(reader: PastReader, position: int, wanted: Filter, order: Order, limit: int) -> list[ItemView]:
+async def walk(reader: PastItemReader, position: int, wanted: Filter, order: Order, limit: int) -> list[ItemView]:
     walked: list[ItemView] = []
-    after: Place | None = None
+    after: PageKey | None = None
     for _ in range(1000):
         page = await reader.page(position, wanted, order, after, limit)
         assert page is not None
@@ -101,7 +101,7 @@ async def test_a_list_is_what_it_was_at_every_position(
     for start in range(0, length, 7):
         await record(database, history[start : start + 7])
     await assert_log_and_projection_agree(database)
-    reader = PastReader(database)
+    reader = PastItemReader(database)
     past = await items_at_every_position(database, length)
     for position in range(0, length + 1, 4):
         for order in ORDERS:

@@ -16,12 +16,12 @@ from sqlalchemy import Column, MetaData, String, Table, text
 from commands.item import CreateItem
 from commands.writer import Writer
 from eventstore.database.database import Database
-from eventstore.events import Fact, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent
+from eventstore.events import ItemCreated, ItemDeleted, ItemEvent, ItemRestored, ProposedEvent
 from eventstore.log.tables import BigInt, metadata
 from projections import PROJECTIONS
 from projections.items.items import ItemsProjection, items
 from projections.live import LiveProjections
-from projections.projection import Before, Changes, Projection, Row
+from projections.projection import Changes, PriorState, Projection, Row
 from projections.rebuild.rebuild import Options, rebuild
 from projections.rebuild.rebuild_state import Report
 from tests.eventstore.recording import changed, created, execute, opened, proposed, record
@@ -42,14 +42,14 @@ class ItemsWithCurrency(ItemsProjection):
     version = 3
     table = items_with_currency
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         past = before.streams({recorded.item_id for recorded in events})
         told = self.fold([recorded for recorded in past if not isinstance(recorded.event, ItemDeleted)], {})
         return {item_id: row for item_id, row in told.items() if row is not None}
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         currencies = {item_id: row["currency"] for item_id, row in rows.items()}
-        as_before: list[Fact] = []
+        as_before: list[ItemEvent] = []
         for recorded in events:
             event: Any = recorded.event  # ItemCreatedV2 is no event yet
             if isinstance(event, ItemCreatedV2):
@@ -71,13 +71,13 @@ class EventsOfItems:
         Column("id", BigInt, primary_key=True, autoincrement=False),
         Column("events", BigInt, nullable=False),
     )
-    by_item = True
-    item_by_item = True
+    keyed_by_item = True
+    replay_by_item = True
 
-    def load(self, before: Before, events: Sequence[Fact]) -> Mapping[int, Row]:
+    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         return before.rows({recorded.item_id for recorded in events})
 
-    def fold(self, events: Sequence[Fact], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         after: dict[int, Row] = {}
         for recorded in events:
             known = after.get(recorded.item_id) or rows.get(recorded.item_id) or {"events": 0}
@@ -107,7 +107,7 @@ async def items_that_serve(database: Database) -> tuple[int, dict[int, dict[str,
 
 async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: Database, database_url: str) -> None:
     # Last year's code writes. Others would be taught the new form like `items`: this example leaves them out.
-    others = ("activity", "former_items")
+    others = ("activity", "item_versions")
     await execute(database, *(f"DROP TABLE {name}" for name in others), "DELETE FROM projections WHERE name <> 'items'")
     known = range(1, ITEMS + 1)
     await record(database, [*map(created, known), *(changed(item_id, 2) for item_id in known)])

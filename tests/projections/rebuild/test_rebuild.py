@@ -55,7 +55,7 @@ async def test_a_rebuilt_table_is_the_fold_of_the_log(database: Database, projec
 async def test_in_chunks_of_any_size_it_is_the_same(
     database: Database, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replay.Pace, "size", size)
+    monkeypatch.setattr(replay.AdaptivePacer, "size", size)
     await fill(database, 40)
     for projection in PROJECTIONS:
         report = await rebuild(database, projection, NOW)
@@ -174,7 +174,7 @@ async def test_one_that_is_cancelled_leaves_nothing(database: Database) -> None:
         await rebuild(database, ITEMS, Options(throttle=500), tell)
     assert await asking[0]
     assert (await rebuild_state.find_all(database))["items"].state == "cancelled"
-    assert not await database.is_held(lock_name("items"))
+    assert not await database.is_locked(lock_name("items"))
     assert (await rebuild(database, ITEMS, NOW)).events == len(await history(database))
 
 

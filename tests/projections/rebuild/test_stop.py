@@ -73,4 +73,4 @@ async def test_told_to_stop_while_tables_are_compared_in_a_thread_it_stops_that(
     await asyncio.gather(running, return_exceptions=True)
     assert (await rebuild_state.find_all(database))["items"].state == "interrupted"
     async with asyncio.timeout(10):
-        await database.view(lambda connection: None)  # in the same thread
+        await database.read_transaction(lambda connection: None)  # in the same thread

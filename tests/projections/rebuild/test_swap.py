@@ -119,7 +119,7 @@ def interrupt(
 
     `unlocked`: the append lock is let go of meanwhile, and what was done up to then is committed.
     """
-    loop, put_in_place = asyncio.get_running_loop(), Shadow.put_in_place
+    loop, swap_in = asyncio.get_running_loop(), Shadow.swap_in
 
     def meet(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
@@ -134,11 +134,11 @@ def interrupt(
             meet(connection)
         if unlocked:
             connection.exec_driver_sql("BEGIN")
-        put_in_place(shadow, connection, position)
+        swap_in(shadow, connection, position)
         if when == "after":
             meet(connection)
 
-    monkeypatch.setattr(Shadow, "put_in_place", put_in_place_and_meet)
+    monkeypatch.setattr(Shadow, "swap_in", put_in_place_and_meet)
 
 
 async def rows_lost(database: Database) -> int:
@@ -217,5 +217,5 @@ async def test_without_the_lock_what_is_appended_meanwhile_would_be_lost(
         await others.finish()
     assert others.kept_waiting == 0
     # Of items each event is a row, of days all of them are one; and what has just begun was nothing before.
-    lost = {"items": 4 * OTHERS, "activity": 1, "former_items": 0}
+    lost = {"items": 4 * OTHERS, "activity": 1, "item_versions": 0}
     assert await rows_lost(database) == lost[projection.name]

@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from api.auth.api_keys import store
-from api.auth.api_keys.cache import KeyRing
+from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.store import NewKey
 from api.auth.scopes import Scope
 from eventstore.database.database import Database
@@ -30,9 +30,9 @@ def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
     return asyncio.run(make())
 
 
-def as_read(service: InProcess, *, for_ever: bool = False) -> KeyRing:
+def as_read(service: InProcess, *, for_ever: bool = False) -> ApiKeyCache:
     """Give the keys of a service, who reads them anew at its next request; or `for_ever` takes them as they are."""
-    ring: KeyRing = service.services.gate._ring
+    ring: ApiKeyCache = service.services.authenticator._ring
     ring._read_at = float("inf" if for_ever else "-inf")
     return ring
 

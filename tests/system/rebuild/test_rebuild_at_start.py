@@ -69,7 +69,7 @@ async def test_on_sqlite_a_table_that_is_not_there_is_built_at_the_start(filled_
     async with started(filled_url) as (server, client):
         server.wait_until_ready()
         assert (await client.get("/readyz")).json()["projections"] == dict.fromkeys(
-            ("items", "activity", "former_items"), EVENTS
+            ("items", "activity", "item_versions"), EVENTS
         )
     await assert_whole(filled_url)
 
