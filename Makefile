@@ -1,12 +1,12 @@
-# Needs Python >= 3.11 and make: every target brings its own set-up into .venv. Only lint-api needs Node.js (npm) as well.
+# Needs Python >= 3.11 and make: every target installs what it needs into .venv. Only lint-api also needs Node.js (npm).
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# --require-hashes: what was locked is what runs. The project itself goes in without fetching anything more.
+# --require-hashes: only the locked packages run. The project itself is installed without fetching anything else.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
-# What is shipped.
+# The product.
 ROOMS := api commands eventstore migrations projections
 SBOM ?= build/sbom.cdx.json
 UV_VERSION := 0.13.9
@@ -20,8 +20,8 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-install: $(VENV)/.runtime ## Install the service and what it runs on into .venv
-dev: $(VENV)/.dev ## Install the tools for tests, lint and benchmarks as well
+install: $(VENV)/.runtime ## Install the service and its dependencies into .venv
+dev: $(VENV)/.dev ## Also install the tools for tests, lint and benchmarks
 
 run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemledger.db
 	@mkdir -p var
@@ -33,14 +33,14 @@ test: dev ## Run every test; a throw-away PostgreSQL is started for them
 soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest --timeout 0 tests/system $(ARGS)
 
-soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long
+soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments (slow)
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest --timeout 0 -s \
 		tests/system/rebuild/test_rebuild_load.py tests/system/rebuild/test_rebuild_kill.py $(ARGS)
 
-soak-feed: dev ## Follow the history by 500 clients at once, over lost connections and ten restarts
+soak-feed: dev ## Follow the history with 500 clients, over lost connections and ten restarts
 	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest --timeout 0 -s tests/system/test_feed.py $(ARGS)
 
-slow-clients: dev ## Measure what a thousand sockets that hold on to a server do to its other clients
+slow-clients: dev ## Measure the effect of 1,000 slow clients on other clients
 	$(BIN)/python -m tests.system.slow_clients measure $(ARGS)
 
 lint: dev ## Check style, format and types
@@ -48,33 +48,33 @@ lint: dev ## Check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-lint-api: install build/npm/.done ## Check the OpenAPI document by the rules of redocly.yaml; needs Node.js
+lint-api: install build/npm/.done ## Lint the OpenAPI document by the rules of redocly.yaml; needs Node.js
 	$(BIN)/itemledger openapi > build/openapi.json
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 		build/npm/node_modules/.bin/redocly lint --config redocly.yaml --format stylish build/openapi.json
 
-audit: dev ## Check the code by bandit, and what is known against the packages that are locked
+audit: dev ## Check the code with bandit, and the locked packages for known vulnerabilities
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
 	$(BIN)/python -m tests.supply_chain.audit $(ARGS)
 
-sbom: dev ## List what the service is made of, as CycloneDX
+sbom: dev ## Write the software bill of materials (CycloneDX) to build/
 	@mkdir -p $(dir $(SBOM))
 	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--spec-version 1.6 --output-reproducible --output-format JSON --output-file $(SBOM)
 
-fuzz-api: dev ## Hold the service against its OpenAPI document, and against requests of any kind, for longer than the tests do
+fuzz-api: dev ## Test the service with generated requests for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \
 		$(BIN)/python -m pytest --timeout 0 -s tests/contract/test_schemathesis.py \
 		tests/api/edge/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
 
-format: dev ## Rewrite the code in the one format
+format: dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: dev ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-feed: dev ## Measure how soon events reach 1, 100 and 500 clients that follow the history
+bench-feed: dev ## Measure the delay until events reach 1, 100 and 500 streaming clients
 	$(BIN)/python -m benchmarks.feed $(ARGS)
 
 lock: ## Lock the newest allowed versions, with their hashes
@@ -84,11 +84,11 @@ lock: ## Lock the newest allowed versions, with their hashes
 	&& $(UV_COMPILE) pyproject.toml --group build --group dev --constraint requirements.txt --output-file requirements-dev.txt \
 	&& $(UV_COMPILE) benchmarks/peers/requirements.in --output-file benchmarks/peers/requirements.txt
 
-clean: ## Remove everything that was made here, except the data in ./var
+clean: ## Remove everything that make created, except the data in ./var
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps say what is installed, so that a second call takes no time. A stamp is newer than all it was made from.
+# The stamps record what is installed, so that a second call takes no time.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Itemledger needs Python 3.11 or newer: make $(or $(MAKECMDGOALS),install) PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -104,7 +104,7 @@ $(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
 	$(PIP_SYNC) requirements-dev.txt
 	@touch $@
 
-# What the lock file has, by its hash. A copy, so that nothing is installed beside the sources.
+# The packages of the lock file, by hash. In a copy, so that nothing is installed beside the sources.
 build/npm/.done: .ci/package.json .ci/package-lock.json
 	@mkdir -p build/npm
 	cp .ci/package.json .ci/package-lock.json build/npm
