@@ -67,7 +67,7 @@ async def test_whoever_waits_goes_before_the_next_submission_of_many(database: D
 
 async def test_a_few_commands_together_go_like_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)
-    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
+    monkeypatch.setattr("commands.writer._MAX_BULK_PAUSE_SECONDS", 1e9)
     async with writing(database, max_batch=8) as writer:
         assert (await bulk(writer, 9)).position == 9
         assert (await create(writer)).position == 10
@@ -83,7 +83,7 @@ async def test_while_nobody_else_comes_they_do_not_wait_for_their_turn(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)  # whoever had to wait would wait for weeks
-    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
+    monkeypatch.setattr("commands.writer._MAX_BULK_PAUSE_SECONDS", 1e9)
     async with writing(database) as writer:
         for position in (100, 200, 300):
             assert (await bulk(writer)).position == position

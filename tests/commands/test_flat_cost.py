@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import UNSET, Struct
 from sqlalchemy import Connection, text
 
-from commands.batch import SNAPSHOT_EVERY, Recorded
+from commands.batch import SNAPSHOT_EVERY_EVENTS, Recorded
 from commands.item import ChangeItem, Command, DeletedItem, DeleteItem, LiveItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database.database import Database
@@ -22,7 +22,7 @@ CHANGES = 10_000
 #: An early change, sent with a key.
 KEYED = 5
 #: As many commands as come from one snapshot to the next.
-ROUND = SNAPSHOT_EVERY
+ROUND = SNAPSHOT_EVERY_EVENTS
 
 _READ_ROWS = text(
     "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)"

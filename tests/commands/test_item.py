@@ -58,7 +58,7 @@ def test_a_live_item_can_be_deleted(history: list[Event]) -> None:
 @pytest.mark.parametrize("history", LIVE)
 @pytest.mark.parametrize("versions", [frozenset(), frozenset({99}), frozenset({0, -1})])
 def test_a_live_item_at_another_version_is_not_deleted(history: list[Event], versions: frozenset[int]) -> None:
-    message = f"The item is at version {len(history)}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history)}"
     given(*history).when(DeleteItem(1, versions)).then_rejected(VersionMismatchError, message)
 
 
@@ -83,7 +83,7 @@ def test_a_change_of_nothing_makes_no_event(command: ChangeItem) -> None:
 @pytest.mark.parametrize("history", LIVE)
 def test_a_change_can_ask_for_a_version(history: list[Event]) -> None:
     given(*history).when(ChangeItem(1, "Ink", versions=frozenset({len(history)}))).then(ItemChanged(name="Ink"))
-    message = f"The item is at version {len(history)}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history)}"
     for command in (ChangeItem(1, "Ink", versions=frozenset({99})), ChangeItem(1, versions=frozenset())):
         given(*history).when(command).then_rejected(VersionMismatchError, message)
 
@@ -98,14 +98,14 @@ def test_a_deleted_item_can_be_restored(history: list[Event]) -> None:
     given(*history).when(RestoreItem(1)).then(RESTORED)
     # The version that clients last saw is that before the deletion.
     given(*history).when(RestoreItem(1, frozenset({len(history) - 1}))).then(RESTORED)
-    message = f"The item is at version {len(history) - 1}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history) - 1}"
     for version in (len(history), 99):
         given(*history).when(RestoreItem(1, frozenset({version}))).then_rejected(VersionMismatchError, message)
 
 
 def test_only_a_deleted_item_can_be_restored() -> None:
     for history in LIVE:
-        message = "The item is there: only a deleted one can be restored"
+        message = "The item is not deleted. Only a deleted item can be restored"
         given(*history).when(RestoreItem(1, frozenset())).then_rejected(ItemNotDeletedError, message)
     given().when(RestoreItem(1)).then_rejected(ItemNotFoundError, "Item not found")
 

@@ -69,7 +69,7 @@ def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(InvalidPriceError) as raised:
         parse_price(text)
     assert str(raised.value) == (
-        "A price is a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"
+        "The price is not valid. Use a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"
     )
 
 

@@ -22,7 +22,7 @@ from tests.support.writing import create, metadata, writing
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "_RETRY_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))
 
 
 def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[RootTransaction], None]:

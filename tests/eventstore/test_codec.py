@@ -22,6 +22,8 @@ from eventstore.events import (
     Metadata,
     ProposedEvent,
 )
+from eventstore.log import history, log
+from eventstore.merkle.hashing import leaf_hash
 from tests.support.evolved import EVOLVED
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -90,7 +92,7 @@ def test_a_field_that_did_not_change_is_absent_and_a_price_is_a_string(event: Ev
 def test_an_unknown_type_stops_with_its_position(name: str) -> None:
     with pytest.raises(UnknownEventTypeError) as raised:
         codec.decode(4711, name, "{}")
-    assert str(raised.value) == (f"Event 4711 has the type {name!r}, which this version of the code does not know.")
+    assert str(raised.value) == (f"Event 4711 has the type {name!r}, which this version does not support.")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_an_unknown_type_stops_with_its_position(name: str) -> None:
 def test_corrupt_data_stops_with_its_position(name: str, data: str) -> None:
     with pytest.raises(CorruptEventError) as raised:
         codec.decode(4711, name, data)
-    assert str(raised.value).startswith(f"Event 4711 of type {name!r} does not decode: ")
+    assert str(raised.value).startswith(f"Event 4711 of type {name!r} cannot be decoded: ")
 
 
 def test_the_leaf_is_what_javascript_writes() -> None:
@@ -127,9 +129,12 @@ def test_the_leaf_is_what_javascript_writes() -> None:
         fingerprint=b"\xff" * 32,  # not part of the leaf
     )
     proposed = ProposedEvent(42, 7, FOUNTAIN_PEN, metadata, ordinal=3)
-    data = golden("item.created.v1")
     # The position is the largest whole number that JavaScript tells from its neighbours.
-    assert codec.leaf(2**53 - 1, 1767225600123456, proposed, data) == (GOLDEN / "leaf.json").read_bytes()
+    row = log.event_row(2**53 - 1, 1767225600123456, proposed)
+    leaf = (GOLDEN / "leaf.json").read_bytes()
+    assert row["data"] == golden("item.created.v1")
+    assert history.leaf(history.StoredEvent(**row)) == leaf
+    assert row["leaf_hash"] == leaf_hash(leaf)
 
 
 prices = st.decimals(-(10**14) + 1, 10**14 - 1, places=4)

@@ -37,7 +37,7 @@ async def stream(database: Database, item_id: int) -> list[RecordedEvent]:
 
 def keep(connection: Connection, snapshot: Snapshot) -> None:
     with connection.begin():
-        snapshots.keep(connection, [snapshot])
+        snapshots.save(connection, [snapshot])
 
 
 async def test_a_log_of_the_first_form_is_read_and_gone_on_with_by_code_that_has_the_second(
@@ -87,7 +87,7 @@ def _assert_refuses(database_url: str, *words: str) -> None:
     finally:
         server.close()
     assert server.process.returncode == 1, line
-    assert line.startswith("Error: The log has events that this version of the code does not know")
+    assert line.startswith("Error: The log contains event types that this version does not support")
     assert line.count("\n") == 1, line
     for word in words:
         assert word in line

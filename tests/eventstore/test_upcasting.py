@@ -75,7 +75,7 @@ def test_an_upcaster_that_fails_stops_with_the_position() -> None:
     failing = Upcaster(Named, Coloured, lambda old: {"Pen": Coloured(old.name, "black")}[old.name])
     with using(Codec([Coloured], [failing])):
         assert read("pen.made.v1", '{"name":"Pen"}') == Coloured("Pen", "black")
-        with pytest.raises(CorruptEventError, match=r"Event 4711 of type 'pen\.made\.v1' does not decode: 'Ink'"):
+        with pytest.raises(CorruptEventError, match=r"Event 4711 of type 'pen\.made\.v1' cannot be decoded: 'Ink'"):
             read("pen.made.v1", '{"name":"Ink"}')
 
 
@@ -86,13 +86,13 @@ def test_an_upcaster_that_fails_stops_with_the_position() -> None:
         ([Made], [TO_MADE], "'pen.made.v1' has no upcaster, and there is a v3"),
         ([Named, Coloured], [], "'pen.made.v1' has no upcaster, and there is a v2"),
         ([Named], [Upcaster(Coloured, Named, lambda old: Named(old.name))], "'pen.made.v1' has no upcaster"),
-        ([Named, Named], [], "'pen.made.v1' is known twice"),
-        ([Named, named("pen.made.v1")], [], "'pen.made.v1' is known twice"),
-        ([Named, Coloured], [TO_COLOURED], "'pen.made.v1' is known twice"),
-        ([Coloured], [TO_COLOURED, TO_COLOURED], "'pen.made.v1' is known twice"),
-        ([ItemDeleted], [TO_COLOURED, Upcaster(Coloured, Named, lambda old: Named(""))], "lead in a circle"),
-        ([ItemDeleted], [Upcaster(Named, Named, lambda old: old)], "lead in a circle"),
-        ([ItemDeleted], [TO_COLOURED], "'pen.made.v1' lead to Coloured, which is not of the newest"),
+        ([Named, Named], [], "'pen.made.v1' is registered twice"),
+        ([Named, named("pen.made.v1")], [], "'pen.made.v1' is registered twice"),
+        ([Named, Coloured], [TO_COLOURED], "'pen.made.v1' is registered twice"),
+        ([Coloured], [TO_COLOURED, TO_COLOURED], "'pen.made.v1' is registered twice"),
+        ([ItemDeleted], [TO_COLOURED, Upcaster(Coloured, Named, lambda old: Named(""))], "form a cycle"),
+        ([ItemDeleted], [Upcaster(Named, Named, lambda old: old)], "form a cycle"),
+        ([ItemDeleted], [TO_COLOURED], "'pen.made.v1' lead to Coloured, which is not a newest type"),
     ],
 )
 def test_types_that_do_not_go_together_are_refused(

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from eventstore.database import temporary
+from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.log import log
@@ -29,7 +29,7 @@ async def test_nothing_that_others_see_can_be_written(database: Database, write:
     before = await tables(database)
 
     def work(connection: Connection) -> None:
-        temporary.make_like(connection, snapshots, "mine")
+        table_swap.create_temporary(connection, snapshots, "mine")
         with connection.begin():
             connection.execute(text(write))
 
@@ -45,7 +45,7 @@ async def test_a_temporary_table_is_written_to_and_nobody_else_sees_it(database:
     row = {"item_id": 1, "version": 1, "position": 1, "type": "t", "data": "d"}
 
     def work(connection: Connection) -> int:
-        mine = temporary.make_like(connection, snapshots, "mine")
+        mine = table_swap.create_temporary(connection, snapshots, "mine")
         with connection.begin():
             connection.execute(insert(mine).values(row))
         with connection.begin():

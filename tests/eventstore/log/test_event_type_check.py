@@ -53,7 +53,7 @@ async def test_every_unknown_type_is_told_with_its_number_and_its_first_position
         "CASE WHEN i % 7 = 3 THEN 'zebra.seen.v1' WHEN i = 50 THEN '' WHEN i > 90 THEN 'item.created.v10' "
         "WHEN i % 2 = 0 THEN 'item.created.v1' ELSE 'item.deleted.v1' END",
     )
-    monkeypatch.setattr(event_type_check, "_WINDOW", window)
+    monkeypatch.setattr(event_type_check, "_WINDOW_EVENTS", window)
     with pytest.raises(UnreadableLogError) as raised:
         await check_types(database)
     zebras = len([i for i in range(1, 101) if i % 7 == 3])
@@ -77,7 +77,7 @@ async def test_what_types_there_are_is_told_by_a_few_look_ups_in_the_index(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database, EVENTS, "'item.' || (i % 4) || '.v1'")
-    monkeypatch.setattr(event_type_check, "_WINDOW", WINDOW)
+    monkeypatch.setattr(event_type_check, "_WINDOW_EVENTS", WINDOW)
     check = _check_sqlite if database.url.get_backend_name() == "sqlite" else _check_postgresql
     await check(database, *await asked(database))
     # Until now PostgreSQL may have had no statistics. With these it may count by another index, at no more cost.

@@ -96,7 +96,7 @@ def long_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 async def long(long_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
-    monkeypatch.setattr(history, "LOOK", LOOK)
+    monkeypatch.setattr(history, "SCAN_LIMIT", LOOK)
     async with opened(long_url) as database:
         yield database
 

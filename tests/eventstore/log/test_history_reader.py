@@ -65,7 +65,7 @@ class Log:
 
 @pytest.fixture
 async def log(database: Database, monkeypatch: pytest.MonkeyPatch) -> Log:
-    monkeypatch.setattr(history, "LOOK", 6)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 6)
     filled = Log(database, seed=3)
     await filled.grow(25)
     return filled

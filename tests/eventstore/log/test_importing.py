@@ -21,15 +21,15 @@ from tests.support.stored import hashed
 
 #: What an event may be changed to, so that its hash is right, and what is said of it.
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"position": 4}, "Position 3: position 4 comes where 3 should."),
-    ({"recorded_at": 0}, "Position 3: its time is before that of the event before it."),
-    ({"version": 3}, "Position 3: version 3 of item 1 comes where 2 should."),
-    ({"item_id": 9}, "Position 3: it is of item 9, which no event began."),
+    ({"position": 4}, "Position 3: expected position 3, found 4."),
+    ({"recorded_at": 0}, "Position 3: its time is before the previous event's time."),
+    ({"version": 3}, "Position 3: expected version 2 of item 1, found 3."),
+    ({"item_id": 9}, "Position 3: it belongs to item 9, but the log has no creation event for that item."),
     ({"type": "item.painted.v1"}, "Event 3 has the type 'item.painted.v1', which"),
-    ({"data": "{"}, "Event 3 of type 'item.changed.v1' does not decode"),
+    ({"data": "{"}, "Event 3 of type 'item.changed.v1' cannot be decoded"),
     ({"ordinal": 2**31}, "Position 3: its ordinal is out of range."),
-    ({"fingerprint": b"short"}, "Position 3: its fingerprint is no SHA-256."),
-    ({"command_id": "1.1"}, "Position 3: its command and ordinal are those of the event at 1."),
+    ({"fingerprint": b"short"}, "Position 3: its fingerprint is not a SHA-256 hash."),
+    ({"command_id": "1.1"}, "Position 3: its command and ordinal repeat those of position 1."),
 ]
 
 
@@ -52,7 +52,7 @@ async def take_over(database: Database, *pages: Sequence[StoredEvent]) -> TreeHe
         with unit_of_work(connection, [LIVE]) as unit:
             taking = Import(unit)
             for page in pages:
-                taking.take(page)
+                taking.add(page)
             return taking.finish()
 
     return await database.write(work)
@@ -84,12 +84,12 @@ async def test_an_event_that_is_not_what_its_hash_says_is_refused(
     database: Database, events: list[StoredEvent]
 ) -> None:
     before = await tables(database)
-    with pytest.raises(TamperedError, match="Position 4: it is not what its hash was made of"):
+    with pytest.raises(TamperedError, match="Position 4: its content does not match its stored hash"):
         await take_over(database, [*events[:3], msgspec.structs.replace(events[3], actor="ann")])
     assert await tables(database) == before
 
 
 async def test_nothing_is_taken_over_into_a_log_that_has_events(database: Database, events: list[StoredEvent]) -> None:
     await record(database, [created(1)])
-    with pytest.raises(NotEmptyError, match="it has 1 events"):
+    with pytest.raises(NotEmptyError, match="the log already contains 1 events"):
         await take_over(database, events)

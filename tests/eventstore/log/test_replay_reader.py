@@ -67,7 +67,7 @@ async def test_in_the_order_of_positions_every_event_is_read_once(database: Data
 async def test_a_gap_in_the_log_is_no_silent_end_of_it(database: Database) -> None:
     await shuffled_log(database)
     await unprotected(database, "DELETE FROM events WHERE position = 6")
-    with pytest.raises(MissingEventsError, match="1 of the events behind position 4 up to position 8 are missing"):
+    with pytest.raises(MissingEventsError, match="1 events are missing after position 4, up to position 8"):
         await database.read_transaction(lambda connection: replay_reader.behind(connection, 4, 3))
 
 

@@ -14,7 +14,7 @@ from commands.item import Item, LiveItem, fold
 from eventstore.database.database import Database
 from eventstore.events import ItemCreated, ProposedEvent, RecordedEvent
 from eventstore.log import log
-from eventstore.log.snapshots import Snapshot, keep
+from eventstore.log.snapshots import Snapshot, save
 from eventstore.log.tables import snapshots
 from tests.eventstore.recording import changed, created, execute
 from tests.projections.histories import histories
@@ -61,7 +61,7 @@ async def test_streams_fold_alike_with_and_without_snapshots(
                 expected = items_of(sorted(own, key=lambda one: (one.item_id, one.version)))
                 assert plain[through] == expected
             taken = [taken for number in chosen if (taken := snapshot(recorded[number], recorded))]
-            keep(connection, taken)
+            save(connection, taken)
             for through in bounds:
                 streams = list(log.read_streams(connection, asked, through))
                 assert items_of(streams) == plain[through]
@@ -95,7 +95,7 @@ async def test_a_snapshot_is_told_as_the_event_that_its_item_began_with(database
     def work(connection: Connection) -> list[RecordedEvent]:
         with connection.begin():
             recorded = append(connection, [created(1), changed(1, 2), changed(1, 3), changed(1, 4)])
-            keep(connection, [Snapshot(1, 3, 3, ItemCreated("Pen", Decimal(3), True))])
+            save(connection, [Snapshot(1, 3, 3, ItemCreated("Pen", Decimal(3), True))])
             assert list(log.read_streams(connection, [1], through=2)) == recorded[:2]
             read = list(log.read_streams(connection, [1]))
             assert read[1:] == recorded[3:]

@@ -95,7 +95,7 @@ async def test_a_filter_chooses_the_same_of_what_is_new_as_of_what_was_there(
         await log_of_six(database)
         followed.wake()
         new = [await take(subscriber, 6) for subscriber in early]
-    monkeypatch.setattr(tail, "_KEPT", 0)  # whoever comes now reads the log
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 0)  # whoever comes now reads the log
     async with following(database) as followed, _several(followed, FILTERS) as late:
         old = [await take(subscriber, 6) for subscriber in late]
     assert new == old == [await found(database, chosen) for chosen in FILTERS]
@@ -110,7 +110,7 @@ async def test_everybody_gets_every_event_once_and_in_order(
 ) -> None:
     print(f"seed {SEED}")  # noqa: T201
     chance = random.Random(SEED)
-    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7, "_PAUSE": 0}.items():
+    for name, few in {"_PAGE_EVENTS": 3, "_READ_EVENTS": 5, "_KEPT_EVENTS": 7, "_PAUSE_SECONDS": 0}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     await log.grow(20)
@@ -119,7 +119,7 @@ async def test_everybody_gets_every_event_once_and_in_order(
     async def follow(after: int, chosen: Filter, followed: Tail[int]) -> list[int]:
         taken: list[int] = []
         while after < end:
-            with followed.follow(Filter(**{**_values(chosen), "after": after})) as subscriber:
+            with followed.subscribe(Filter(**{**_values(chosen), "after": after})) as subscriber:
                 through = min(end, after + chance.randrange(1, 80))
                 taken += await take(subscriber, through)
                 after = subscriber.position
@@ -153,28 +153,28 @@ async def test_those_at_the_end_share_one_read(database: Database) -> None:
 @asynccontextmanager
 async def _several(followed: Tail[int], filters: Sequence[Filter]) -> AsyncIterator[list[Subscriber[int]]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(followed.follow(chosen)) for chosen in filters]
+        yield [stack.enter_context(followed.subscribe(chosen)) for chosen in filters]
 
 
 async def test_who_comes_back_soon_finds_what_is_new_in_memory(database: Database) -> None:
     log = Log(database)
     await log.grow(100)
     async with following(database) as followed:
-        with followed.follow(Filter(after=100)) as watching:
+        with followed.subscribe(Filter(after=100)) as watching:
             await log.grow(1)
             followed.wake()
             await take(watching, 101)
-            with reads(database) as read, followed.follow(Filter(after=3)) as back:
+            with reads(database) as read, followed.subscribe(Filter(after=3)) as back:
                 assert await take(back, 101) == list(range(4, 102))
     assert read == []
 
 
 async def test_who_takes_nothing_makes_nothing_be_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7}.items():
+    for name, few in {"_PAGE_EVENTS": 3, "_READ_EVENTS": 5, "_KEPT_EVENTS": 7}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     async with following(database) as followed:
-        with followed.follow(EVERY) as idle, followed.follow(EVERY) as reading:
+        with followed.subscribe(EVERY) as idle, followed.subscribe(EVERY) as reading:
             for _ in range(10):
                 await log.grow(10)
                 followed.wake()
@@ -192,24 +192,24 @@ async def test_nothing_is_read_while_nobody_follows(database: Database) -> None:
                 followed.wake()
                 await asyncio.sleep(0.03)
         assert read == []
-        with followed.follow(EVERY) as subscriber:
+        with followed.subscribe(EVERY) as subscriber:
             assert await take(subscriber, 3) == [1, 2, 3]
 
 
 async def test_what_happened_while_nobody_followed_is_left_to_those_who_ask(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "_KEPT", 4)
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 4)
     log = Log(database)
     async with following(database) as followed:
         for after in (0, 50):
             await log.grow(50)
-            with followed.follow(Filter(after=log.position)) as at_the_end:
+            with followed.subscribe(Filter(after=log.position)) as at_the_end:
                 await log.grow(1)
                 followed.wake()
                 assert await take(at_the_end, log.position) == [log.position]
                 assert len(followed._recent) <= 2 * 4
-                with followed.follow(Filter(after=after)) as behind:
+                with followed.subscribe(Filter(after=after)) as behind:
                     assert await take(behind, log.position) == list(range(after + 1, log.position + 1))
 
 
@@ -218,7 +218,7 @@ async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) 
     await log.grow(300)
     async with following(database) as followed:
         for after in (0, 299):
-            with followed.follow(Filter(actor="nobody", after=after)) as subscriber:
+            with followed.subscribe(Filter(actor="nobody", after=after)) as subscriber:
                 assert await take(subscriber, 300) == []
                 assert subscriber.position == 300
 
@@ -226,12 +226,12 @@ async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) 
 async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "_KEPT", 0)
-    monkeypatch.setattr(history, "LOOK", 10)
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 0)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     log, places = Log(database), list[int]()
     await log.grow(100)
     async with following(database) as followed, asyncio.timeout(20):
-        with followed.follow(Filter(item_id=1, actor="nobody")) as subscriber:
+        with followed.subscribe(Filter(item_id=1, actor="nobody")) as subscriber:
             while subscriber.position < 100:
                 begin = subscriber.position
                 assert not await subscriber.take()
@@ -244,7 +244,7 @@ async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
 
 async def test_what_nobody_told_of_is_found_all_the_same(database: Database, database_url: str) -> None:
     async with following(database, poll=0.02) as followed, opened(database_url) as other:
-        with followed.follow(EVERY) as subscriber:
+        with followed.subscribe(EVERY) as subscriber:
             await take(subscriber, 0)
             await record(other, [created(1), created(2)])
             assert await take(subscriber, 2) == [1, 2]
@@ -261,7 +261,7 @@ async def test_a_database_that_is_away_for_a_while_is_asked_again(
         raise UnavailableError
 
     followed = Tail(database, position, poll=NEVER)
-    with followed.follow(EVERY) as subscriber:
+    with followed.subscribe(EVERY) as subscriber:
         monkeypatch.setattr(database, "read", away)
         with pytest.raises(UnavailableError):
             await followed.run()
@@ -274,7 +274,7 @@ async def test_a_database_that_is_away_for_a_while_is_asked_again(
 async def test_few_read_pages_at_a_time_so_that_others_can_read(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, few in {"_PAGE": 3, "_KEPT": 0}.items():
+    for name, few in {"_PAGE_EVENTS": 3, "_KEPT_EVENTS": 0}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     await log.grow(30)
@@ -290,7 +290,7 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
             reading -= 1
             return rows
 
-        with followed.follow(Filter(after=30)) as at_the_end:
+        with followed.subscribe(Filter(after=30)) as at_the_end:
             await log.grow(1)
             followed.wake()
             await take(at_the_end, 31)
@@ -302,8 +302,8 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
 
 async def test_who_waits_is_woken_by_others_too(database: Database) -> None:
     async with following(database) as followed:
-        with followed.follow(EVERY) as one, followed.follow(EVERY) as other:
-            wakers: list[Callable[[], None]] = [one.wake, followed.wake_followers]
+        with followed.subscribe(EVERY) as one, followed.subscribe(EVERY) as other:
+            wakers: list[Callable[[], None]] = [one.wake, followed.wake_subscribers]
             for wake in wakers:
                 waiting = asyncio.create_task(one.wait(NEVER))
                 await asyncio.sleep(0)

@@ -155,7 +155,7 @@ def test_a_tree_extends_no_larger_one(old: int, new: int) -> None:
 def test_a_proof_says_why_it_does_not_hold() -> None:
     with pytest.raises(ProofError) as raised:
         verify_consistency(1, 2, LEAVES[0], mth(0, 2), [LEAVES[2]])
-    assert str(raised.value) == "The proof does not hold: its hashes do not lead to the new root."
+    assert str(raised.value) == "The proof is not valid: its hashes do not match the new root."
 
 
 def test_a_span_is_made_of_complete_subtrees() -> None:

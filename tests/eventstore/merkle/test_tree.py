@@ -66,12 +66,12 @@ async def test_what_is_gone_is_named(database: Database) -> None:
     await execute(database, 'DELETE FROM log_tiles WHERE "index" = 1')
     with pytest.raises(InconsistentLogError) as raised:
         await look(database, lambda tree: tree.inclusion(0, 512))
-    assert str(raised.value) == "The log was changed from outside: the root of the events 257 to 512 is gone."
+    assert str(raised.value) == "The log was changed outside the service: the root of the events 257 to 512 is missing."
     await execute(database, "UPDATE log_head SET position = 999")
-    with pytest.raises(InconsistentLogError, match="frontier is not that of a tree of 999 leaves"):
+    with pytest.raises(InconsistentLogError, match="frontier does not fit a tree of 999 leaves"):
         await look(database, lambda tree: tree.size)
     await execute(database, "UPDATE log_head SET position = 680")  # with as many bits
-    with pytest.raises(InconsistentLogError, match="event 674 is gone"):
+    with pytest.raises(InconsistentLogError, match="event 674 is missing"):
         await look(database, lambda tree: tree.inclusion(672, 680))
 
 

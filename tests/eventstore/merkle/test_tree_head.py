@@ -50,7 +50,7 @@ async def test_another_process_is_bound_as_well(database_url: str, database: Dat
         newer = await other.write(tree_head.advance)
     await tamper(database, f"DELETE FROM events WHERE position = {newer.size}", covered_up=True)
     assert (await database.read_transaction(tree_head.head)).size == SIGNED
-    with pytest.raises(InconsistentLogError, match="there was a checkpoint of 301 events, and there are 300"):
+    with pytest.raises(InconsistentLogError, match="a checkpoint covers 301 events, but there are only 300"):
         await database.write(tree_head.advance)
     assert await kept(database) == (newer.size, newer.root)
 
@@ -76,7 +76,7 @@ async def test_who_is_about_to_sign_waits_for_who_is_before(database: Database, 
         assert not signing.done()
         taken.set()
         await holding
-        with pytest.raises(InconsistentLogError, match="there was a checkpoint of 9,000 events"):
+        with pytest.raises(InconsistentLogError, match="a checkpoint covers 9,000 events"):
             await signing
 
 
@@ -86,10 +86,10 @@ async def test_a_log_that_was_changed_is_not_signed_as_long_as_the_database_tell
 ) -> None:
     await fill_and_sign(database)
     await tamper(database, f"UPDATE events SET actor = 'eve' WHERE position = {position}", covered_up=True)
-    with pytest.raises(InconsistentLogError, match="whose first 300 events had a checkpoint"):
+    with pytest.raises(InconsistentLogError, match="its first 300 events do not match their checkpoint"):
         await database.write(tree_head.advance)
     await record(database, [created(SIGNED + 1)], projectors=())
-    with pytest.raises(InconsistentLogError, match="whose first 300 events had a checkpoint"):
+    with pytest.raises(InconsistentLogError, match="its first 300 events do not match their checkpoint"):
         await database.write(tree_head.advance)
 
 
@@ -121,14 +121,14 @@ async def test_who_signed_it_signs_nothing_else_though_the_database_has_forgotte
 async def test_a_record_that_can_not_be_one_is_none(database: Database, column: str) -> None:
     await fill_and_sign(database)
     await execute(database, f"UPDATE log_checkpoint SET {column}")
-    with pytest.raises(InconsistentLogError, match="record of what was signed is gone"):
+    with pytest.raises(InconsistentLogError, match="record of the last signed checkpoint is missing"):
         await database.write(tree_head.advance)
 
 
 async def test_where_it_is_not_known_what_was_signed_nothing_is(database: Database) -> None:
     await fill_and_sign(database)
     await execute(database, "DELETE FROM log_checkpoint")
-    with pytest.raises(InconsistentLogError, match="record of what was signed is gone"):
+    with pytest.raises(InconsistentLogError, match="record of the last signed checkpoint is missing"):
         await database.write(tree_head.advance)
 
 
