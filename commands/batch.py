@@ -71,8 +71,8 @@ def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int)
     """
     done = _Done(work, submissions)
     for submission in submissions:
-        # Under the log's lock: what the log does not have now, no earlier try can still commit. What it has must be looked
-        # up again if this try fails.
+        # Under the lock, what the log does not have now no earlier try can still commit. What it has must be looked up
+        # again if this try fails.
         submission.uncertain = submission.uncertain and done.has(submission)
     draft = _Draft(work, [submission for submission in submissions if not done.has(submission)])
     outcomes: list[Recorded | Exception] = []
