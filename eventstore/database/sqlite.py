@@ -163,7 +163,7 @@ class SqliteDatabase(Database):
             raise UnavailableError from error
 
     async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """See Database.relay_notifications. One process serves a file, so there is no other to notify."""
+        """See Database.relay_notifications. One process serves a file, so nothing is sent."""
         while True:
             await asyncio.Event().wait()
 

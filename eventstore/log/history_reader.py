@@ -123,7 +123,7 @@ class HistoryReader:
         events = await self._events(_up_to(scan_end, chosen, newest_first), limit, newest_first)
         last = events[-1].position if len(events) == limit else scan_end
         if last == (chosen.after + 1 if newest_first else chosen.before - 1) and (newest_first or closed):
-            last = None  # there is no event after it, and there will be none
+            last = None  # nothing comes after it, now or later
         return HistoryPage(moment.position, events, last, closed or (last is not None and not newest_first))
 
     async def bounds(self, chosen: Filter, *, since: int | None = None, until: int | None = None) -> tuple[int, Filter]:

@@ -75,7 +75,7 @@ def subtrees(span: Span) -> list[Subtree]:
 def root_of_inclusion(index: int, size: int, leaf_hash: bytes, hashes: Sequence[bytes]) -> bytes:
     """Return the root of the tree of `size` leaves with `leaf_hash` at `index`, computed from its proof's hashes.
 
-    The leaf is proven if this is the published root. Raises ProofError where there is no such leaf, or where the number
+    The leaf is proven if this is the published root. Raises ProofError where the index is out of range, or the number
     of hashes is wrong.
     """
     if not 0 <= index < size:

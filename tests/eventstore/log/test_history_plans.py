@@ -1,6 +1,6 @@
-"""What a page of the history costs in a long log: the plan of every query is shown, and the work that it does counted.
+"""The cost of a page of the history in a long log: the plan of every query is checked, and its work is counted.
 
-The log is of 20,000 events; `ITEMLEDGER_TEST_SCALE=50` makes it 1,000,000. Every value but a command's is that of many
+The log has 20,000 events; `ITEMLEDGER_TEST_SCALE=50` makes it 1,000,000. Every value but a command's belongs to many
 events, and none depends on another.
 """
 
@@ -52,7 +52,7 @@ VALUES: dict[str, Any] = {
 }
 NONE = {**VALUES, "type": "item.nothing.v1", "actor": "nobody"}
 FILTERS = [dict(zip(VALUES, values, strict=True)) for values in product(*((None, value) for value in VALUES.values()))]
-#: By the first of these that is asked for a query finds its way; the columns of the index.
+#: A query uses the first of these that its filter has; with the columns of the index.
 WAYS = {
     "command_id": ["command_id", "ordinal"],
     "correlation_id": ["correlation_id", "position"],
@@ -80,7 +80,7 @@ def way(wanted: dict[str, Any]) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def long_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of either kind with a long log."""
+    """Return a database of either kind with a long log."""
     with TemporaryDirectory() as directory:
         if request.param == "sqlite":
             url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
@@ -105,7 +105,7 @@ Asked = tuple[dict[str, Any], bool, list[plans.Sent]]
 
 
 async def ask(database: Database, *, known: bool = True, **bounds: int) -> list[Asked]:
-    """Ask for a page with each filter in both directions; give what it took. `known`: by values that there are."""
+    """Read a page with each filter in both directions; return the cost. `known`: with values that exist."""
     reader, asked = HistoryReader(database), []
     with plans.statements(database) as ran:
         for chosen, newest_first in product(FILTERS, (False, True)):
@@ -120,7 +120,7 @@ def check_tree(asked: Asked, plan: dict[str, Any]) -> None:
     wanted, newest_first, _ = asked
     columns, nodes = way(wanted), list(plans.nodes(plan))
     assert not [node for node in nodes if "Sort" in node["Node Type"] or "Seq" in node["Node Type"]], (asked, plan)
-    # Binary searches are not part of the tree; the work that they do is counted below.
+    # Binary searches are not part of the plan's tree; their work is counted below.
     (scan,) = (node for node in nodes if node.get("Relation Name") == "events")
     assert scan["Index Name"] == INDEXES[columns], (asked, plan)
     assert scan["Scan Direction"] == ("Backward" if newest_first else "Forward"), (asked, plan)
@@ -144,12 +144,12 @@ def check_rows(asked: Asked, plan: Any) -> None:
     assert scan.endswith(f"({entered})"), (asked, details)
 
 
-async def test_every_filter_and_every_pair_follows_an_index_whatever_the_planner_knows(long: Database) -> None:
+async def test_every_filter_and_pair_follows_an_index_with_and_without_statistics(long: Database) -> None:
     asked = [*await ask(long), *await ask(long, after=EVENTS // 4, before=EVENTS // 2), *await ask(long, known=False)]
     assert len(asked) == 3 * 2 * 2 ** len(VALUES)
     for known in (False, True):
         if known and plans.is_postgres(long):
-            await plans.analyze(long, "events")  # until now it may have had no statistics
+            await plans.analyze(long, "events")  # it may have had no statistics before
         for one in asked:
             for sent in one[2]:
                 if plans.is_postgres(long):
@@ -159,14 +159,14 @@ async def test_every_filter_and_every_pair_follows_an_index_whatever_the_planner
                     check_rows(one, await plans.rows(long, sent))
 
 
-#: An event that is looked at costs at most so much of each.
+#: The most work of each kind for one event that is read.
 PER_EVENT = {"rows": 1.0, "blocks": 1.2, "steps": 30.0}
-#: What binary searches and the ends of an index cost.
+#: The work of binary searches and of the ends of an index.
 BESIDE = {"rows": 2 * 64, "blocks": 2 * 64 * 4, "steps": 2 * 64 * 40}
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["found", "in vain"])
-async def test_a_page_looks_at_a_bounded_number_of_events_wherever_it_begins(long: Database, known: bool) -> None:
+async def test_a_page_reads_a_bounded_number_of_events_wherever_it_begins(long: Database, known: bool) -> None:
     for bounds in ({}, {"after": EVENTS // 4, "before": EVENTS * 3 // 4}):
         for one in await ask(long, known=known, **bounds):
             for sent in one[2]:
@@ -174,7 +174,7 @@ async def test_a_page_looks_at_a_bounded_number_of_events_wherever_it_begins(lon
                     assert count <= PER_EVENT[measure] * (LOOK + 1) + BESIDE[measure], (measure, count, one)
 
 
-async def test_a_feed_from_the_head_reads_what_is_behind_it_and_no_more(long: Database) -> None:
+async def test_a_feed_from_the_head_reads_only_new_events(long: Database) -> None:
     for wanted in FILTERS:
         statement, parameters = selection(replace(Filter(), **wanted, after=EVENTS - 10), LIMIT)
         with plans.statements(long) as ran:

@@ -1,6 +1,6 @@
-"""A log that was changed by whoever has all rights on its database: it is seen, and where.
+"""A log that its database's owner changed: the change and its position are found.
 
-What can't be seen without a checkpoint that was kept elsewhere is here as well: `docs/audit.md` says so.
+Changes that can't be found without a checkpoint kept elsewhere are here too; see `docs/audit.md`.
 """
 
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from tests.support.service import migrate
 from tests.support.tampering import keep, restore, tamper
 
 SIZE = 600
-#: The event that is tampered with: a change of item 1, in the second of the two complete tiles.
+#: The event to tamper with: a change of item 1, in the second of the two complete tiles.
 AT = 300
 
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 class Log(Struct):
-    """A log to tamper with, and the heads that it had."""
+    """Return a log to tamper with, and its tree heads."""
 
     database: Database
     heads: list[TreeHead]
@@ -38,7 +38,7 @@ class Log(Struct):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def kept(shared_url: str) -> AsyncIterator[Log]:
-    """A log of some events, one transaction for every 100."""
+    """Return a log of some events, one transaction for every 100."""
     await migrate(shared_url)
     heads: list[TreeHead] = []
     async with opened(shared_url) as database:
@@ -51,7 +51,7 @@ async def kept(shared_url: str) -> AsyncIterator[Log]:
 
 
 def _event(position: int) -> ProposedEvent:
-    """Give the next of ten events of an item."""
+    """Return the next of ten events of an item."""
     item_id, version = (position - 1) // 10 * 10 + 1, (position - 1) % 10 + 1
     return created(item_id) if version == 1 else changed(item_id, version)
 
@@ -74,7 +74,7 @@ async def fault(database: Database, *known: TreeHead) -> TamperedError:
     return raised.value
 
 
-async def test_a_log_that_nobody_touched_is_intact(database: Database, heads: list[TreeHead]) -> None:
+async def test_an_unchanged_log_is_intact(database: Database, heads: list[TreeHead]) -> None:
     assert await verify_database.verify(database, heads) == await verify_database.verify(database, []) == heads[-1]
     assert heads[-1].size == SIZE
 
@@ -89,7 +89,7 @@ async def test_an_empty_log_is_intact(database: Database) -> None:
     )
 
 
-async def test_what_is_appended_meanwhile_is_left_for_the_next_time(database: Database, heads: list[TreeHead]) -> None:
+async def test_events_appended_during_verification_are_left_out(database: Database, heads: list[TreeHead]) -> None:
     told = []
 
     def tell(progress: Progress) -> None:
@@ -122,15 +122,13 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-async def test_a_value_that_was_changed_is_seen_where_it_is(
-    database: Database, heads: list[TreeHead], column: str
-) -> None:
+async def test_a_changed_value_is_found_at_its_position(database: Database, heads: list[TreeHead], column: str) -> None:
     await tamper(database, f"UPDATE events SET {column} = {COLUMNS[column]} WHERE position = {AT}")
     error = await fault(database, *heads)
     assert (error.position, error.reason) == (AT, "its content does not match its stored hash")
 
 
-async def test_every_column_is_tampered_with_here_but_one_that_the_tree_does_not_have(
+async def test_every_column_that_the_tree_covers_is_tampered_with_here(
     database: Database, heads: list[TreeHead]
 ) -> None:
     rows = await database.read(text("SELECT * FROM events LIMIT 1"))
@@ -141,11 +139,11 @@ async def test_every_column_is_tampered_with_here_but_one_that_the_tree_does_not
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("known", [2, 5])
-async def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(
+async def test_a_change_with_recomputed_hashes_is_found_by_any_later_checkpoint(
     database: Database, heads: list[TreeHead], column: str, known: int
 ) -> None:
     await tamper(database, f"UPDATE events SET {column} = {COLUMNS[column]} WHERE position = {AT}", covered_up=True)
-    if column == "leaf_hash":  # what covers up puts it right
+    if column == "leaf_hash":  # recomputing the hashes restores it
         assert await verify_database.verify(database, heads) == heads[-1]
         return
     error = await fault(database, heads[known], heads[1])
@@ -163,14 +161,14 @@ async def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(
         assert error.reason == f"the tree root at {size} events does not match the checkpoint: {wrong}"
 
 
-async def test_without_a_checkpoint_that_was_kept_a_log_made_anew_looks_like_any_other(
+async def test_without_a_kept_checkpoint_a_fully_rewritten_log_is_not_detected(
     database: Database, heads: list[TreeHead]
 ) -> None:
     await tamper(database, f"UPDATE events SET actor = 'eve' WHERE position = {AT}", covered_up=True)
     assert (await verify_database.verify(database, heads[:2])).root != heads[-1].root
 
 
-async def test_a_time_that_goes_back_is_seen_however_it_is_covered_up(
+async def test_a_time_that_goes_back_is_found_despite_recomputed_hashes(
     database: Database, heads: list[TreeHead]
 ) -> None:
     await tamper(database, f"UPDATE events SET recorded_at = 500 WHERE position = {AT}", covered_up=True)
@@ -178,7 +176,7 @@ async def test_a_time_that_goes_back_is_seen_however_it_is_covered_up(
     assert (error.position, error.reason) == (AT + 1, "its time is before the previous event's time")
 
 
-async def test_a_time_that_can_not_be_written_is_seen_however_it_is_covered_up(
+async def test_a_time_that_rfc_3339_cannot_write_is_found_despite_recomputed_hashes(
     database: Database, heads: list[TreeHead]
 ) -> None:
     await tamper(database, "UPDATE events SET recorded_at = 253402300799999999 WHERE position = 600", covered_up=True)
@@ -190,7 +188,7 @@ async def test_a_time_that_can_not_be_written_is_seen_however_it_is_covered_up(
 
 @pytest.mark.parametrize("covered_up", [False, True])
 @pytest.mark.parametrize("position", [1, 256, AT, 301])
-async def test_an_event_that_was_removed_is_missed(
+async def test_a_removed_event_is_found(
     database: Database, heads: list[TreeHead], position: int, covered_up: bool
 ) -> None:
     await tamper(database, f"DELETE FROM events WHERE position = {position}", covered_up=covered_up)
@@ -198,7 +196,7 @@ async def test_an_event_that_was_removed_is_missed(
     assert (error.position, error.reason) == (position, f"expected position {position}, found {position + 1}")
 
 
-async def test_a_gap_that_was_closed_is_seen_by_the_items(database: Database, heads: list[TreeHead]) -> None:
+async def test_a_closed_gap_is_found_by_item_versions(database: Database, heads: list[TreeHead]) -> None:
     await tamper(
         database,
         f"DELETE FROM events WHERE position = {AT}",
@@ -213,9 +211,7 @@ async def test_a_gap_that_was_closed_is_seen_by_the_items(database: Database, he
 
 
 @pytest.mark.parametrize("covered_up", [False, True])
-async def test_two_events_that_were_swapped_are_seen(
-    database: Database, heads: list[TreeHead], covered_up: bool
-) -> None:
+async def test_two_swapped_events_are_found(database: Database, heads: list[TreeHead], covered_up: bool) -> None:
     moves = [(AT, 9999), (AT + 2, AT), (9999, AT + 2)]
     swap = [f"UPDATE events SET position = {new} WHERE position = {old}" for old, new in moves]
     await tamper(database, *swap, covered_up=covered_up)
@@ -229,7 +225,7 @@ async def test_two_events_that_were_swapped_are_seen(
     assert error.reason == reason
 
 
-async def test_events_of_other_items_that_were_swapped_are_seen_by_a_checkpoint(
+async def test_swapped_events_of_different_items_are_found_by_a_checkpoint(
     database: Database, heads: list[TreeHead]
 ) -> None:
     values = ("data", "command_id", "correlation_id")
@@ -242,7 +238,7 @@ async def test_events_of_other_items_that_were_swapped_are_seen_by_a_checkpoint(
 
 
 @pytest.mark.parametrize("last", [500, 512, 599])
-async def test_a_tail_that_was_cut_is_missed_by_a_checkpoint_of_more(
+async def test_a_truncated_log_is_found_by_a_larger_checkpoint(
     database: Database, heads: list[TreeHead], last: int
 ) -> None:
     await tamper(database, f"DELETE FROM events WHERE position > {last}", covered_up=True)
@@ -251,9 +247,7 @@ async def test_a_tail_that_was_cut_is_missed_by_a_checkpoint_of_more(
     assert (error.position, error.reason) == (last + 1, f"it is missing: a checkpoint covers {SIZE} events")
 
 
-async def test_a_tail_that_was_cut_and_nothing_else_is_missed_by_the_head(
-    database: Database, heads: list[TreeHead]
-) -> None:
+async def test_a_truncated_events_table_is_found_by_the_head(database: Database, heads: list[TreeHead]) -> None:
     await tamper(database, "DELETE FROM events WHERE position > 512")
     error = await fault(database)
     assert (error.position, error.reason) == (513, "it is missing: the head counts 600 events")
@@ -272,7 +266,7 @@ HEADS = {
 
 
 @pytest.mark.parametrize("statement", HEADS)
-async def test_a_head_that_was_changed_is_seen(database: Database, heads: list[TreeHead], statement: str) -> None:
+async def test_a_changed_head_is_found(database: Database, heads: list[TreeHead], statement: str) -> None:
     await tamper(database, statement)
     error = await fault(database)
     assert (error.position, error.reason) == HEADS[statement]
@@ -289,15 +283,13 @@ RECORDS = {
 
 
 @pytest.mark.parametrize("statement", RECORDS)
-async def test_a_record_of_what_was_signed_that_is_not_of_this_log_is_seen(
-    database: Database, heads: list[TreeHead], statement: str
-) -> None:
+async def test_a_signed_head_of_another_log_is_found(database: Database, heads: list[TreeHead], statement: str) -> None:
     await tamper(database, statement)
     error = await fault(database)
     assert (error.position, error.reason) == RECORDS[statement]
 
 
-async def test_what_was_signed_last_is_known_without_a_checkpoint_that_was_kept(
+async def test_the_last_signed_head_is_checked_without_a_kept_checkpoint(
     database: Database, heads: list[TreeHead]
 ) -> None:
     assert await database.write(tree_head.advance) == heads[-1]
@@ -307,7 +299,7 @@ async def test_what_was_signed_last_is_known_without_a_checkpoint_that_was_kept(
     assert (error.position, error.reason) == (501, "it is missing: a checkpoint covers 600 events")
 
 
-async def test_a_log_from_before_there_were_signatures_is_verified(database: Database, heads: list[TreeHead]) -> None:
+async def test_a_log_without_a_signature_table_is_verified(database: Database, heads: list[TreeHead]) -> None:
     await execute(database, "ALTER TABLE log_checkpoint RENAME TO away")
     assert await verify_database.verify(database, heads) == heads[-1]
     await execute(database, "ALTER TABLE away RENAME TO log_checkpoint")
@@ -332,15 +324,13 @@ TILES = {
 
 
 @pytest.mark.parametrize("statement", TILES)
-async def test_a_stored_root_that_was_changed_is_seen(
-    database: Database, heads: list[TreeHead], statement: str
-) -> None:
+async def test_a_changed_stored_root_is_found(database: Database, heads: list[TreeHead], statement: str) -> None:
     await tamper(database, statement)
     error = await fault(database)
     assert (error.position, error.reason) == TILES[statement]
 
 
-async def test_hashes_that_were_made_anew_do_not_fit_the_tree(database: Database, heads: list[TreeHead]) -> None:
+async def test_recomputed_leaf_hashes_do_not_match_the_tree(database: Database, heads: list[TreeHead]) -> None:
     await tamper(database, f"UPDATE events SET actor = 'eve' WHERE position = {AT}", covered_up=True)
     forged = (await database.read(text(f"SELECT leaf_hash FROM events WHERE position = {AT}")))[0][0].hex()
     await tamper(database, "UPDATE events SET actor = 'anonymous' WHERE actor = 'eve'", covered_up=True)
@@ -350,7 +340,7 @@ async def test_hashes_that_were_made_anew_do_not_fit_the_tree(database: Database
     assert (error.position, error.reason) == (257, "the stored root of the events 257 to 512 does not match them")
 
 
-async def test_what_comes_first_is_named(database: Database, heads: list[TreeHead]) -> None:
+async def test_the_first_fault_is_named(database: Database, heads: list[TreeHead]) -> None:
     await tamper(
         database,
         f"UPDATE events SET actor = 'eve' WHERE position IN ({AT}, 590)",
@@ -363,13 +353,13 @@ async def test_what_comes_first_is_named(database: Database, heads: list[TreeHea
     assert (await fault(database)).position == 2
 
 
-async def test_a_checkpoint_before_what_is_wrong_comes_first(database: Database, heads: list[TreeHead]) -> None:
+async def test_a_wrong_checkpoint_before_a_fault_is_named_first(database: Database, heads: list[TreeHead]) -> None:
     await tamper(database, "UPDATE events SET actor = 'eve' WHERE position = 230")  # read together with event 200
     assert (await fault(database, heads[1])).position == 230
     assert (await fault(database, TreeHead(200, heads[0].root), heads[0])).position == 101
 
 
-async def test_an_event_before_the_first_is_seen(database: Database, heads: list[TreeHead]) -> None:
+async def test_an_event_before_the_first_position_is_found(database: Database, heads: list[TreeHead]) -> None:
     drop = {
         "postgresql": ["ALTER TABLE events DROP CONSTRAINT ck_events_position"],
         "sqlite": ["PRAGMA ignore_check_constraints = ON"],
@@ -381,7 +371,7 @@ async def test_an_event_before_the_first_is_seen(database: Database, heads: list
     assert (error.position, error.reason) == (0, "it is before the start of the log")
 
 
-#: Values of types that the columns don't have; PostgreSQL takes none of them, SQLite does where a table is not STRICT.
+#: Values of other types than the columns'. PostgreSQL refuses them; SQLite accepts them where a table is not STRICT.
 TYPES = {
     "UPDATE log_head SET position = 'x'": (600, "the log's head is missing or invalid"),
     "UPDATE log_head SET position = 600.5": (600, "the log's head is missing or invalid"),
@@ -416,14 +406,14 @@ TYPES = {
 
 @pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("statement", TYPES)
-async def test_a_value_of_another_type_is_seen(database: Database, heads: list[TreeHead], statement: str) -> None:
+async def test_a_value_of_another_type_is_found(database: Database, heads: list[TreeHead], statement: str) -> None:
     await tamper(database, statement)
     error = await fault(database)
     assert (error.position, error.reason) == TYPES[statement]
 
 
-@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)  # PostgreSQL keeps nothing but UTF-8
-async def test_bytes_that_are_no_text_are_seen(database: Database, heads: list[TreeHead]) -> None:
+@pytest.mark.parametrize("shared_url", ["sqlite"], indirect=True)  # PostgreSQL stores only UTF-8
+async def test_invalid_utf8_is_found(database: Database, heads: list[TreeHead]) -> None:
     await tamper(database, f"UPDATE events SET actor = CAST(x'61ff' AS TEXT) WHERE position = {AT}")
     error = await fault(database)
     assert error.position == AT
