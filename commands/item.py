@@ -119,15 +119,11 @@ def _live(item: Item, versions: frozenset[int] | None) -> LiveItem:
 
 
 def _deleted(item: Item, versions: frozenset[int] | None) -> None:
-    match item:
-        case NoItem():
-            raise ItemNotFoundError
-        case LiveItem():
-            raise ItemNotDeletedError
-        case DeletedItem(version):
-            _expect(versions, version - 1)  # clients last saw the version before the deletion
-        case _:
-            assert_never(item)
+    if isinstance(item, NoItem):
+        raise ItemNotFoundError
+    if isinstance(item, LiveItem):
+        raise ItemNotDeletedError
+    _expect(versions, item.version - 1)  # clients last saw the version before the deletion
 
 
 def _expect(versions: frozenset[int] | None, version: int) -> None:

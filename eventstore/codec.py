@@ -60,9 +60,7 @@ class Codec:
         return decoded if self._only_newest else list(map(self._upcast, decoded))
 
     def _upcast(self, old: ItemEvent) -> ItemEvent:
-        event: Any = old.event
-        for lift in self._lifts[event.__class__]:
-            event = lift(event)
+        event = _upcast(old.event, self._lifts[old.event.__class__])
         return ItemEvent(old.position, old.item_id, old.version, old.recorded_at, event)
 
 
@@ -98,16 +96,13 @@ def _lifts(
 
 def _reader(one: type[Any], lifts: Sequence[Callable[[Any], Any]]) -> Callable[[str], Any]:
     decode = msgspec.json.Decoder(one).decode
-    if not lifts:
-        return decode
+    return (lambda data: _upcast(decode(data), lifts)) if lifts else decode
 
-    def read(data: str) -> Any:
-        event = decode(data)
-        for lift in lifts:
-            event = lift(event)
-        return event
 
-    return read
+def _upcast(event: Any, lifts: Sequence[Callable[[Any], Any]]) -> Any:
+    for lift in lifts:
+        event = lift(event)
+    return event
 
 
 def _tagged(one: type[Any]) -> type[ItemEvent]:

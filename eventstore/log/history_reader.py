@@ -119,8 +119,7 @@ class HistoryReader:
         # Whether no future event can match:
         closed = chosen.before <= end or (until is not None and until < moment.recorded_at)
         chosen = _within(chosen, moment)
-        scan_end = await self._scan_end(chosen, newest_first)
-        events = await self._events(_up_to(scan_end, chosen, newest_first), limit, newest_first)
+        events, scan_end = await self._scan(chosen, limit, newest_first)
         last = events[-1].position if len(events) == limit else scan_end
         if last == (chosen.after + 1 if newest_first else chosen.before - 1) and (newest_first or closed):
             last = None  # nothing comes after it, now or later
@@ -137,8 +136,7 @@ class HistoryReader:
         No transaction is open between two pages, and each page reads a bounded number of events.
         """
         while chosen.after + 1 < chosen.before:
-            scan_end = await self._scan_end(chosen, newest_first=False)
-            events = await self._events(_up_to(scan_end, chosen, newest_first=False), size)
+            events, scan_end = await self._scan(chosen, size)
             if events:
                 yield events
             last = events[-1].position if len(events) == size else scan_end
@@ -152,11 +150,17 @@ class HistoryReader:
         times = {"before_since": _NEVER if since is None else since - 1, "until": END if until is None else until}
         return _Moment(*tuple((await self._database.read(_HEAD_AND_TIMES, times))[0]))
 
-    async def _scan_end(self, chosen: Filter, newest_first: bool) -> int | None:
-        """Return the position of the last event that a page may read, None where it may read all."""
+    async def _scan(
+        self, chosen: Filter, limit: int, newest_first: bool = False
+    ) -> tuple[list[StoredEvent], int | None]:
+        """Read a page; also return the position of the last event that it could read, None if there was no limit."""
         query = scan_limit_query(chosen, newest_first=newest_first)
         rows = await self._database.read(*query) if query else ()
-        return rows[0].position if rows else None
+        scan_end = rows[0].position if rows else None
+        if scan_end is not None:
+            bound = {"after": scan_end - 1} if newest_first else {"before": scan_end + 1}
+            chosen = replace(chosen, **bound)
+        return await self._events(chosen, limit, newest_first), scan_end
 
     async def _events(self, chosen: Filter, limit: int, newest_first: bool = False) -> list[StoredEvent]:
         rows = await self._database.read(*selection(chosen, limit, newest_first=newest_first))
@@ -166,9 +170,3 @@ class HistoryReader:
 def _within(chosen: Filter, moment: _Moment) -> Filter:
     end = min(moment.position, moment.until) + 1
     return replace(chosen, after=max(chosen.after, moment.before_since), before=min(chosen.before, end))
-
-
-def _up_to(position: int | None, chosen: Filter, newest_first: bool) -> Filter:
-    if position is None:
-        return chosen
-    return replace(chosen, after=position - 1) if newest_first else replace(chosen, before=position + 1)

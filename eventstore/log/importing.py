@@ -28,15 +28,15 @@ row_of = attrgetter(*codec.LEAF, "leaf_hash")
 class Import:
     """Imports a whole log, page by page, in one unit of work: all of it or nothing."""
 
-    def __init__(self, unit: UnitOfWork, known: Iterable[TreeHead] = ()) -> None:
-        """Start with an empty log; `known` are tree heads that the imported log must have had.
+    def __init__(self, unit: UnitOfWork, known_heads: Iterable[TreeHead] = ()) -> None:
+        """Start with an empty log; `known_heads` are tree heads that the imported log must have had.
 
         Raises NotEmptyError, and TamperedError where a known head of the empty log has the wrong root.
         """
         if unit.head.position:
             raise NotEmptyError(unit.head.position)
         self._unit = unit
-        self._verification = Verification(known)
+        self._verification = Verification(known_heads)
 
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Append the next events, and project them.

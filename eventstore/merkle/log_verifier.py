@@ -26,8 +26,8 @@ _LAST_TIME_MICROSECONDS = 253_402_300_799_999_999
 class Verification:
     """Verifies a log from its first event on, and stops at the first fault."""
 
-    def __init__(self, known: Iterable[TreeHead] = (), compare: Compare = lambda tiles: None) -> None:
-        """Verify against the `known` heads that the log must have had, and compare computed roots by `compare`.
+    def __init__(self, known_heads: Iterable[TreeHead] = (), compare: Compare = lambda tiles: None) -> None:
+        """Verify against heads that the log must have had, and compare computed roots by `compare`.
 
         Raises TamperedError where a known head of the empty log has the wrong root.
         """
@@ -35,7 +35,7 @@ class Verification:
         self.frontier: hashing.Frontier = ()
         #: The last event's time.
         self.recorded_at = 0
-        self._known = sorted(known, key=lambda head: head.size, reverse=True)
+        self._known_heads = sorted(known_heads, key=lambda head: head.size, reverse=True)
         self._compare = compare
         #: By position: the version of the item created there, 0 where none was.
         self._versions = array("I", [0])
@@ -63,8 +63,8 @@ class Verification:
 
     def finish(self) -> None:
         """Check that the log does not end before a known head. Raises TamperedError."""
-        if self._known:
-            longest = self._known[0].size
+        if self._known_heads:
+            longest = self._known_heads[0].size
             raise TamperedError(self.size + 1, f"it is missing: a checkpoint covers {longest:,} events")
 
     def _check(self, position: int, row: Row) -> bytes:
@@ -105,7 +105,7 @@ class Verification:
     def _grow(self, hashes: list[bytes]) -> None:
         """Extend the tree, and stop at each known head to compare it."""
         while hashes:
-            ahead = self._known[-1].size - self.size if self._known else len(hashes)
+            ahead = self._known_heads[-1].size - self.size if self._known_heads else len(hashes)
             portion, hashes = hashes[:ahead], hashes[ahead:]
             self.frontier, tiles = hashing.append(self.size, self.frontier, portion)
             self.size += len(portion)
@@ -113,8 +113,8 @@ class Verification:
             self._reach_known()
 
     def _reach_known(self) -> None:
-        while self._known and self._known[-1].size == self.size:
-            if self._known.pop().root != self.root:
+        while self._known_heads and self._known_heads[-1].size == self.size:
+            if self._known_heads.pop().root != self.root:
                 first, last = min(self._verified + 1, self.size), self.size
                 raise TamperedError(
                     first,

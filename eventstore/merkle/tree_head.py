@@ -41,32 +41,34 @@ def last_signed(connection: Connection, *, locked: bool = False) -> TreeHead | N
     return TreeHead(row.size, row.root)
 
 
-def head(connection: Connection, known: TreeHead = EMPTY) -> TreeHead:
+def head(connection: Connection, known_head: TreeHead = EMPTY) -> TreeHead:
     """Return the log's current head, for an unsigned checkpoint.
 
-    Raises InconsistentLogError where the log does not extend its earlier head `known`.
+    Raises InconsistentLogError where the log does not extend its earlier head `known_head`.
     """
+    return _current(connection, known_head)
+
+
+def _current(connection: Connection, *earlier: TreeHead) -> TreeHead:
     tree = Tree(connection)
     current = TreeHead(tree.size, tree.root(tree.size))
-    check_extends(tree, known, current)
+    for old in earlier:
+        check_extends(tree, old, current)
     return current
 
 
-def advance(connection: Connection, known: TreeHead = EMPTY) -> TreeHead:
+def advance(connection: Connection, known_head: TreeHead = EMPTY) -> TreeHead:
     """Record the log's head durably as the next to be signed, and return it.
 
     A log must never sign a head that contradicts an earlier one (c2sp.org/tlog-checkpoint). So the head must extend the
-    last one signed by any process, according to the database, and also `known`, whatever the database says. Raises
+    last one signed by any process, according to the database, and also `known_head`, whatever the database says. Raises
     InconsistentLogError where it does not extend both.
     """
     with connection.begin():
         last = last_signed(connection, locked=True)
         if last is None:
             raise InconsistentLogError("the record of the last signed checkpoint is missing")
-        tree = Tree(connection)
-        current = TreeHead(tree.size, tree.root(tree.size))
-        for old in (last, known):
-            check_extends(tree, old, current)
+        current = _current(connection, last, known_head)
         if current.size > last.size:
             bind(connection, current)
     return current

@@ -38,16 +38,18 @@ _TILES = select(log_tiles.c.index, log_tiles.c.hash).where(
 _COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
 
 
-async def verify(database: Database, known: Iterable[TreeHead], report: ReportProgress = lambda _: None) -> TreeHead:
+async def verify(
+    database: Database, known_heads: Iterable[TreeHead], report: ReportProgress = lambda _: None
+) -> TreeHead:
     """Verify the whole log up to its current head, and return that head. Writes nothing, and takes no lock.
 
-    `known` are heads that the log must have had, in addition to the last signed one recorded in the database. Raises
-    TamperedError for the first fault, UnavailableError, and the driver's error where the database can't be read or is
-    not an Itemledger database.
+    `known_heads` are heads that the log must have had, in addition to the last signed one recorded in the database.
+    Raises TamperedError for the first fault, UnavailableError, and the driver's error where the database can't be read
+    or is not an Itemledger database.
     """
     head, end, signed = await database.run_isolated(_bounds)
     stored: dict[tuple[int, int], bytes] = {}
-    verification = Verification([*known, signed], partial(_compare, stored))
+    verification = Verification([*known_heads, signed], partial(_compare, stored))
     started = monotonic()
     while verification.size < head.position:
         after = verification.size
@@ -99,7 +101,8 @@ def _read(connection: Connection, after: int, through: int, stored: dict[tuple[i
     last = min(after + _CHUNK_EVENTS, through)
     with connection.begin():
         rows = connection.execute(_EVENTS, {"after": after, "through": last}).all()
-        for level, shift in _levels(last):
+        for level in range(1, (last.bit_length() - 1) // TILE_WIDTH_BITS + 1):
+            shift = TILE_WIDTH_BITS * level
             bounds = {"level": level, "first": after >> shift, "end": last >> shift}
             stored.update(((level, index), hashed) for index, hashed in connection.execute(_TILES, bounds))
     return rows
@@ -108,7 +111,8 @@ def _read(connection: Connection, after: int, through: int, stored: dict[tuple[i
 def _compare(stored: dict[tuple[int, int], bytes], tiles: Sequence[Tile]) -> None:
     for level, index, hashed in tiles:
         if stored.get((level, index)) != hashed:
-            first, last = _span(level, index)
+            shift = TILE_WIDTH_BITS * level
+            first, last = (index << shift) + 1, (index + 1) << shift
             fault = "does not match them" if (level, index) in stored else "is missing"
             raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {fault}")
 
@@ -128,15 +132,3 @@ def _check_no_more_tiles(connection: Connection) -> None:
         for level, count in connection.execute(_COUNTS):
             if not isinstance(level, int) or level < 1 or count != position >> TILE_WIDTH_BITS * level:
                 raise TamperedError(position + 1, f"the number of stored roots of level {level!r} does not fit the log")
-
-
-def _levels(position: int) -> list[tuple[int, int]]:
-    """Return the levels at which a log of this size has stored roots, each with its width's binary logarithm."""
-    levels = range(1, (position.bit_length() - 1) // TILE_WIDTH_BITS + 1)
-    return [(level, level * TILE_WIDTH_BITS) for level in levels]
-
-
-def _span(level: int, index: int) -> tuple[int, int]:
-    """Return the positions of the first and the last event below a stored root."""
-    shift = TILE_WIDTH_BITS * level
-    return (index << shift) + 1, (index + 1) << shift

@@ -10,7 +10,7 @@ from commands.errors import ItemNotFoundError, QueueFullError
 from commands.item import ChangeItem, Command, CreateItem, LiveItem
 from commands.writer import Writer
 from eventstore.database.database import Database
-from tests.commands.test_writer import events, log_locked
+from tests.commands.test_writer import events, log_locked, settle
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
 
@@ -55,9 +55,9 @@ async def test_waiting_commands_run_before_the_next_bulk_submission(database: Da
     async with writing(database, max_batch=8) as writer:
         async with log_locked(database):
             first, second, third = bulk(writer), bulk(writer), bulk(writer)
-            await asyncio.sleep(0.05)  # the first is being written
+            await settle()  # the first is being written
             others = [asyncio.create_task(create(writer)) for _ in range(40)]
-            await asyncio.sleep(0.05)
+            await settle()
         written = [(await other).position for other in others]
         assert (await first).position == 100
         assert sorted(written) == list(range(101, 141))
@@ -104,12 +104,12 @@ async def test_a_full_bulk_queue_refuses_bulk_submissions_but_not_single_command
     async with writing(database, max_bulk=2) as writer:
         async with log_locked(database):
             waiting = [bulk(writer)]
-            await asyncio.sleep(0.05)  # being written, so that it no longer waits
+            await settle()  # being written, so that it no longer waits
             waiting += [bulk(writer), bulk(writer)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFullError):
                 await bulk(writer)
             single = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)
+            await settle()
         assert (await single).position == 101
         assert [(await one).position for one in waiting] == [100, 201, 301]

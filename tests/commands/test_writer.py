@@ -58,6 +58,12 @@ async def log_locked(database: Database) -> AsyncIterator[None]:
         await other.dispose()
 
 
+async def settle() -> None:
+    """Run the event loop until the writer has taken the submissions that it can take."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def test_concurrent_commands_share_few_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     transactions = 0
     write = database.write
@@ -106,7 +112,7 @@ async def test_a_rejected_command_does_not_reject_its_batch(database: Database) 
 async def test_commands_in_one_batch_see_each_other_in_their_order(database: Database) -> None:
     async with writing(database) as writer, log_locked(database):
         waiting = asyncio.create_task(create(writer))  # occupies the writer, so that the next two share a batch
-        await asyncio.sleep(0.05)
+        await settle()
         pair = [
             asyncio.create_task(create(writer)),
             asyncio.create_task(writer.submit(DeleteItem(2), metadata=metadata())),
@@ -153,7 +159,7 @@ async def test_a_full_queue_refuses_at_once_and_loses_nothing(database: Database
     async with writing(database, max_queue=4) as writer:
         async with log_locked(database):
             writing_now = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)  # it has left the queue and waits for the lock
+            await settle()  # it has left the queue and waits for the lock
             queued = [asyncio.create_task(create(writer)) for _ in range(4)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFullError):
@@ -166,7 +172,7 @@ async def test_cancelling_the_caller_does_not_cancel_the_command(database: Datab
     async with writing(database) as writer:
         async with log_locked(database):
             in_flight = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)
+            await settle()
             queued = asyncio.create_task(create(writer))
             await asyncio.sleep(0)
             for task in (in_flight, queued):

@@ -108,9 +108,9 @@ async def test_the_signing_process_refuses_another_log_though_the_record_was_res
     signed = TreeHead(SIGNED, roots[SIGNED])
     await tamper(database, change, FORGET, covered_up=True)
     with pytest.raises(InconsistentLogError):
-        await database.write(partial(tree_head.advance, known=signed))
+        await database.write(partial(tree_head.advance, known_head=signed))
     with pytest.raises(InconsistentLogError):
-        await database.read_transaction(partial(tree_head.head, known=signed))
+        await database.read_transaction(partial(tree_head.head, known_head=signed))
     assert (await kept(database))[0] == 0
     # A process that never signed it can't know; see docs/audit.md.
     assert (await database.write(tree_head.advance)).root != signed.root
