@@ -1,1 +1,1 @@
-"""The decisions: which facts a request makes true, given what is already true; and the one writer that records them."""
+"""The write side: decides which events a command produces, and the one writer that records them."""

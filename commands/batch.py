@@ -1,4 +1,4 @@
-"""What a batch of submissions does in its transaction: each is found to be done already, decided anew, or rejected."""
+"""One batch of submissions in its transaction: each is replayed, decided, or rejected."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from eventstore.events import ItemCreated, Metadata, ProposedEvent, RecordedEven
 from eventstore.log.snapshots import Snapshot
 from eventstore.log.unit_of_work import UnitOfWork
 
-#: An item gets a snapshot when this many events have happened to it since its last one, or since it began. Loading an
-#: item reads no more events than these, however long its stream.
-SNAPSHOT_EVERY = 16
+#: An item gets a snapshot after this many events since its last snapshot or its creation. Loading an item reads no more
+#: events than these, however long its stream is.
+SNAPSHOT_EVERY_EVENTS = 16
 
 
 class Recorded(Struct, frozen=True):
-    """What a submission did, once it is committed."""
+    """The result of a committed submission."""
 
-    #: For each command the item's id, and the item after it.
+    #: For each command, the item's id and its state after the command.
     items: tuple[tuple[int, Item], ...]
-    #: The position of the submission's last event; of the log where it made none.
+    #: The position of the submission's last event, or the log's position if it recorded none.
     position: int
-    #: Whether it was done before, for an earlier submission with the same id.
+    #: Whether an earlier submission with the same id recorded it.
     replayed: bool = False
 
     @property
@@ -39,23 +39,23 @@ class Recorded(Struct, frozen=True):
 
 
 class Submission:
-    """Commands on their way that take effect together or not at all, and who waits for them."""
+    """Commands that take effect together or not at all, and the future of the waiting caller."""
 
     __slots__ = ("answer", "commands", "keyed", "metadata", "replayed", "uncertain")
 
     def __init__(self, commands: Sequence[Command], metadata: Metadata, *, keyed: bool) -> None:
         self.commands = commands
         self.metadata = metadata
-        #: Whether another submission may have had the same command id before.
+        #: Whether an earlier submission may have had the same command id.
         self.keyed = keyed
-        #: Whether an earlier try may have committed it, though its COMMIT was never heard to succeed.
+        #: Whether an earlier try may have committed it, since the outcome of its COMMIT is unknown.
         self.uncertain = False
-        #: Whether the last try found that an earlier submission had done it.
+        #: Whether the last try found the result of an earlier submission.
         self.replayed = False
         self.answer: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
 
     def resolve(self, outcome: Recorded | Exception) -> None:
-        """Answer whoever waits. Nobody does where the caller was cancelled: what has happened has happened."""
+        """Pass the outcome to the waiting caller. A cancelled caller gets none, though its commands took effect."""
         if self.answer.done():
             return
         if isinstance(outcome, Exception):
@@ -65,13 +65,14 @@ class Submission:
 
 
 def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> list[Recorded | Exception]:
-    """Decide `submissions` in their order and record what they make; give the outcome of each.
+    """Decide `submissions` in their order and record their events; return the outcome of each.
 
-    A CommandRejectedError is an outcome: it concerns one submission alone. `now` is in microseconds since the epoch.
+    A CommandRejectedError is an outcome of one submission. `now` is in microseconds since the epoch.
     """
     done = _Done(work, submissions)
     for submission in submissions:
-        # What is not in the log under its lock never will be; what is must be looked up again if this try fails.
+        # Under the lock, what the log does not have now no earlier try can still commit. What it has must be looked up
+        # again if this try fails.
         submission.uncertain = submission.uncertain and done.has(submission)
     draft = _Draft(work, [submission for submission in submissions if not done.has(submission)])
     outcomes: list[Recorded | Exception] = []
@@ -86,34 +87,34 @@ def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int)
             submission.replayed = outcome.replayed
             done.note(submission, outcome)
         outcomes.append(outcome)
-    work.keep(draft.snapshots(work.record(draft.proposed, now)))
+    work.save_snapshots(draft.snapshots(work.record(draft.proposed, now)))
     return outcomes
 
 
 class _Done:
-    """What was done before under the command ids that may have been used before: by the log, or in this transaction."""
+    """Earlier results under command ids that may be repeated: in the log, or in this transaction."""
 
     def __init__(self, work: UnitOfWork, submissions: Sequence[Submission]) -> None:
         self._work = work
-        asked = {s.metadata.command_id for s in submissions if s.keyed or s.uncertain}
+        command_ids = {s.metadata.command_id for s in submissions if s.keyed or s.uncertain}
         self._events: dict[str, list[RecordedEvent]] = {}
-        for event in work.commands(asked) if asked else ():
+        for event in work.commands(command_ids) if command_ids else ():
             self._events.setdefault(event.metadata.command_id, []).append(event)
-        self._now: dict[str, tuple[bytes, Recorded]] = {}
+        self._this_batch: dict[str, tuple[bytes, Recorded]] = {}
 
     def has(self, submission: Submission) -> bool:
-        """Tell whether the log has what `submission` is to do."""
+        """Return whether the log has events of `submission`."""
         return submission.metadata.command_id in self._events
 
     def note(self, submission: Submission, recorded: Recorded) -> None:
-        """Remember what `submission` did, for another with the same id in the same transaction."""
+        """Remember the result of `submission` for a later one with the same id in this transaction."""
         if submission.keyed and not recorded.replayed:
-            self._now[submission.metadata.command_id] = (submission.metadata.fingerprint, recorded)
+            self._this_batch[submission.metadata.command_id] = (submission.metadata.fingerprint, recorded)
 
     def replay(self, submission: Submission) -> Recorded | None:
-        """Give what was answered at the time, None where nothing was. Raises IdempotencyKeyReusedError."""
+        """Return the earlier result, or None if there is none. Raises IdempotencyKeyReusedError."""
         metadata = submission.metadata
-        if earlier := self._now.get(metadata.command_id):
+        if earlier := self._this_batch.get(metadata.command_id):
             fingerprint, recorded = earlier
             recorded = Recorded(recorded.items, recorded.position, replayed=True)
         elif events := self._events.get(metadata.command_id):
@@ -127,36 +128,36 @@ class _Done:
         return recorded
 
     def _item_at(self, event: RecordedEvent) -> Item:
-        begun = isinstance(event.event, ItemCreated)
-        return fold([event] if begun else self._work.streams([event.item_id], through=event.position))
+        is_first = isinstance(event.event, ItemCreated)
+        return fold([event] if is_first else self._work.streams([event.item_id], through=event.position))
 
 
 class _Draft:
-    """What is decided so far: the items as they are by now, and the events to record."""
+    """The decisions so far: the items' current states, and the events to record."""
 
     def __init__(self, work: UnitOfWork, submissions: Sequence[Submission]) -> None:
         self.proposed: list[ProposedEvent] = []
         self._recorded = work.head.position
         self._items: dict[int, Item] = {}
-        #: The version from which each item was loaded: the one of its last snapshot.
+        #: The version at which each item's loaded stream begins: that of its last snapshot.
         self._loaded: dict[int, int] = {}
-        touched = {c.item_id for s in submissions for c in s.commands if not isinstance(c, CreateItem)}
-        if touched:
-            for item_id, stream in groupby(work.streams(touched), key=lambda recorded: recorded.item_id):
+        item_ids = {c.item_id for s in submissions for c in s.commands if not isinstance(c, CreateItem)}
+        if item_ids:
+            for item_id, stream in groupby(work.streams(item_ids), key=lambda recorded: recorded.item_id):
                 events = list(stream)
                 self._items[item_id] = fold(events)
                 self._loaded[item_id] = events[0].version
 
     @property
     def position(self) -> int:
-        """The log's position once what is decided so far is recorded."""
+        """The log's position after the events decided so far."""
         return self._recorded + len(self.proposed)
 
     def decide(self, submission: Submission) -> Recorded:
-        """Decide all of a submission's commands. Raises CommandRejectedError, and then none has changed anything."""
+        """Decide all commands of a submission. Raises CommandRejectedError, and then none has an effect."""
         proposed: list[ProposedEvent] = []
         items: dict[int, Item] = {}
-        touched: list[int] = []
+        changed_ids: list[int] = []
         position = self.position
         for command in submission.commands:
             item_id = position + len(proposed) + 1 if isinstance(command, CreateItem) else command.item_id
@@ -165,19 +166,19 @@ class _Draft:
                 item = evolve(item, event)
                 proposed.append(ProposedEvent(item_id, item.version, event, submission.metadata, len(proposed)))
             items[item_id] = item
-            touched.append(item_id)
+            changed_ids.append(item_id)
         self.proposed += proposed
         self._items |= items
-        after = tuple((item_id, items[item_id]) for item_id in touched)
-        return Recorded(after, position + len(proposed))
+        results = tuple((item_id, items[item_id]) for item_id in changed_ids)
+        return Recorded(results, position + len(proposed))
 
     def snapshots(self, recorded: Sequence[RecordedEvent]) -> list[Snapshot]:
-        """Give a snapshot of each item that is due for one. A deleted item's waits until it is restored."""
+        """Return a snapshot of each item that is due for one; of a deleted item only after it is restored."""
         last = {event.item_id: event.position for event in recorded}
         return [
             Snapshot(item_id, item.version, last[item_id], ItemCreated(item.name, item.price, item.in_stock))
             for item_id, loaded in self._loaded.items()
             if item_id in last
             and isinstance(item := self._items[item_id], LiveItem)
-            and item.version - loaded >= SNAPSHOT_EVERY
+            and item.version - loaded >= SNAPSHOT_EVERY_EVENTS
         ]

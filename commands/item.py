@@ -1,4 +1,4 @@
-"""The life of one item: its commands, its states, `decide` and `evolve`. Pure: no clock, no database, no randomness."""
+"""One item: its commands, its states, `decide` and `evolve`. Pure: no clock, no database, no randomness."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,17 +9,17 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from commands.errors import ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
 
-#: Not all blank, and no control character. It reads alike in Python and in JSON Schema (ECMA 262), which differ in what
-#: `$` is, so that `(?![\s\S])` is the end, and in whether `\s` has U+FEFF. It can't be made to backtrack: each part is
+#: Not blank, and without control characters. It means the same in Python and in JSON Schema (ECMA 262). These differ in
+#: `$`, so `(?![\s\S])` is the end, and in whether `\s` includes U+FEFF. It can't be made to backtrack: each part is
 #: tried once.
 NAME_PATTERN = r"^(?![\s\ufeff]*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
-#: Not empty, and no control character: what can be part of a name.
+#: Not empty, and without control characters: any part of a name.
 TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]+(?![\s\S])"
 Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 
 
 class CreateItem(Struct, frozen=True):
-    """Make an item begin to exist."""
+    """Create an item."""
 
     name: Name
     price: Decimal
@@ -27,29 +27,29 @@ class CreateItem(Struct, frozen=True):
 
 
 class ChangeItem(Struct, frozen=True):
-    """Give fields of an item new values; a field that is absent stays as it is."""
+    """Change fields of an item. An absent field stays unchanged."""
 
     item_id: int
     name: Name | UnsetType = UNSET
     price: Decimal | UnsetType = UNSET
     in_stock: bool | UnsetType = UNSET
-    #: Only if the item's version is one of these.
+    #: Preconditions: the item's version must be one of these.
     versions: frozenset[int] | None = None
 
 
 class DeleteItem(Struct, frozen=True):
-    """Make an item cease to exist for clients."""
+    """Delete an item for clients."""
 
     item_id: int
-    #: Only if the item's version is one of these.
+    #: Preconditions: the item's version must be one of these.
     versions: frozenset[int] | None = None
 
 
 class RestoreItem(Struct, frozen=True):
-    """Bring a deleted item back as it last was."""
+    """Restore a deleted item to its last state."""
 
     item_id: int
-    #: Only if the version that it last had for clients is one of these.
+    #: Preconditions: the last version that clients saw must be one of these.
     versions: frozenset[int] | None = None
 
 
@@ -57,7 +57,7 @@ Command = CreateItem | ChangeItem | DeleteItem | RestoreItem
 
 
 class NoItem(Struct, frozen=True):
-    """Nothing that we know of has happened yet; to a new item nothing at all."""
+    """An item without a known event. `version` is above 0 only before a snapshot is applied."""
 
     version: int = 0
 
@@ -72,7 +72,7 @@ class LiveItem(Struct, frozen=True):
 
 
 class DeletedItem(Struct, frozen=True):
-    """An item that was deleted, as it last was."""
+    """A deleted item, with its last state."""
 
     version: int
     name: str
@@ -84,14 +84,14 @@ Item = NoItem | LiveItem | DeletedItem
 
 
 def decide(command: Command, item: Item) -> list[Event]:
-    """Give the events that `command` makes of `item`; none where nothing changes.
+    """Return the events that `command` produces for `item`; none where nothing changes.
 
-    Raises CommandRejectedError, and ValueError for an item that begins a second time: ids are given by the log.
+    Raises CommandRejectedError. A second creation raises ValueError, since the log assigns ids.
     """
     match command:
         case CreateItem(name, price, in_stock):
             if not isinstance(item, NoItem):
-                raise ValueError(f"an item begins once, and this one already has: {item!r}")
+                raise ValueError(f"the item was already created: {item!r}")
             return [ItemCreated(name, price, in_stock)]
         case ChangeItem(_, name, price, in_stock, versions):
             live = _live(item, versions)
@@ -119,15 +119,11 @@ def _live(item: Item, versions: frozenset[int] | None) -> LiveItem:
 
 
 def _deleted(item: Item, versions: frozenset[int] | None) -> None:
-    match item:
-        case NoItem():
-            raise ItemNotFoundError
-        case LiveItem():
-            raise ItemNotDeletedError
-        case DeletedItem(version):
-            _expect(versions, version - 1)  # clients last saw what the deletion ended
-        case _:
-            assert_never(item)
+    if isinstance(item, NoItem):
+        raise ItemNotFoundError
+    if isinstance(item, LiveItem):
+        raise ItemNotDeletedError
+    _expect(versions, item.version - 1)  # clients last saw the version before the deletion
 
 
 def _expect(versions: frozenset[int] | None, version: int) -> None:
@@ -136,7 +132,7 @@ def _expect(versions: frozenset[int] | None, version: int) -> None:
 
 
 def evolve(item: Item, event: Event) -> Item:
-    """Give `item` after `event`. Raises ValueError for a history that `decide` can't have made."""
+    """Return `item` after `event`. Raises ValueError for a history that `decide` can't have produced."""
     match event, item:
         case ItemCreated(name, price, in_stock), NoItem():
             return LiveItem(item.version + 1, name, price, in_stock)
@@ -152,16 +148,16 @@ def evolve(item: Item, event: Event) -> Item:
         case ItemRestored(), DeletedItem(version, name, price, in_stock):
             return LiveItem(version + 1, name, price, in_stock)
         case ((ItemCreated() | ItemChanged() | ItemDeleted() | ItemRestored()), _):
-            raise ValueError(f"{event.type} can't happen to {item!r}")
+            raise ValueError(f"{event.type} does not apply to {item!r}")
         case _:
             assert_never(event)
 
 
 def fold(stream: Iterable[RecordedEvent]) -> Item:
-    """Give the item that a stream, from its beginning or from a snapshot, has made."""
+    """Return the item after all events of a stream, which begins with its creation or a snapshot."""
     item: Item = NoItem()
     for recorded in stream:
         if isinstance(item, NoItem):
-            item = NoItem(recorded.version - 1)  # a snapshot begins where it was taken
+            item = NoItem(recorded.version - 1)  # a snapshot begins at its own version
         item = evolve(item, recorded.event)
     return item

@@ -6,21 +6,21 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from commands.errors import InvalidPriceError
 from eventstore.events import PRICE_SCALE
 
-#: Prices are less than this, either way.
+#: The absolute value of a price is below this.
 PRICE_LIMIT = Decimal(10) ** 14
 
-#: Every price, written in the common way. It reads alike in Python and in JSON Schema (ECMA 262).
+#: Every price without exponent. The pattern means the same in Python and in JSON Schema (ECMA 262).
 PRICE_PATTERN = r"^-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?(?![\s\S])"
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?")
-_LONGEST_NUMBER = 64
+_MAX_NUMBER_CHARACTERS = 64
 _EXACT = Context(prec=40, traps=[Inexact, InvalidOperation])
 _UNIT = Decimal(1).scaleb(-PRICE_SCALE)
 
 
 def parse_price(text: str) -> Decimal:
     """Read a JSON number exactly, as a Decimal without trailing zeros or exponent. Raises InvalidPriceError."""
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+    if len(text) > _MAX_NUMBER_CHARACTERS or not _NUMBER.fullmatch(text):
         raise InvalidPriceError
     try:
         price = Decimal(text).quantize(_UNIT, context=_EXACT)
@@ -33,5 +33,5 @@ def parse_price(text: str) -> Decimal:
 
 def _shortest(price: Decimal) -> Decimal:
     integral = price.to_integral_value()
-    # The first is without an exponent, which normalize() would give 100; and zero has no sign.
+    # The first form has no exponent, which normalize() would add to 100, and gives zero no sign.
     return integral + Decimal(0) if price == integral else price.normalize(_EXACT)

@@ -1,6 +1,6 @@
-"""The queue and the group commit: concurrent commands become one short transaction, answered after its COMMIT.
+"""The queue and the group commit: concurrent commands share one short transaction and return after its COMMIT.
 
-One appender at a time makes position order commit order; committing in groups makes that fast. Both are one mechanism.
+One appender at a time makes position order commit order. Group commit makes that fast.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.events import Metadata
 from eventstore.log.unit_of_work import Projector, unit_of_work
 
-#: A transaction that failed for a passing reason is run again after each of these pauses, in seconds; then it fails.
-_RETRY_PAUSES = (0.01, 0.1, 0.5)
+#: A transaction with a transient failure is retried after each of these pauses; then it fails.
+_RETRY_PAUSES_SECONDS = (0.01, 0.1, 0.5)
 
-#: The part of the time that submissions of many commands get while others come.
+#: The fraction of the time that bulk submissions get while there are others.
 _BULK_SHARE = 1 / 64
-#: The longest pause that this makes between two of them, in seconds.
-_BULK_PAUSE = 2.0
+#: The longest pause between two bulk submissions.
+_MAX_BULK_PAUSE_SECONDS = 2.0
 
 
 class Writer:
-    """Takes commands, writes them in groups: at most `max_queue` submissions wait, `max_batch` commands share a COMMIT.
+    """Writes commands in groups: at most `max_queue` submissions wait, and `max_batch` commands share a COMMIT.
 
-    A submission of more commands than those is written by itself, and waits in a queue of its own, of `max_bulk`. While
-    there are others to write, such get a sixty-fourth of the time, so that few of the others ever wait for one.
-    `committed` is called, in the event loop, when there may be new events in the log.
+    A bulk submission has more than `max_batch` commands. It is written alone, and waits in a queue of `max_bulk`. While
+    there are other submissions, bulk gets 1/64 of the time, so that few others ever wait for it. The event loop calls
+    `committed` when the log may have new events.
     """
 
     def __init__(
@@ -57,23 +57,23 @@ class Writer:
         self._bulk = _Queue(max_bulk)
         self._wake = asyncio.Event()
         self._closing = False
-        #: Whether nothing but bulk was written since the last bulk, and if not, when the next may be.
-        self._alone = True
+        #: Whether only bulk was written since the last bulk; if not, the next may begin at `_bulk_turn`.
+        self._only_bulk = True
         self._bulk_turn = 0.0
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
     def alive(self) -> bool:
-        """Whether commands that are submitted now get written."""
+        """Whether commands submitted now will be written."""
         return not self._closing and not self._task.done()
 
     async def submit(self, *commands: Command, metadata: Metadata, keyed: bool = False) -> Recorded:
         """Write `commands`, all or none, and return after COMMIT.
 
-        `keyed` says that the metadata's command id may have been used before. If the log has it, nothing is done, and
-        what was done then is given, `replayed`. Raises CommandRejectedError, QueueFullError or WriterClosedError where
-        nothing was done, UnavailableError where nothing was committed, OutcomeUnknownError where that can't be known,
-        and the database's error for a command that it refuses. Cancelling the caller changes nothing about the command.
+        `keyed`: the metadata's command id may have been used before. If the log has it, nothing is written, and the
+        earlier result is returned as `replayed`. Cancelling the caller does not cancel the command. Raises
+        CommandRejectedError, QueueFullError or WriterClosedError where nothing was done, UnavailableError where nothing
+        was committed, OutcomeUnknownError where that is unknown, and the database's error for a refused command.
         """
         if not self.alive:
             raise WriterClosedError
@@ -83,7 +83,7 @@ class Writer:
         return await submission.answer
 
     async def close(self) -> None:
-        """Take no more commands, write those that wait, and stop."""
+        """Refuse new commands, write the waiting ones, and stop."""
         self._closing = True
         self._wake.set()
         await self._task
@@ -93,25 +93,25 @@ class Writer:
             if self._bulk and self._may_bulk():
                 await self._commit_bulk()
             elif self._queue:
-                self._alone = False
+                self._only_bulk = False
                 await self._commit(self._queue.take(self._max_batch))
             else:
                 await self._wait()
 
     def _may_bulk(self) -> bool:
-        nobody_else = self._alone and not self._queue
-        return nobody_else or self._closing or time.monotonic() >= self._bulk_turn
+        no_others = self._only_bulk and not self._queue
+        return no_others or self._closing or time.monotonic() >= self._bulk_turn
 
     async def _commit_bulk(self) -> None:
         started = time.monotonic()
         await self._commit(self._bulk.take(1))
         ended = time.monotonic()
-        # What took that long was no work but a wait, for a lock or a database: nobody would be served by another.
-        self._bulk_turn = ended + min((ended - started) * (1 / _BULK_SHARE - 1), _BULK_PAUSE)
-        self._alone = True
+        # Limited: a commit that takes longer mostly waits for a lock or the database, which takes no time from others.
+        self._bulk_turn = ended + min((ended - started) * (1 / _BULK_SHARE - 1), _MAX_BULK_PAUSE_SECONDS)
+        self._only_bulk = True
 
     async def _wait(self) -> None:
-        """Wait for submissions, or for the turn of those that wait for one."""
+        """Wait for submissions, or for the turn of the next bulk."""
         self._wake.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._bulk_turn - time.monotonic() if self._bulk else None):
@@ -119,7 +119,7 @@ class Writer:
 
     async def _commit(self, batch: Sequence[Submission]) -> None:
         failure: Exception = UnavailableError()
-        for pause in (0, *_RETRY_PAUSES):
+        for pause in (0, *_RETRY_PAUSES_SECONDS):
             await asyncio.sleep(pause)
             try:
                 outcomes = await self._database.write(lambda connection: self._transact(connection, batch))
@@ -137,14 +137,14 @@ class Writer:
                     submission.resolve(outcome)
                 self._committed()
                 return
-        # What waits would wait as long again, batch by batch, while its clients leave. Nothing of it was ever sent.
+        # Waiting submissions were never sent. Fail them now: batch by batch they would wait as long again.
         for submission in (*self._queue.take(), *self._bulk.take()):
             submission.resolve(UnavailableError())
         for submission in batch:
             submission.resolve(OutcomeUnknownError() if submission.uncertain else failure)
 
     async def _isolate(self, batch: Sequence[Submission], error: Exception) -> None:
-        """Keep a command that the database refuses from failing its neighbours: run each by itself."""
+        """Run each submission alone, so that one the database refuses does not fail the others."""
         if len(batch) == 1:
             batch[0].resolve(OutcomeUnknownError() if batch[0].uncertain else error)
             return
@@ -157,7 +157,7 @@ class Writer:
 
 
 class _Queue:
-    """Submissions that wait, at most `room` of them."""
+    """Waiting submissions, at most `room` of them."""
 
     def __init__(self, room: int) -> None:
         self._waiting: deque[Submission] = deque()
@@ -172,7 +172,7 @@ class _Queue:
         self._waiting.append(submission)
 
     def take(self, commands: float = inf) -> list[Submission]:
-        """Take what came first, as many submissions as it needs to have `commands`; all that wait, if need be."""
+        """Remove and return the first submissions, until they have `commands` commands or none are left."""
         taken: list[Submission] = []
         while self._waiting and commands > 0:
             taken.append(self._waiting.popleft())

@@ -1,16 +1,23 @@
-"""What can go wrong in the log. The docstring of each class is its message; subclasses carry the numbers."""
+"""Errors of the event store. The docstring of each class is its message, filled in with the instance's attributes."""
 
 
 class EventStoreError(Exception):
     """The event store failed."""
 
     def __str__(self) -> str:
-        """Give the class's docstring, filled in with the instance's attributes."""
+        """Return the class's docstring, filled in with the instance's attributes."""
         return (self.__doc__ or "").strip().format(**vars(self))
 
 
+class _ReasonError(EventStoreError):
+    """{reason}."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
 class UnknownEventTypeError(EventStoreError):
-    """Event {position} has the type {type!r}, which this version of the code does not know."""
+    """Event {position} has the type {type!r}, which this version does not support."""
 
     def __init__(self, position: int, type: str) -> None:
         self.position = position
@@ -18,7 +25,7 @@ class UnknownEventTypeError(EventStoreError):
 
 
 class CorruptEventError(EventStoreError):
-    """Event {position} of type {type!r} does not decode: {reason}."""
+    """Event {position} of type {type!r} cannot be decoded: {reason}."""
 
     def __init__(self, position: int, type: str, reason: str) -> None:
         self.position = position
@@ -27,7 +34,7 @@ class CorruptEventError(EventStoreError):
 
 
 class MissingEventsError(EventStoreError):
-    """The log is not whole: {missing} of the events behind position {after} up to position {through} are missing."""
+    """The log is incomplete: {missing} events are missing after position {after}, up to position {through}."""
 
     def __init__(self, missing: int, after: int, through: int) -> None:
         self.missing = missing
@@ -36,71 +43,59 @@ class MissingEventsError(EventStoreError):
 
 
 class OldEventTypeError(EventStoreError):
-    """Events of type {type!r} are read for ever, but not written: they are not of the newest types."""
+    """Event type {type!r} is deprecated: it can be read but no longer written."""
 
     def __init__(self, type: str) -> None:
         self.type = type
 
 
-class EventTypesError(EventStoreError):
-    """The types of events do not go together: {reason}."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+class EventTypesError(_ReasonError):
+    """The event types are inconsistent: {reason}."""
 
 
 class UnreadableLogError(EventStoreError):
-    """The log has events that this version of the code does not know, written by a newer one perhaps: {unknown}."""
+    """The log contains event types that this version does not support. It may have been written by a newer version: {unknown}."""  # noqa: E501
 
     def __init__(self, unknown: str) -> None:
         self.unknown = unknown
 
 
 class UnavailableError(EventStoreError):
-    """The database can't be reached or refuses work for now; nothing was committed."""
+    """The database can't be reached or temporarily refuses work. Nothing was committed; retry later."""
 
 
 class StorageFullError(UnavailableError):
-    """The database has no room left; nothing was committed."""
+    """The database has no storage space left. Nothing was committed; free some space, then retry."""
 
 
 class OutcomeUnknownError(EventStoreError):
-    """The connection broke while committing, and the log can't be asked whether the commit took place."""
+    """The connection broke during COMMIT, and the log cannot be read to find out whether the commit took place."""
 
 
-class UnsafeDatabaseError(EventStoreError):
+class UnsafeDatabaseError(_ReasonError):
     """The database would lose acknowledged writes: {reason}."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
 
 
 class UnsupportedDatabaseError(EventStoreError):
-    """DATABASE_URL names {url!r}; use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
+    """DATABASE_URL is {url}; use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
 
 class LockHeldError(EventStoreError):
-    """Somebody else is at it: the lock for {name!r} is held."""
+    """The lock {name!r} is held by another process. Wait until it ends, then retry."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
-class ProofError(EventStoreError):
-    """The proof does not hold: {reason}."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+class ProofError(_ReasonError):
+    """The proof is not valid: {reason}."""
 
 
-class InconsistentLogError(EventStoreError):
-    """The log was changed from outside: {reason}."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+class InconsistentLogError(_ReasonError):
+    """The log was changed outside the service: {reason}."""
 
 
 class TamperedError(EventStoreError):
@@ -112,18 +107,15 @@ class TamperedError(EventStoreError):
 
 
 class NotEmptyError(EventStoreError):
-    """The log is not empty: it has {events} events, and takes over none of another log."""
+    """Cannot import: the log already contains {events} events. Import needs an empty log."""
 
     def __init__(self, events: int) -> None:
         self.events = events
 
 
 class NoBackupError(EventStoreError):
-    """PostgreSQL is backed up by its own tools, pg_dump and pg_basebackup: docs/operations.md says how."""
+    """PostgreSQL has its own backup tools. Use pg_dump or pg_basebackup; see docs/operations.md."""
 
 
-class DamagedCopyError(EventStoreError):
-    """The copy is damaged, as the database itself may be: {reason}."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
+class DamagedCopyError(_ReasonError):
+    """The copy is damaged, and the database itself may be damaged too: {reason}."""

@@ -1,8 +1,8 @@
-"""Every fact we may ever record, one frozen Struct per (name, version), and the envelopes they travel in.
+"""Every event type, one frozen Struct per (name, version), and the envelopes that carry events.
 
-A type's stored name is explicit and versioned, never a class name, and only ever grows: an additive change is a new
-field with a default; anything else is a new type with an upcaster in `codec.py` from the old one, which stays
-decodable for ever (`tests/golden/` holds one file per type).
+A type's stored name is explicit and versioned, never a class name. An additive change is a new field with a default.
+Any other change is a new type, with an upcaster in `codec.py` from the old one. Old types stay decodable for ever:
+`tests/golden/` holds one file per type.
 """
 
 from decimal import Decimal
@@ -10,12 +10,12 @@ from typing import ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-#: Fractional digits that a recorded price has at most.
+#: The most fractional digits of a recorded price.
 PRICE_SCALE = 4
 
 
 class ItemCreated(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An item began to exist. Its id is the position of this event."""
+    """An item was created. Its id is the position of this event."""
 
     type: ClassVar[str] = "item.created.v1"
     name: str
@@ -24,7 +24,7 @@ class ItemCreated(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class ItemChanged(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Some fields of an item took new values; a field that did not change is absent."""
+    """Some fields of an item changed. A field that did not change is absent."""
 
     type: ClassVar[str] = "item.changed.v1"
     name: str | UnsetType = UNSET
@@ -33,13 +33,13 @@ class ItemChanged(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class ItemDeleted(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """An item ceased to exist for clients. Its history stays."""
+    """An item was deleted for clients. Its history stays."""
 
     type: ClassVar[str] = "item.deleted.v1"
 
 
 class ItemRestored(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A deleted item came back as it last was, under its id."""
+    """A deleted item was restored to its last state, under its id."""
 
     type: ClassVar[str] = "item.restored.v1"
 
@@ -51,44 +51,44 @@ EVENT_TYPES: tuple[type[Event], ...] = (ItemCreated, ItemChanged, ItemDeleted, I
 
 
 class Metadata(Struct, frozen=True):
-    """Who asked for a command, and what it belongs to."""
+    """The actor of a command, and what the command belongs to."""
 
-    #: Identifies the command; with the event's ordinal it is unique in the log.
+    #: Unique in the log together with the event's ordinal.
     command_id: str
     #: The credential's name, or `anonymous`.
     actor: str = "anonymous"
-    #: SHA-256 of the command as it was sent, 32 bytes.
+    #: SHA-256 of the command as sent, 32 bytes.
     fingerprint: bytes = bytes(32)
     correlation_id: str | None = None
     causation_id: str | None = None
 
 
 class ProposedEvent(Struct, frozen=True):
-    """An event that was decided but is not yet in the log."""
+    """An event that was decided but is not in the log yet."""
 
     item_id: int
-    #: The version the item has once this event is recorded: 1 for its first.
+    #: The item's version after this event: 1 for its first.
     version: int
     event: Event
     metadata: Metadata
-    #: Which of its command's events this is, from 0.
+    #: The event's index among its command's events, from 0.
     ordinal: int = 0
 
 
 class ItemEvent(Struct, frozen=True, gc=False):
-    """What a recorded event says of an item: all that a projection folds, and all that a replay reads."""
+    """The part of a recorded event that concerns the item: the input of projections and replays."""
 
     #: 1, 2, 3, ... without a gap, in commit order.
     position: int
     item_id: int
     version: int
-    #: Microseconds since the epoch, UTC; never less than the event's before.
+    #: Microseconds since the epoch, UTC; never less than the previous event's.
     recorded_at: int
     event: Event
 
 
 class RecordedEvent(ItemEvent, frozen=True, gc=False):
-    """An event as the log holds it: the fact, and what it was recorded for."""
+    """An event as the log holds it, with the metadata of its command."""
 
     metadata: Metadata
     ordinal: int = 0

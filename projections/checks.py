@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Integer, Table, Text, select
 
+from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.database.dialect import allow_async_commit, upsert
+from eventstore.database.session import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 from projections.rebuild.rebuild_state import Sample
 

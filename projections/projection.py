@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
-from eventstore.database.dialect import in_ids, numbers, upsert
+from eventstore.database.bulk import upsert
+from eventstore.database.parameters import in_ids, numbers
 from eventstore.events import ItemEvent, RecordedEvent
 from eventstore.log import log, replay_reader
 from eventstore.log.replay_reader import ItemVersion
@@ -73,7 +74,7 @@ class PriorState:
         wanted = set(item_ids)
         if not wanted:
             return iter(())
-        return log.read_streams(self._connection, wanted, through=self._position, whole=self._whole)
+        return log.read_streams(self._connection, wanted, through=self._position, ignore_snapshots=self._whole)
 
     def previous_events(self, events: Iterable[ItemEvent]) -> list[ItemEvent]:
         """Read of each item that `events` happened to the two events before, if there are so many."""

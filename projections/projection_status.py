@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Executable, Row, select, true
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import table_swap
+from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.database.dialect import upsert
 from eventstore.log import log
 from eventstore.log.tables import log_head
 from projections.projection import Projection, checkpoints

@@ -4,11 +4,12 @@ from msgspec import Struct
 from sqlalchemy import Connection, select
 
 from eventstore.database import table_swap
+from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.database.dialect import disable_statement_timeout, upsert
 from eventstore.database.failures import commit
+from eventstore.database.session import disable_statement_timeout
 from eventstore.log import log
-from eventstore.log.snapshots import discard
+from eventstore.log.snapshots import delete
 from projections import snapshots
 from projections.projection import Projection, checkpoints, remove
 from projections.rebuild.rebuild_state import Sample
@@ -51,7 +52,7 @@ def _mend(connection: Connection, projection: Projection, item_id: int, *, dry_r
         disable_statement_timeout(connection)
         head = log.lock_head(connection)
         _check_version(connection, projection)
-        events = list(log.read_streams(connection, [item_id], whole=True))
+        events = list(log.read_streams(connection, [item_id], ignore_snapshots=True))
         row = projection.fold(events, {}).get(item_id) if events else None
         live = next(iter(Pages(table, columns).of(connection, [item_id])), None)
         folded = None if row is None else tuple(row[name] for name in columns)
@@ -64,7 +65,7 @@ def _mend(connection: Connection, projection: Projection, item_id: int, *, dry_r
             remove(connection, table, [item_id])
         elif different and row is not None:
             upsert(connection, table, [row])
-        discard(connection, (stored for stored, _ in wrong))
+        delete(connection, (stored for stored, _ in wrong))
         if dry_run or not mending:
             transaction.rollback()
         else:

@@ -158,4 +158,6 @@ def _streams(connection: Connection, item_ids: Collection[int], through: int = l
     sums = accumulate(length for _, length in lengths)
     few = sum(total <= _WHOLE for total in sums)
     whole, rest = ([item_id for item_id, _ in part] for part in (lengths[:few], lengths[few:]))
-    return chain(log.read_streams(connection, whole, through, whole=True), log.read_streams(connection, rest, through))
+    return chain(
+        log.read_streams(connection, whole, through, ignore_snapshots=True), log.read_streams(connection, rest, through)
+    )

@@ -34,7 +34,9 @@ def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Sto
     stored: dict[int, dict[int, Stored]] = {}
     for snapshot in snapshots.read(connection, wanted):
         stored.setdefault(snapshot.item_id, {})[snapshot.version] = snapshot
-    for item_id, stream in groupby(log.read_streams(connection, stored, whole=True), key=lambda fact: fact.item_id):
+    for item_id, stream in groupby(
+        log.read_streams(connection, stored, ignore_snapshots=True), key=lambda fact: fact.item_id
+    ):
         yield from _check_item(stream, stored.pop(item_id))
     for alien in stored.values():  # of items that never were
         yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in alien.values())

@@ -10,7 +10,7 @@ from typing import TypeVar
 from msgspec import Struct
 from sqlalchemy import Connection, Table, select
 
-from eventstore.database import table_swap, temporary
+from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.log import log
 from projections import snapshots
@@ -118,7 +118,7 @@ class _Verification:
             gone = f"its table is gone: `itemledger rebuild {name}` makes it anew"
             unbuilt = f"it is not built yet: `itemledger rebuild {name}` builds it"
             return _without_rows(name, gone if known else unbuilt)
-        folded = temporary.make_like(connection, projection.table, f"{projection.table.name}_verified")
+        folded = table_swap.create_temporary(connection, projection.table, f"{projection.table.name}_verified")
         cursor = self._fold(connection, folded, tick)
         with connection.begin():
             table_swap.lock_table_shared(connection, projection.table.name)

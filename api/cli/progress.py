@@ -11,7 +11,7 @@ import msgspec
 from rich import progress as rich
 from rich.console import Console
 
-from eventstore.progress import Progress
+from eventstore.log.history_reader import Progress
 
 P = TypeVar("P")
 

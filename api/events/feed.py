@@ -66,7 +66,7 @@ class Feed:
     def end(self) -> None:
         """End every stream, and have no more: clients go on elsewhere."""
         self.ended = True
-        self.tail.wake_followers()
+        self.tail.wake_subscribers()
 
     @contextmanager
     def place(self, client: str | None) -> Iterator[None]:

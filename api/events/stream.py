@@ -61,7 +61,7 @@ class EventStream:
     async def _follow(self, send: Send) -> None:
         self._request.log_start("stream", self._chosen.after)
         await send(part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
-        with self._feed.tail.follow(self._chosen) as subscriber:
+        with self._feed.tail.subscribe(self._chosen) as subscriber:
             left = asyncio.ensure_future(self._request.disconnected())
             left.add_done_callback(lambda _: subscriber.wake())
             try:

@@ -14,11 +14,11 @@ from api.http.rfc3339 import format_time
 from api.schemas.event import EventDocument, stored
 from eventstore.errors import TamperedError
 from eventstore.log.history import StoredEvent
+from eventstore.log.history_reader import Progress, ReportProgress
 from eventstore.log.importing import row_of
 from eventstore.log.log import END
 from eventstore.merkle.log_verifier import Verification
 from eventstore.merkle.tree_head import TreeHead
-from eventstore.progress import Progress, Tell
 
 #: Lines that are read at a time.
 _CHUNK = 10_000
@@ -74,7 +74,7 @@ class LogFiles:
         return Progress(self.count, self.count * self._bytes // max(self._read, 1), rate)
 
 
-def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: Tell) -> TreeHead:
+def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: ReportProgress) -> TreeHead:
     """Verify that `files` are, one after the other, a log from its beginning, and give its head.
 
     `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, and
@@ -83,7 +83,7 @@ def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: Tell) -> Tree
     exported = LogFiles(files)
     verification = Verification([*known, *exported.heads])
     for events in exported:
-        verification.take(map(row_of, events))
+        verification.add(map(row_of, events))
         tell(exported.progress())
     verification.finish()
     return TreeHead(verification.size, verification.root)

@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 
 from api.export.exported_log import LogFiles
 from eventstore.database.database import Database
-from eventstore.database.dialect import disable_statement_timeout
+from eventstore.database.session import disable_statement_timeout
 from eventstore.errors import TamperedError
+from eventstore.log.history_reader import ReportProgress
 from eventstore.log.importing import Import
 from eventstore.log.unit_of_work import unit_of_work
 from eventstore.merkle import tree_head
 from eventstore.merkle.tree_head import TreeHead
-from eventstore.progress import Tell
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 
@@ -27,7 +27,9 @@ from projections.live import LiveProjections
 _PAGE = 2_000
 
 
-async def import_files(database: Database, exported: LogFiles, known: Iterable[TreeHead], tell: Tell) -> TreeHead:
+async def import_files(
+    database: Database, exported: LogFiles, known: Iterable[TreeHead], tell: ReportProgress
+) -> TreeHead:
     """Bring the events of `exported` into an empty log and its projections; give the log's head.
 
     `known` are heads that the log must have had, beside those of the manifests. What is signed from then on extends the
@@ -46,7 +48,7 @@ async def import_files(database: Database, exported: LogFiles, known: Iterable[T
                 if stopped:
                     raise asyncio.CancelledError
                 while page := list(islice(events, _PAGE)):
-                    taking.take(page)
+                    taking.add(page)
                 tell(exported.progress())
             head = taking.finish()
             if head.size < exported.size:

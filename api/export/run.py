@@ -16,9 +16,8 @@ from api.export.manifest import Manifest, Order, Tree
 from api.export.output import File, Plan, Target, TargetError
 from eventstore.database.database import Database
 from eventstore.log.history import Filter
-from eventstore.log.history_reader import HistoryReader
+from eventstore.log.history_reader import HistoryReader, Progress, ReportProgress
 from eventstore.merkle import tree
-from eventstore.progress import Progress, Tell
 
 #: Events of one page.
 _PAGE = 2_000
@@ -35,7 +34,9 @@ async def plan(
     return Plan(order, so_far, await database.read_transaction(partial(_tree, size=position)))
 
 
-async def export_file(database: Database, encoder: Callable[[bool], Encoder], file: File, tell: Tell) -> Manifest:
+async def export_file(
+    database: Database, encoder: Callable[[bool], Encoder], file: File, tell: ReportProgress
+) -> Manifest:
     """Export what `file` is planned to be of, from where it was left, and give its manifest.
 
     `encoder` makes one that goes on behind events written before, or does not. However this is interrupted, a later
@@ -53,7 +54,9 @@ async def export_file(database: Database, encoder: Callable[[bool], Encoder], fi
     return file.finish(encoding.end())
 
 
-async def export_stream(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:
+async def export_stream(
+    database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: ReportProgress
+) -> None:
     """Export `chosen`, which is between two positions, into a stream. Raises TargetError, UnavailableError, OSError."""
     await _export(database, encoder, chosen, target, tell)
     target.write(encoder.end())
@@ -66,7 +69,7 @@ def _tree(connection: Connection, size: int) -> Tree:
     return Tree(reached, now.root(reached).hex())
 
 
-async def _export(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: Tell) -> None:
+async def _export(database: Database, encoder: Encoder, chosen: Filter, target: Target, tell: ReportProgress) -> None:
     written = target.written
     rest = chosen if written.last is None else msgspec.structs.replace(chosen, after=written.last)
     if not written.bytes:

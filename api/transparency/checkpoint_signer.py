@@ -43,9 +43,9 @@ class CheckpointSigner:
         """Find the head once for all who ask."""
         known = self._latest[1] if self._latest else tree_head.EMPTY
         if self._keys:
-            head = await self._database.write(partial(tree_head.advance, known=known))
+            head = await self._database.write(partial(tree_head.advance, known_head=known))
         else:
-            head = await self._database.read_transaction(partial(tree_head.head, known=known))
+            head = await self._database.read_transaction(partial(tree_head.head, known_head=known))
         self._latest = monotonic(), head
         return dict.fromkeys(keys, head)
 

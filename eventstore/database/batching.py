@@ -1,4 +1,4 @@
-"""Natural batching of look-ups: while one query runs, the keys that others ask for gather for the next."""
+"""Natural batching of look-ups: while one query runs, requested keys collect for the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ V = TypeVar("V")
 class Batched(Generic[K, V]):
     """Turns concurrent `get(key)` into few `load(keys)`, at most `max_batch` keys each, one at a time.
 
-    A look-up never joins a query that has begun, so it sees all that was committed before it was asked.
+    A look-up never joins a query that has begun, so it sees everything committed before it was requested.
     """
 
     def __init__(self, load: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], max_batch: int = 256) -> None:
@@ -21,27 +21,27 @@ class Batched(Generic[K, V]):
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: K) -> V:
-        """Give what `load` finds for `key`. Raises what `load` raises, to all who share that query."""
+        """Return what `load` finds for `key`. All callers that share a query get its exception."""
         future = self._waiting.get(key)
         if future is None:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
             if self._task is None:
                 self._task = asyncio.create_task(self._run())
-        # Shielded: whoever else asked for the same key must not be cancelled with this caller.
+        # Shielded: other callers of the same key must not be cancelled with this one.
         return await asyncio.shield(future)
 
     async def _run(self) -> None:
         try:
             while self._waiting:
                 keys = list(self._waiting)[: self._max_batch]
-                asked = {key: self._waiting.pop(key) for key in keys}
+                futures = {key: self._waiting.pop(key) for key in keys}
                 try:
-                    found = await self._load(keys)
+                    values = await self._load(keys)
                 except Exception as error:
-                    for future in asked.values():
+                    for future in futures.values():
                         future.set_exception(error)
                 else:
-                    for key, future in asked.items():
-                        future.set_result(found[key])
+                    for key, future in futures.items():
+                        future.set_result(values[key])
         finally:
             self._task = None

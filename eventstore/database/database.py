@@ -1,9 +1,8 @@
-"""A log's database, whichever it is: one write connection, and reads that can't write.
+"""A log's database of either kind: one write connection, and read connections that can't write.
 
-What happens between BEGIN and COMMIT is ordinary synchronous SQLAlchemy Core over a `Connection`. `Database.write` runs
-it where the driver wants it: on PostgreSQL in a greenlet over asyncpg, on SQLite in the one thread that owns the write
-connection. There a batch of statements costs one hop between threads; aiosqlite, which serves the reads, would take
-four for every statement.
+Work between BEGIN and COMMIT is ordinary synchronous SQLAlchemy Core over a `Connection`. `Database.write` runs it as
+the driver needs: on PostgreSQL in a greenlet over asyncpg, on SQLite in the one thread that owns the write connection.
+There a batch of statements costs one hop between threads; aiosqlite, which serves the reads, needs four a statement.
 """
 
 import asyncio
@@ -22,12 +21,13 @@ from eventstore.errors import UnavailableError
 
 T = TypeVar("T")
 
-#: One SELECT is one round trip (or hop between threads) less before and after, and still one snapshot.
+#: Options of engines for single SELECTs. Without BEGIN and COMMIT each saves a round trip (or thread hop) before and
+#: after, and still reads one snapshot.
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True, "pool_timeout": 2}
 
 
 class Database(ABC):
-    """One log's database: a single write connection, and an engine for reads that can't write."""
+    """One log's database. Methods raise UnavailableError while the database can't work."""
 
     def __init__(self, url: URL, reader: AsyncEngine) -> None:
         self.url = url
@@ -35,67 +35,61 @@ class Database(ABC):
 
     @abstractmethod
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on the write connection, alone, and give its result; `work` begins and commits by itself.
+        """Run `work` alone on the write connection and return its result. `work` begins and commits transactions.
 
-        Raises UnavailableError where the database can't work now, OutcomeUnknownError from a failed commit, and
-        whatever else `work` raises as it is.
+        Raises OutcomeUnknownError from a failed commit, and other exceptions of `work` unchanged.
         """
 
     @abstractmethod
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a connection that can't write, and give its result: all that it reads is of one moment.
-
-        Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
-        """
+        """Run `work` on a connection that can't write, with one snapshot for all its reads, and return its result."""
 
     @abstractmethod
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a connection of its own and give its result; see `temporary.py` for all that it can write to.
+        """Run long `work` on a connection of its own and return its result. Nothing else waits for it.
 
-        It begins and ends transactions by itself, and each reads as of one moment. It may take long: nobody waits for
-        it. Raises UnavailableError where the database can't work now, and whatever else `work` raises as it is.
+        `work` begins and ends transactions, each with one snapshot. It can write only to temporary tables; see
+        `table_swap.create_temporary`.
         """
 
     @abstractmethod
     async def back_up(self, path: Path) -> None:
-        """Copy the whole database, as it is at one moment, to a new file, and check the copy. It is not made durable.
+        """Copy the whole database, as of one moment, to a new file while writes continue, and check the copy.
 
-        Others go on writing meanwhile. Raises NoBackupError where the database has tools of its own for that,
-        DamagedCopyError, UnavailableError.
+        Does not sync the file to disk. Raises NoBackupError where the database has its own tools, DamagedCopyError.
         """
 
     @abstractmethod
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Hold the lock called `name`, which one of all processes can, until the block ends or the process does.
+        """Hold the lock called `name`, exclusive among all processes, until the block or the process ends.
 
-        Raises LockHeldError where another holds it, and UnavailableError.
+        Raises LockHeldError where another process holds it.
         """
 
     @abstractmethod
     async def is_locked(self, name: str) -> bool:
-        """Tell whether anyone holds the lock called `name`. Raises UnavailableError."""
+        """Return whether a process holds the lock called `name`."""
 
     @abstractmethod
     async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """Tell other processes when `committed` is set, and call `heard` when they tell us, until cancelled.
+        """Notify other processes when `committed` is set, and call `heard` on their notifications, until cancelled.
 
-        It helps them to look sooner, and is all it does: what they tell may be lost. Raises UnavailableError where they
-        can't be told any more, and then may be called again.
+        A notification is only a wake-up and may be lost. After UnavailableError the method can be called again.
         """
 
     @abstractmethod
     async def check(self) -> None:
-        """Raise UnsafeDatabaseError where the database is set up so that it would lose acknowledged writes."""
+        """Raise UnsafeDatabaseError where the database's settings would lose acknowledged writes."""
 
     @abstractmethod
     async def dispose(self) -> None:
         """Close every connection."""
 
     async def read(self, statement: Executable, parameters: Mapping[str, object] | None = None) -> Sequence[Row[Any]]:
-        """Run one SELECT on the read-only engine and give its rows. Raises UnavailableError.
+        """Run one SELECT, which reads one snapshot, on the read-only engine and return its rows.
 
-        A statement reads one snapshot. A connection that was lost while idle is replaced once, and a statement whose
-        tables changed is prepared anew: reads are repeatable.
+        Reads are repeatable: runs again once where the connection was lost while idle, or where a table changed after
+        the statement was prepared.
         """
         try:
             return await self._read(statement, parameters)

@@ -10,17 +10,16 @@ from eventstore.errors import UnsupportedDatabaseError
 
 
 def open_database(url: str, *, long_running: bool = False, small_cache: bool = False) -> Database:
-    """Open the database that `url` names, without connecting yet.
+    """Open the database that `url` names, without connecting yet. Raises UnsupportedDatabaseError.
 
-    `long_running` where statements may take long, `small_cache` where what is read is not read again, so that no
-    memory need be kept for that. Raises UnsupportedDatabaseError.
+    `long_running` is for statements that may take long. `small_cache` saves memory where data is read only once.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise UnsupportedDatabaseError("what is no URL") from None  # untold, since it may hold a password
+        raise UnsupportedDatabaseError("not a valid URL") from None  # not shown: it may contain a password
     if parsed.drivername == "postgresql+asyncpg":
         return PostgresDatabase(parsed, long_running=long_running)
     if parsed.drivername == "sqlite+aiosqlite" and parsed.database not in (None, "", ":memory:"):
         return SqliteDatabase(parsed, long_running=long_running, small_cache=small_cache)
-    raise UnsupportedDatabaseError(parsed.set(query={}).render_as_string())  # nor is its query told
+    raise UnsupportedDatabaseError(repr(parsed.set(query={}).render_as_string()))  # the query is not shown either

@@ -1,4 +1,4 @@
-"""What an error of the database means: whether it passes by itself, and whether a commit took place."""
+"""The meaning of database errors: whether they are transient, and whether a commit took place."""
 
 from typing import NoReturn
 
@@ -8,26 +8,26 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from eventstore.errors import OutcomeUnknownError, StorageFullError, UnavailableError
 
-#: PostgreSQL says these when it can't work now (or took the transaction back); the same transaction may succeed later.
+#: PostgreSQL reports these when it can't work now, or rolled the transaction back. A retry may succeed.
 _TRANSIENT_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57")
 _SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 8, 10, 13, 14
 
 
 def commit(transaction: RootTransaction) -> None:
-    """Commit, or raise OutcomeUnknownError: once COMMIT was sent, an error does not tell whether it took place.
+    """Commit, or raise OutcomeUnknownError: an error after COMMIT was sent does not show whether it took place.
 
-    Raises StorageFullError where it did not, for want of room.
+    Raises StorageFullError where it did not take place for lack of space.
     """
     try:
         transaction.commit()
     except (SQLAlchemyError, OSError) as error:
         if isinstance(full := translate(error), StorageFullError):
-            raise full from error  # a commit that found no room did not take place; SQLite first asks for it here
+            raise full from error  # SQLite may first need the space here; this commit did not take place
         raise OutcomeUnknownError from error
 
 
 def translate(error: Exception) -> Exception:
-    """Give UnavailableError for an error that passes by itself, else the error: a statement the database refuses."""
+    """Return UnavailableError for transient errors, StorageFullError for lack of space, else the original error."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(cause, "sqlstate", None) or ""
     sqlite_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
@@ -45,12 +45,12 @@ def translate(error: Exception) -> Exception:
 
 
 def is_stale(error: Exception) -> bool:
-    """Tell whether a statement failed since it was prepared before its tables changed: prepared anew, it may do."""
+    """Return whether a prepared statement failed because its tables changed. Prepared again, it may succeed."""
     return isinstance(error, DBAPIError) and type(error.orig).__name__ == "InvalidCachedStatementError"
 
 
 def raise_translated(error: Exception) -> NoReturn:
-    """Raise what `error` translates to, with `error` as its cause where that is another."""
+    """Raise the translation of `error`, with `error` as its cause where they differ."""
     translated = translate(error)
     if translated is error:
         raise error

@@ -1,4 +1,4 @@
-"""PostgreSQL: a server, shared by several processes; the row of `log_head` orders their appends."""
+"""PostgreSQL: a server shared by several processes. The row of `log_head` orders their appends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,12 +16,13 @@ from eventstore.errors import LockHeldError, NoBackupError, OutcomeUnknownError,
 
 T = TypeVar("T")
 
-#: Settings that decide whether a commit survives a crash, and what they must be.
-_SAFE = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
+#: Settings that decide whether a commit survives a crash, and their safe values.
+_SAFE_SETTINGS = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
 
-#: Where processes tell each other of commits; seconds from one time to the next, at least and at most: a connection on
-#: which nothing is said may have been lost unnoticed.
-_CHANNEL, _PAUSE, _SILENCE = "itemledger", 0.01, 15.0
+#: The channel on which processes notify each other of commits.
+_CHANNEL = "itemledger"
+#: The shortest and the longest time between two NOTIFYs: a silent connection may have been lost unnoticed.
+_MIN_NOTIFY_SECONDS, _MAX_NOTIFY_SECONDS = 0.01, 15.0
 
 _TAKE_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _LOCK_TAKEN = text(
@@ -32,12 +33,12 @@ _LOCK_TAKEN = text(
 
 
 def _lock_key(name: str) -> int:
-    """Give a positive 64-bit number that no other user of advisory locks takes by chance."""
+    """Return a positive 64-bit number that no other user of advisory locks takes by chance."""
     return int.from_bytes(sha256(b"itemledger " + name.encode()).digest()[:8]) >> 1
 
 
 class PostgresDatabase(Database):
-    """A server, shared by several processes; the row of `log_head` orders their appends."""
+    """A server shared by several processes."""
 
     def __init__(self, url: URL, *, long_running: bool = False) -> None:
         settings = {
@@ -48,23 +49,21 @@ class PostgresDatabase(Database):
             "lock_timeout": "2s",
             "idle_in_transaction_session_timeout": "10s",
             "default_transaction_isolation": "read committed",
-            # Every statement of ours follows an index, in its order and only as far as it is read. Statistics, which a
-            # table that was just filled has none of, must not make the planner read all of a table and sort that.
+            # All our statements follow an index, in its order and only as far as they read. A newly filled table has no
+            # statistics; without them the planner must not read a whole table and sort it.
             "enable_seqscan": "off",
             "enable_bitmapscan": "off",
             "enable_sort": "off",
             "enable_incremental_sort": "off",
             "max_parallel_workers_per_gather": "0",
         }
-        # The client's patience is longer than the server's, which gives the better reason. Migrations set their own.
+        # The client's timeout is longer than the server's, whose error is more precise. Migrations set their own.
         options: dict[str, Any] = {"timeout": 2, "command_timeout": None if long_running else 7}
         reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
-        reader = create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading)
-        super().__init__(url, reader)
-        self._writer = create_async_engine(
-            url, poolclass=NullPool, connect_args={**options, "server_settings": settings}
-        )
-        self._aside = create_async_engine(
+        writing = {**options, "server_settings": settings}
+        super().__init__(url, create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading))
+        self._writer = create_async_engine(url, poolclass=NullPool, connect_args=writing)
+        self._isolated = create_async_engine(
             url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
         )
         self._connection: AsyncConnection | None = None
@@ -98,7 +97,7 @@ class PostgresDatabase(Database):
             await connection.close()
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        """See Database.view."""
+        """See Database.read_transaction."""
         try:
             async with self.reader.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
@@ -109,7 +108,7 @@ class PostgresDatabase(Database):
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
         """See Database.run_isolated."""
         try:
-            async with self._aside.connect() as connection:
+            async with self._isolated.connect() as connection:
                 return await connection.run_sync(work)
         except Exception as error:
             raise_translated(error)
@@ -120,7 +119,7 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """See Database.lock. The lock is the session's: it ends with the connection, whatever that ends by."""
+        """See Database.lock. The session holds the lock: it ends with the connection, however that ends."""
         try:
             connection = await self._writer.connect()
             await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -132,7 +131,7 @@ class PostgresDatabase(Database):
                 raise LockHeldError(name)
             yield
         finally:
-            await connection.close()  # of a pool that keeps none
+            await connection.close()  # the pool keeps no connections
 
     async def is_locked(self, name: str) -> bool:
         """See Database.is_locked."""
@@ -140,35 +139,35 @@ class PostgresDatabase(Database):
         return bool((await self.read(_LOCK_TAKEN, {"high": high, "low": low}))[0][0])
 
     async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """See Database.relay_notifications. It is done by LISTEN and NOTIFY on a connection of its own.
+        """See Database.relay_notifications. Uses LISTEN and NOTIFY on a connection of its own.
 
-        In the transaction that appends, NOTIFY would make the commits of all databases of the server wait for each
-        other. Here it costs writes nothing, and commits that follow each other closely share one.
+        NOTIFY in the transaction that appends would make the commits of all databases of the server wait for each
+        other. Here it costs writes nothing, and commits in quick succession share one.
         """
         try:
-            async with self._aside.connect() as connection:
+            async with self._isolated.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 driver: Any = (await connection.get_raw_connection()).driver_connection
-                ours = driver.get_server_pid()
+                own_pid = driver.get_server_pid()
                 driver.add_termination_listener(lambda _: committed.set())  # so that NOTIFY fails, below
-                await driver.add_listener(_CHANNEL, lambda _, pid, *__: None if pid == ours else heard())
-                heard()  # nobody knows what was told before
+                await driver.add_listener(_CHANNEL, lambda _, pid, *__: None if pid == own_pid else heard())
+                heard()  # earlier notifications may have been missed
                 while True:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(_SILENCE):
+                        async with asyncio.timeout(_MAX_NOTIFY_SECONDS):
                             await committed.wait()
                     committed.clear()
                     await connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
-                    await asyncio.sleep(_PAUSE)
+                    await asyncio.sleep(_MIN_NOTIFY_SECONDS)
         except Exception as error:
             raise_translated(error)
 
     async def check(self) -> None:
         """See Database.check."""
-        for name, safe in _SAFE.items():
+        for name, safe in _SAFE_SETTINGS.items():
             value = (await self.read(text(f"SHOW {name}")))[0][0]
             if value not in safe:
-                raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}")
+                raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}; set it to {' or '.join(safe)}")
 
     async def dispose(self) -> None:
         """See Database.dispose."""

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import IO, Any, NoReturn, TypeVar
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database.database import READING, Database
@@ -25,23 +25,27 @@ from eventstore.errors import (
 
 T = TypeVar("T")
 
-#: Seconds to wait for whoever else holds a lock. The writer tries again by itself, and a stop must not wait for long.
-_PATIENCE = 2.0
+#: The longest wait for a lock that another connection holds. The writer retries, and a stop must not wait for long.
+_LOCK_TIMEOUT_SECONDS = 2.0
+#: Tries of `lock`, and the pause between them: `is_locked` of another process holds the lock for a moment.
+_LOCK_TRIES, _LOCK_PAUSE_SECONDS = 5, 0.02
 
-#: How many views there can be at once.
-_VIEWS = 2
+#: The most read transactions at once.
+_MAX_VIEWS = 2
 
 _PRAGMAS = (
-    f"busy_timeout={_PATIENCE * 1000:.0f}",
+    f"busy_timeout={_LOCK_TIMEOUT_SECONDS * 1000:.0f}",
     "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
     "foreign_keys=ON",
-    "recursive_triggers=ON",  # else INSERT OR REPLACE walks through the append-only triggers
+    "recursive_triggers=ON",  # otherwise INSERT OR REPLACE bypasses the append-only triggers
     "trusted_schema=OFF",
     "temp_store=MEMORY",
     "cache_size=-32768",  # 32 MiB a connection
-    "journal_size_limit=67108864",
-    "wal_autocheckpoint=4000",  # 16 MiB: a checkpoint syncs the file, and whoever writes then waits for it
+    "journal_size_limit=67108864",  # 64 MiB
+    "wal_autocheckpoint=4000",  # 16 MiB: a WAL checkpoint syncs the file, and the writer waits for that
 )
+#: For synchronous engines, used by threads of a pool: transactions begin as `_configure` is told, not by the driver.
+_DRIVER_OPTIONS = {"check_same_thread": False, "isolation_level": None}
 
 
 class SqliteDatabase(Database):
@@ -49,24 +53,17 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL, *, long_running: bool = False, small_cache: bool = False) -> None:
         """See open_database."""
-        reader = create_async_engine(url, **READING, pool_size=4, max_overflow=0)
-        event.listen(reader.sync_engine, "connect", _sqlite_reader)
-        if small_cache:
-            event.listen(reader.sync_engine, "connect", _sqlite_lean)
-        super().__init__(url, reader)
-        self._writer = create_engine(
-            url.set(drivername="sqlite"), poolclass=NullPool, connect_args={"check_same_thread": False}
-        )
-        event.listen(self._writer, "connect", _sqlite_writer)
-        if long_running:
-            event.listen(self._writer, "connect", _sqlite_patient)
-        event.listen(self._writer, "begin", _begin_immediate)
-        self._viewer = create_engine(
-            url.set(drivername="sqlite"), pool_size=_VIEWS, max_overflow=0, connect_args={"check_same_thread": False}
-        )
-        event.listen(self._viewer, "connect", _sqlite_viewer)
-        event.listen(self._viewer, "begin", _begin_deferred)
-        self._view_threads = ThreadPoolExecutor(_VIEWS, "itemledger-view")
+        super().__init__(url, create_async_engine(url, **READING, pool_size=4, max_overflow=0))
+        _configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
+        file = url.set(drivername="sqlite")
+        self._writer = create_engine(file, poolclass=NullPool, connect_args=_DRIVER_OPTIONS)
+        # An index over a long table is sorted in files: in memory the sort would need as much as the index.
+        # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
+        _configure(self._writer, *(["temp_store=FILE"] if long_running else []), begin="BEGIN IMMEDIATE")
+        event.listen(self._writer, "connect", _switch_to_wal)
+        self._viewer = create_engine(file, pool_size=_MAX_VIEWS, max_overflow=0, connect_args=_DRIVER_OPTIONS)
+        _configure(self._viewer, "query_only=ON", begin="BEGIN")
+        self._view_threads = ThreadPoolExecutor(_MAX_VIEWS, "itemledger-view")
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
 
@@ -97,39 +94,26 @@ class SqliteDatabase(Database):
             connection.close()
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        """See Database.view."""
-        return await asyncio.get_running_loop().run_in_executor(self._view_threads, self._view, work)
-
-    def _view(self, work: Callable[[Connection], T]) -> T:
-        try:
-            with self._viewer.connect() as connection:
-                return work(connection)
-        except Exception as error:
-            raise_translated(error)
+        """See Database.read_transaction."""
+        return await asyncio.get_running_loop().run_in_executor(self._view_threads, _run, self._viewer, work)
 
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
-        """See Database.run_isolated. It runs in a thread of its own, which goes on where the caller is cancelled."""
-        return await asyncio.to_thread(self._aside, work)
+        """See Database.run_isolated. It runs in a thread of its own, which continues if the caller is cancelled."""
+        engine = create_engine("sqlite://", poolclass=NullPool, creator=self._connect_read_only)
+        # Temporary tables may be large: in files rather than in memory, and without a journal, since no transaction
+        # goes on after a rollback.
+        _configure(engine, "temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF", begin="BEGIN")
+        return await asyncio.to_thread(_run, engine, work)
 
-    def _aside(self, work: Callable[[Connection], T]) -> T:
-        engine = create_engine("sqlite://", poolclass=NullPool, creator=self._connect_to_read)
-        event.listen(engine, "connect", _sqlite_aside)
-        event.listen(engine, "begin", _begin_deferred)
-        try:
-            with engine.connect() as connection:
-                return work(connection)
-        except Exception as error:
-            raise_translated(error)
-
-    def _connect_to_read(self) -> sqlite3.Connection:
+    def _connect_read_only(self) -> sqlite3.Connection:
         path = Path(self.url.database or "").absolute()
-        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
     async def back_up(self, path: Path) -> None:
         """See Database.back_up.
 
-        All pages are copied in one step, at the speed of the disk: the write-ahead log grows no longer than that. Step
-        by step, every write of others would make the copy begin anew. A `VACUUM INTO` takes ten times as long.
+        Copies all pages in one step, at the speed of the disk, so the WAL grows no longer than that. In several steps,
+        every write would restart the copy. `VACUUM INTO` takes ten times as long.
         """
         with closing(sqlite3.connect(path, check_same_thread=False)) as copy:
             copying = asyncio.ensure_future(asyncio.to_thread(self._back_up, copy))
@@ -142,29 +126,29 @@ class SqliteDatabase(Database):
 
     def _back_up(self, copy: sqlite3.Connection) -> None:
         try:
-            for pragma in ("synchronous=OFF", "journal_mode=OFF"):  # if it fails there is no copy
+            for pragma in ("synchronous=OFF", "journal_mode=OFF"):  # a failed copy is discarded
                 copy.execute(f"PRAGMA {pragma}").close()
-            with closing(self._connect_to_read()) as source:
+            with closing(self._connect_read_only()) as source:
                 source.backup(copy)
-            copy.execute("PRAGMA journal_mode=DELETE").close()  # all in one file, until somebody serves from it
-            (found,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
+            copy.execute("PRAGMA journal_mode=DELETE").close()  # one file, until a process serves from it
+            (result,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.Error as error:
             if isinstance(translated := translate(error), UnavailableError):
                 raise translated from error
             raise DamagedCopyError(str(error)) from error
-        if found != "ok":
-            raise DamagedCopyError(found)
+        if result != "ok":
+            raise DamagedCopyError(result)
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
-        """See Database.lock. The lock is on a file beside the database's: the system ends it with the process."""
+        """See Database.lock. The lock is on a file next to the database's: the system releases it with the process."""
         with self._lock_file(name) as file:
-            for patience in reversed(range(5)):
+            for tries_left in reversed(range(_LOCK_TRIES)):
                 if _lock(file):
                     break
-                if not patience:
+                if not tries_left:
                     raise LockHeldError(name)
-                await asyncio.sleep(0.02)  # it may be somebody who only looks
+                await asyncio.sleep(_LOCK_PAUSE_SECONDS)
             yield
 
     async def is_locked(self, name: str) -> bool:
@@ -179,7 +163,7 @@ class SqliteDatabase(Database):
             raise UnavailableError from error
 
     async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
-        """See Database.relay_notifications. There is nobody to tell: one process serves."""
+        """See Database.relay_notifications. One process serves a file, so nothing is sent."""
         while True:
             await asyncio.Event().wait()
 
@@ -203,65 +187,40 @@ class SqliteDatabase(Database):
         self._view_threads.shutdown()
 
 
-def _sqlite_writer(dbapi_connection: Any, _record: object) -> None:
-    # The driver must not begin transactions of its own: _begin_immediate does.
-    dbapi_connection.isolation_level = None
-    for pragma in _PRAGMAS:
-        dbapi_connection.execute(f"PRAGMA {pragma}").close()
-    _write_ahead(dbapi_connection)
+def _configure(engine: Engine, *pragmas: str, begin: str = "") -> None:
+    """Run `_PRAGMAS` and `pragmas` on every new connection, and the statement `begin` where a transaction begins."""
+
+    def connect(dbapi_connection: Any, _record: object) -> None:
+        cursor = dbapi_connection.cursor()
+        for pragma in (*_PRAGMAS, *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    event.listen(engine, "connect", connect)
+    if begin:
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
 
 
-def _sqlite_patient(dbapi_connection: Any, _record: object) -> None:
-    # An index over a long table is sorted on the way: in files, or that would take as much memory as the index has.
-    dbapi_connection.execute("PRAGMA temp_store=FILE").close()
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Put the file in WAL mode. Of two who do so at the same moment SQLite fails one at once, whatever its timeout."""
-    deadline = time.monotonic() + _PATIENCE
-    while not _switched_to_wal(connection):
-        if time.monotonic() > deadline:
-            raise UnavailableError
-        time.sleep(0.01)
-
-
-def _switched_to_wal(connection: sqlite3.Connection) -> bool:
+def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
     try:
-        connection.execute("PRAGMA journal_mode=WAL").close()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-            raise
-        return False
-    return True
+        with engine.connect() as connection:
+            return work(connection)
+    except Exception as error:
+        raise_translated(error)
 
 
-def _sqlite_reader(dbapi_connection: Any, _record: object) -> None:
-    cursor = dbapi_connection.cursor()
-    for pragma in (*_PRAGMAS, "query_only=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _sqlite_lean(dbapi_connection: Any, _record: object) -> None:
-    cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA cache_size=-2048")
-    cursor.close()
-
-
-def _sqlite_viewer(dbapi_connection: Any, record: object) -> None:
-    dbapi_connection.isolation_level = None
-    _sqlite_reader(dbapi_connection, record)
-
-
-def _sqlite_aside(dbapi_connection: Any, _record: object) -> None:
-    dbapi_connection.isolation_level = None
-    # Temporary tables may be as large as any: not in memory, and nobody ever rolls them back and goes on.
-    for pragma in (*_PRAGMAS, "temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF"):
-        dbapi_connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_deferred(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _switch_to_wal(connection: sqlite3.Connection, _record: object) -> None:
+    # If two connections switch at once, SQLite fails one immediately despite busy_timeout, so retry.
+    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
+    while True:
+        try:
+            return connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() > deadline:
+                raise UnavailableError from error
+        time.sleep(0.01)
 
 
 def _lock(file: IO[bytes]) -> bool:
@@ -270,8 +229,3 @@ def _lock(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _begin_immediate(connection: Connection) -> None:
-    # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,57 +1,73 @@
-"""Putting one table in another's place: a shadow of it is filled beside it, and takes its name and its rights.
+"""Replace a table: fill a shadow table next to it, then swap it in under the live table's name, with its grants.
 
-Both databases do that within a transaction. PostgreSQL gives every index and constraint the name it had. SQLite can't
-rename an index: those of a table have one of two names, in turn.
+Both databases swap within a transaction. On PostgreSQL every index and constraint gets its predecessor's name. SQLite
+can't rename an index, so each index has one of two names, in turn.
 """
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Index, MetaData, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect, text
 from sqlalchemy.sql.elements import conv
 
+#: The suffix of an index's second name.
 _IN_TURN = "_b"
 
 
 def exists(connection: Connection, name: str) -> bool:
-    """Tell whether the database has a table of that name."""
+    """Return whether the database has a table of that name."""
     return inspect(connection).has_table(name)
 
 
 def column_names(connection: Connection, name: str) -> list[str]:
-    """Give the names of the columns that the database's table has."""
+    """Return the names of the columns of the table in the database."""
     return [column["name"] for column in inspect(connection).get_columns(name)]
 
 
 def shadow_of(table: Table, name: str) -> Table:
-    """Give a table like `table` but for its name, without its indexes."""
+    """Return a copy of `table` with another name and without indexes."""
     shadow = table.to_metadata(MetaData(naming_convention=table.metadata.naming_convention), name=name)
     shadow.indexes.clear()
     return shadow
 
 
+def create_temporary(connection: Connection, table: Table, name: str) -> Table:
+    """Create a temporary table with the columns and the primary key of `table`, in its own transaction, and return it.
+
+    Only this connection sees it, and it disappears with the connection; see `Database.run_isolated`.
+    """
+    columns = (Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable) for c in table.columns)
+    temporary = Table(name, MetaData(), *columns, prefixes=["TEMPORARY"], sqlite_with_rowid=False)
+    with connection.begin():
+        if connection.dialect.name == "postgresql":
+            # A read-only transaction can write to a temporary table, but cannot create one.
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+        temporary.create(connection, checkfirst=False)
+    return temporary
+
+
 def create(connection: Connection, table: Table, shadow: Table) -> None:
-    """Create `shadow`, with the constraints that `table` has."""
+    """Create `shadow` with the constraints of `table`."""
     if connection.dialect.name == "postgresql":
         for constraint in shadow.constraints:
-            # Some are indexes as well, whose names must be free; see _NAMES for how they come to their own.
+            # Some are indexes too, whose names must be free. `swap_in` restores their names; see _NAMES.
             if constraint.name and shadow.name not in str(constraint.name):
                 constraint.name = conv(str(constraint.name).replace(table.name, shadow.name))
     shadow.create(connection)
 
 
 def index(connection: Connection, table: Table, shadow: Table) -> bool:
-    """Give `shadow` one of the indexes that `table` has and it lacks; tell whether there was one.
+    """Create one index of `table` that `shadow` lacks; return whether one was missing.
 
-    To be called, once it is filled, until there is none: that is quickest. Each is best made in a transaction of its
-    own, since on SQLite everybody else who writes waits meanwhile.
+    Call it until it returns False, after the table is filled: that is fastest. Use one transaction for each index:
+    on SQLite all other writers wait meanwhile.
     """
     names = {name for (name,) in connection.execute(text(_INDEX_NAMES[connection.dialect.name]))}
-    there = {found["name"] for found in inspect(connection).get_indexes(shadow.name)}
-    for wanted in sorted(table.indexes, key=lambda wanted: wanted.name or ""):
-        turns = (f"{wanted.name}", f"{wanted.name}{_IN_TURN}")
-        if not there.intersection(turns):
+    existing = {found["name"] for found in inspect(connection).get_indexes(shadow.name)}
+    for model in sorted(table.indexes, key=lambda model: model.name or ""):
+        turns = (f"{model.name}", f"{model.name}{_IN_TURN}")
+        if not existing.intersection(turns):
             free = next(name for name in turns if name not in names)
-            Index(free, *(shadow.c[column.name] for column in wanted.columns), unique=wanted.unique).create(connection)
+            Index(free, *(shadow.c[column.name] for column in model.columns), unique=model.unique).create(connection)
             return True
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"ANALYZE {shadow.name}"))
@@ -59,9 +75,9 @@ def index(connection: Connection, table: Table, shadow: Table) -> bool:
 
 
 def swap_in(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
-    """Make `shadow` the one called as `table` is, with the owner and the rights of that, or of `like` where none is.
+    """Rename `shadow` to the name of `table`, with that table's owner and grants, or those of `like` if it is missing.
 
-    What was in its place is dropped, but for SQLite, where that takes long: it is then called as `retired_name` says.
+    On PostgreSQL the previous table is dropped. On SQLite a drop takes long, so it is renamed to `retired_name`.
     """
     if connection.dialect.name == "postgresql":
         _replace_on_postgresql(connection, table, shadow, like)
@@ -72,15 +88,15 @@ def swap_in(connection: Connection, table: Table, shadow: Table, like: str | Non
 
 
 def retired_name(table: Table) -> str:
-    """Give the name of a table whose place another has taken."""
+    """Return the name of a replaced table that is not dropped yet."""
     return f"{table.name}_replaced"
 
 
 def lock_table_shared(connection: Connection, name: str) -> None:
-    """Keep the table of that name from being replaced while the transaction lasts, which this is to be the first of.
+    """Keep the table of that name from being swapped until the transaction ends. It must be the first statement.
 
-    On PostgreSQL a snapshot tells which rows there are, not which table has the name: of a table that came later, and
-    has its place now, it would show no row. What is locked first is there when the snapshot is taken.
+    On PostgreSQL a snapshot decides which rows are visible, not which table has the name: a table that was swapped in
+    after the snapshot would show no rows. A table that is locked first exists when the snapshot is taken.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"LOCK TABLE {name} IN ACCESS SHARE MODE"))
@@ -96,8 +112,8 @@ _INDEX_NAMES = {
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
 }
 
-#: What gives one table the owner and the rights of another.
-_RIGHTS = text(
+#: Build the statements that give one table the owner and the grants of another.
+_GRANTS = text(
     """
     WITH the AS (SELECT CAST(:shadow AS text) AS shadow, CAST(CAST(:model AS text) AS regclass) AS model)
     SELECT format('ALTER TABLE %I OWNER TO %I', shadow, pg_get_userbyid(relowner))
@@ -109,7 +125,7 @@ _RIGHTS = text(
     FROM the JOIN pg_class ON oid = model CROSS JOIN aclexplode(relacl) WHERE grantee <> relowner
     """
 )
-#: What gives a table's constraints and indexes the names that its own name leads to.
+#: Build the statements that rename a table's constraints and indexes to match its own name.
 _NAMES = text(
     """
     WITH the AS (SELECT CAST(:table AS text) AS now, CAST(:shadow AS text) AS before, CAST(:turn AS text) AS turn)
@@ -127,8 +143,8 @@ def _replace_on_postgresql(connection: Connection, table: Table, shadow: Table, 
     names = {"table": table.name, "shadow": shadow.name, "turn": _IN_TURN}
     model = table.name if exists(connection, table.name) else like
     if model is not None:
-        _execute_each(connection, connection.execute(_RIGHTS, {"shadow": shadow.name, "model": model}).scalars())
-    # Last of all: from here on whoever reads waits. Who reads for long is not waited for, since writers wait as well.
+        _execute_each(connection, connection.execute(_GRANTS, {"shadow": shadow.name, "model": model}).scalars())
+    # Last: from here on readers wait. Do not wait for a long reader, since writers wait too.
     connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
     connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))

@@ -1,25 +1,24 @@
-"""The history as it is stored: events chosen by what is recorded of them, in either direction, none of them decoded.
+"""The history as it is stored: events filtered by their recorded columns, in either direction, none of them decoded.
 
-What auditors read, follow, export and verify is what the log holds, byte for byte. Projections read `log.py` instead.
-Whatever is asked for, an index leads to it and is followed in the order of positions: nothing is sorted.
+Auditors read, follow, export and verify the log byte for byte. Projections read `log.py` instead. Every query follows
+an index in position order, so nothing is sorted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, literal, select
 
 from eventstore import codec
-from eventstore.database.dialect import between, no_index
-from eventstore.log.binary_search import last_at_or_before
+from eventstore.database.functions import between, no_index
 from eventstore.log.log import END
 from eventstore.log.tables import BigInt, events
 
-#: Events that `look` goes through, at most, for those that all values of a filter let through.
-LOOK = 10_000
+#: The most events that one page of a filter reads, where the index does not cover all values of the filter.
+SCAN_LIMIT = 10_000
 
 
 class StoredEvent(Struct, frozen=True):
@@ -36,7 +35,7 @@ class StoredEvent(Struct, frozen=True):
     actor: str
     command_id: str
     ordinal: int
-    #: SHA-256 of the command as it was sent, 32 bytes.
+    #: SHA-256 of the command as sent, 32 bytes.
     fingerprint: bytes
     correlation_id: str | None
     causation_id: str | None
@@ -48,36 +47,36 @@ _leaf = attrgetter(*codec.LEAF)
 
 
 def leaf(event: StoredEvent) -> bytes:
-    """Give the bytes that the tree's leaf of `event` commits to: all columns but the fingerprint and the hash."""
+    """Return the bytes that the tree's leaf of `event` commits to: all columns but the fingerprint and the hash."""
     return codec.encode_leaf(_leaf(event))
 
 
 class Filter(Struct, frozen=True):
-    """Which events: those that have all the values given, between two positions."""
+    """Selects the events that have all the given values, between two positions."""
 
     item_id: int | None = None
     type: str | None = None
     actor: str | None = None
     correlation_id: str | None = None
     command_id: str | None = None
-    #: Only events behind this position, and before that one.
+    #: Only events after this position, and before that one.
     after: int = 0
     before: int = END
 
 
-#: The columns that a filter can ask for a value of.
+#: The columns that a filter can compare with a value.
 _EQUAL = ("item_id", "type", "actor", "correlation_id", "command_id")
 
 
 class _IndexPath(Struct, frozen=True):
-    """An index that leads to events: by columns that have a given value, then by one that grows with the position."""
+    """An index that finds events: by columns with a given value, then by one that grows with the position."""
 
-    given: tuple[str, ...]
-    then: str
+    equality_columns: tuple[str, ...]
+    range_column: str
 
 
-#: The first that a filter has the values for is taken. Before others come those that mostly lead to few events. Of two
-#: values that many events may have only an actor and a type are an index together; else the rest is a residual_filter.
+#: The first path whose columns a filter has values for is used; those that find the fewest events come first. Only
+#: (actor, type) has a combined index. Other combinations use one index and filter the rest row by row.
 _INDEX_PATHS = (
     _IndexPath(("command_id",), "ordinal"),
     _IndexPath(("correlation_id",), "position"),
@@ -90,29 +89,30 @@ _INDEX_PATHS = (
 
 
 def selection(chosen: Filter, limit: int, *, newest_first: bool = False) -> tuple[Select[Any], dict[str, object]]:
-    """Give the statement for at most `limit` of the events `chosen`, in position order, and its parameters.
+    """Return the statement for at most `limit` of the events `chosen`, in position order, and its parameters.
 
-    Its rows are what `StoredEvent` is made of, column by column.
+    Its columns are the fields of `StoredEvent`.
     """
-    wanted = _wanted(chosen)
-    return _events(tuple(wanted), newest_first), {**wanted, **_bounds(chosen), "limit": limit}
+    values = _values(chosen)
+    return _events(tuple(values), newest_first), {**values, **_bounds(chosen), "limit": limit}
 
 
-def look(chosen: Filter, *, newest_first: bool = False) -> tuple[Select[Any], dict[str, object]] | None:
-    """Give the statement for the position of the last event that a bounded look for `chosen` goes through.
+def scan_limit_query(chosen: Filter, *, newest_first: bool = False) -> tuple[Select[Any], dict[str, object]] | None:
+    """Return the statement for the position of the last event that a page of `chosen` may read, and its parameters.
 
-    It finds none where there are fewer events to go through. There is no such statement where the way to the events
-    leads to no others, or to few.
+    The statement has no row where fewer events are to be read. Returns None where the index finds only events that
+    match, or few.
     """
-    wanted = _wanted(chosen)
-    way = _way(tuple(wanted))
-    if way.then == "ordinal" or len(way.given) == len(wanted):
+    values = _values(chosen)
+    path = _index_path(tuple(values))
+    if path.range_column == "ordinal" or len(path.equality_columns) == len(values):
         return None
-    return _look(way, newest_first), {name: wanted[name] for name in way.given} | _bounds(chosen) | {"skip": LOOK - 1}
+    equal = {name: values[name] for name in path.equality_columns}
+    return _scan_limit(path, newest_first), equal | _bounds(chosen) | {"skip": SCAN_LIMIT - 1}
 
 
 def matches(chosen: Filter, event: StoredEvent) -> bool:
-    """Tell whether `event` has all the values of `chosen`, wherever it is."""
+    """Return whether `event` has all the values of `chosen`, at whatever position."""
     return all((value := getattr(chosen, name)) is None or value == getattr(event, name) for name in _EQUAL)
 
 
@@ -123,21 +123,21 @@ def read(connection: Connection, chosen: Filter, limit: int, *, newest_first: bo
 
 
 def position_at(time: ColumnElement[int]) -> ColumnElement[int]:
-    """Give the position of the last event that was recorded at `time` or before, 0 where there is none.
+    """Return the position of the last event recorded at `time` or before, 0 where there is none.
 
-    `time` is in microseconds since the epoch. Times never go back from one position to the next, and positions have
-    no gap: no index has to know the times.
+    `time` is in microseconds since the epoch. Times never decrease with the position, and positions have no gap, so no
+    index on the time is needed.
     """
-    return last_at_or_before(lambda position: select(events.c.recorded_at).where(events.c.position == position), time)
+    return _last_at_or_before(lambda position: select(events.c.recorded_at).where(events.c.position == position), time)
 
 
 def position_of(item_id: ColumnElement[int], version: ColumnElement[int]) -> ColumnElement[int]:
-    """Give the position of the event by which an item came to a version: a look-up for each row."""
+    """Return the position of the event that gave an item this version: one look-up a row."""
     found = select(events.c.position).where(events.c.item_id == item_id, events.c.version == version)
     return found.scalar_subquery()
 
 
-def _wanted(chosen: Filter) -> dict[str, object]:
+def _values(chosen: Filter) -> dict[str, object]:
     return {name: value for name in _EQUAL if (value := getattr(chosen, name)) is not None}
 
 
@@ -145,37 +145,38 @@ def _bounds(chosen: Filter) -> dict[str, object]:
     return {"after": chosen.after, "before": chosen.before}
 
 
-def _way(names: tuple[str, ...]) -> _IndexPath:
-    return next(way for way in _INDEX_PATHS if set(way.given) <= set(names))
+def _index_path(names: tuple[str, ...]) -> _IndexPath:
+    return next(path for path in _INDEX_PATHS if set(path.equality_columns) <= set(names))
 
 
 @lru_cache
 def _events(names: tuple[str, ...], newest_first: bool) -> Select[Any]:
-    way = _way(names)
-    # What else is asked for is no way of its own: rows are held against it one by one.
-    residual_filter = (no_index(events.c[name]) == bindparam(name) for name in names if name not in way.given)
+    path = _index_path(names)
+    residual_filters = (
+        no_index(events.c[name]) == bindparam(name) for name in names if name not in path.equality_columns
+    )
     columns = (events.c[name] for name in StoredEvent.__struct_fields__)
-    return _scan(select(*columns).where(*residual_filter), way, newest_first).limit(bindparam("limit"))
+    return _scan(select(*columns).where(*residual_filters), path, newest_first).limit(bindparam("limit"))
 
 
 @lru_cache
-def _look(way: _IndexPath, newest_first: bool) -> Select[Any]:
-    return _scan(select(events.c.position), way, newest_first).offset(bindparam("skip")).limit(1)
+def _scan_limit(path: _IndexPath, newest_first: bool) -> Select[Any]:
+    return _scan(select(events.c.position), path, newest_first).offset(bindparam("skip")).limit(1)
 
 
-def _scan(statement: Select[Any], way: _IndexPath, newest_first: bool) -> Select[Any]:
-    """Let `statement` go along a way, between two positions."""
-    columns = [events.c[name] for name in (*way.given, way.then)]
-    given = [bindparam(name, type_=events.c[name].type) for name in way.given]
-    after, before, *residual_filter = _ends(way)
-    part = between(*columns, *given, after, before)
-    return statement.where(part, *residual_filter).order_by(*(c.desc() if newest_first else c for c in columns))
+def _scan(statement: Select[Any], path: _IndexPath, newest_first: bool) -> Select[Any]:
+    """Return `statement` restricted to the part of an index between two positions, in the order of the index."""
+    columns = [events.c[name] for name in (*path.equality_columns, path.range_column)]
+    values = [bindparam(name, type_=events.c[name].type) for name in path.equality_columns]
+    after, before, *residual_filters = _ends(path)
+    part = between(*columns, *values, after, before)
+    return statement.where(part, *residual_filters).order_by(*(c.desc() if newest_first else c for c in columns))
 
 
-def _ends(way: _IndexPath) -> tuple[ColumnElement[Any], ...]:
-    """Give what the way's last column is between, for events between two positions, and what else is to be asked."""
+def _ends(path: _IndexPath) -> tuple[ColumnElement[Any], ...]:
+    """Return the open range of the path's last column for events between two positions, and any residual filters."""
     after, before = (bindparam(name, type_=BigInt) for name in ("after", "before"))
-    match way.then:
+    match path.range_column:
         case "version":  # 1, 2, 3, ... without a gap within an item
             return _version_at(after), _version_at(before - 1) + 1
         case "ordinal":  # of one command, which has few events
@@ -186,6 +187,22 @@ def _ends(way: _IndexPath) -> tuple[ColumnElement[Any], ...]:
 
 
 def _version_at(position: ColumnElement[int]) -> ColumnElement[int]:
-    """Give the version that the item asked for had at `position`, 0 before it began."""
+    """Return the version that the filter's item had at `position`, 0 before it was created."""
     of_item = select(events.c.position).where(events.c.item_id == bindparam("item_id"))
-    return last_at_or_before(lambda version: of_item.where(events.c.version == version), position)
+    return _last_at_or_before(lambda version: of_item.where(events.c.version == version), position)
+
+
+def _last_at_or_before(
+    value_of: Callable[[ColumnElement[int]], Select[int]], bound: ColumnElement[int]
+) -> ColumnElement[int]:
+    """Return the greatest of the numbers 1, 2, 3, ... whose value is at most `bound`, 0 where there is none.
+
+    `value_of` returns the query for a number's value. Values never decrease, and the query has no row after the last
+    number. The binary search takes 63 look-ups, most of them for numbers that do not exist.
+    """
+    # From the highest bit to the lowest: is there a number that has this bit too, and a value within the bound?
+    found = select(literal(0, BigInt).label("number"), literal(2**62, BigInt).label("bit")).cte(recursive=True)
+    candidate = value_of(found.c.number + found.c.bit).correlate(found).scalar_subquery()
+    better = found.c.number + case((candidate <= bound, found.c.bit), else_=0)
+    found = found.union_all(select(better, found.c.bit // 2).where(found.c.bit > 0))
+    return select(found.c.number).where(found.c.bit == 0).scalar_subquery()

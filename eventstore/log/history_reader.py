@@ -1,53 +1,69 @@
-"""What auditors ask of the history, answered page by page.
+"""Reads the history page by page.
 
-The log only grows: as of a position, whatever is asked of it has the same answer for ever. Whoever knows where the log
-ended when it was asked sees one moment without a transaction, and knows which answers can still change.
+The log only grows, so a query as of a position has the same answer for ever. A query that also reads where the log ends
+sees one moment without a transaction, and knows whether its answer can still change.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from eventstore.database.database import Database
-from eventstore.log.history import Filter, StoredEvent, look, position_at, selection
+from eventstore.log.history import Filter, StoredEvent, position_at, scan_limit_query, selection
 from eventstore.log.log import END
 from eventstore.log.tables import BigInt, log_head
 
 
 class HistoryPage(Struct, frozen=True):
-    """A part of the history."""
+    """One page of the history."""
 
-    #: The log position that it is of.
+    #: The position at which the log ended.
     position: int
     events: Sequence[StoredEvent]
-    #: Behind what position the next page begins, or before what where the newest come first; None where this one is the
-    #: last. It may be there though `events` are few, or though nothing has come behind them yet.
+    #: The next page begins after this position, or before it where the newest come first; None on the last page. It may
+    #: be set though there are few `events`, or none after them yet.
     next: int | None
-    #: Whether the same question has the same answer for ever.
+    #: Whether the same query has the same answer for ever.
     final: bool
 
 
 class AsOf(Struct, frozen=True):
     """A moment of the past."""
 
-    #: The position of the last event that had happened.
+    #: The position of its last event.
     position: int
-    #: Whether the moment that was asked for is at this position for ever.
+    #: Whether the requested moment is at this position for ever.
     final: bool
-    #: Where the log ended when it was asked, and when its last event was recorded, in microseconds since the epoch.
+    #: Where the log ended, and the time of its last event in microseconds since the epoch.
     head: int
     recorded_at: int
 
 
-class _Moment(Struct, frozen=True):
-    """Where the log ended when it was asked."""
+class Progress(Struct, frozen=True):
+    """The progress of a run through the log."""
 
     position: int
-    #: When its last event was recorded. The next one may have the same time.
+    #: The position at which the run ends, or an estimate of it.
+    target: int
+    #: Positions a second.
+    rate: float
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds until the end at that rate, or None if that is unknown."""
+        return (self.target - self.position) / self.rate if self.rate else None
+
+
+ReportProgress = Callable[[Progress], None]
+
+
+class _Moment(Struct, frozen=True):
+    #: Where the log ended, and the time of its last event. The next event may have the same time.
+    position: int
     recorded_at: int
-    #: The positions of the last events before one time, and up to another.
+    #: The positions of the last events before `since`, and up to `until`.
     before_since: int = 0
     until: int = END - 1
 
@@ -59,26 +75,26 @@ _NEVER = -(2**63)
 
 
 class HistoryReader:
-    """Answers questions about the history. All raise UnavailableError."""
+    """Answers queries about the history. All methods raise UnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def event(self, position: int) -> tuple[int, StoredEvent | None]:
-        """Give the log's position, and the event at `position`, None where there is none yet."""
+        """Return the log's position, and the event at `position` or None if there is none yet."""
         found = await self._events(Filter(after=position - 1), 1)
         event = found[0] if found and found[0].position == position else None
         return (await self._moment(None, None)).position, event
 
     async def has_item(self, item_id: int) -> bool:
-        """Tell whether there is an item of that id, or ever was: its id is the position of the event that began it."""
+        """Return whether an item has or ever had that id: the position of the event that created it."""
         _, event = await self.event(item_id)
         return event is not None and event.item_id == item_id
 
     async def as_of(self, *, position: int | None = None, time: int | None = None) -> AsOf:
-        """Give the moment at a position, or at a time in microseconds since the epoch, or of now.
+        """Return the moment at a position, or at a time in microseconds since the epoch, or the current one.
 
-        The position is given back as it is, though the log may not be there yet.
+        A given position is returned unchanged, though the log may not have reached it yet.
         """
         moment = await self._moment(None, time)
         reached = min(moment.until, moment.position) if position is None else position
@@ -94,38 +110,36 @@ class HistoryReader:
         until: int | None = None,
         newest_first: bool = False,
     ) -> HistoryPage:
-        """Give at most `limit` of the events `chosen` that were recorded from `since` to `until`, both included.
+        """Return at most `limit` of the events `chosen` that were recorded from `since` to `until`, both included.
 
-        Times are in microseconds since the epoch. However many events there are, a page looks at a bounded number.
+        Times are in microseconds since the epoch. A page reads a bounded number of events, however many there are.
         """
         moment = await self._moment(since, until)
         end = moment.position + 1
-        # Nothing that is still to come can be among them:
+        # Whether no future event can match:
         closed = chosen.before <= end or (until is not None and until < moment.recorded_at)
         chosen = _within(chosen, moment)
-        looked_at = await self._look(chosen, newest_first)
-        events = await self._events(_up_to(looked_at, chosen, newest_first), limit, newest_first)
-        last = events[-1].position if len(events) == limit else looked_at
+        events, scan_end = await self._scan(chosen, limit, newest_first)
+        last = events[-1].position if len(events) == limit else scan_end
         if last == (chosen.after + 1 if newest_first else chosen.before - 1) and (newest_first or closed):
-            last = None  # there is nothing behind it, nor ever will be
+            last = None  # nothing comes after it, now or later
         return HistoryPage(moment.position, events, last, closed or (last is not None and not newest_first))
 
     async def bounds(self, chosen: Filter, *, since: int | None = None, until: int | None = None) -> tuple[int, Filter]:
-        """Give the log's position, and `chosen`, with times as `page` takes them, between two positions up to there."""
+        """Return the log's position, and `chosen` restricted to that position and to times as in `page`."""
         moment = await self._moment(since, until)
         return moment.position, _within(chosen, moment)
 
     async def pages(self, chosen: Filter, size: int) -> AsyncIterator[Sequence[StoredEvent]]:
-        """Read all of the events `chosen`, in position order, at most `size` of them a page.
+        """Read all events `chosen` in position order, at most `size` a page.
 
-        No transaction is open between two pages, and each looks at a bounded number of events.
+        No transaction is open between two pages, and each page reads a bounded number of events.
         """
         while chosen.after + 1 < chosen.before:
-            looked_at = await self._look(chosen, newest_first=False)
-            events = await self._events(_up_to(looked_at, chosen, newest_first=False), size)
+            events, scan_end = await self._scan(chosen, size)
             if events:
                 yield events
-            last = events[-1].position if len(events) == size else looked_at
+            last = events[-1].position if len(events) == size else scan_end
             if last is None:
                 return
             chosen = replace(chosen, after=last)
@@ -136,11 +150,17 @@ class HistoryReader:
         times = {"before_since": _NEVER if since is None else since - 1, "until": END if until is None else until}
         return _Moment(*tuple((await self._database.read(_HEAD_AND_TIMES, times))[0]))
 
-    async def _look(self, chosen: Filter, newest_first: bool) -> int | None:
-        """Give the position of the last event that a page may look at, None where it may look at all."""
-        looking = look(chosen, newest_first=newest_first)
-        rows = await self._database.read(*looking) if looking else ()
-        return rows[0].position if rows else None
+    async def _scan(
+        self, chosen: Filter, limit: int, newest_first: bool = False
+    ) -> tuple[list[StoredEvent], int | None]:
+        """Read a page; also return the position of the last event that it could read, None if there was no limit."""
+        query = scan_limit_query(chosen, newest_first=newest_first)
+        rows = await self._database.read(*query) if query else ()
+        scan_end = rows[0].position if rows else None
+        if scan_end is not None:
+            bound = {"after": scan_end - 1} if newest_first else {"before": scan_end + 1}
+            chosen = replace(chosen, **bound)
+        return await self._events(chosen, limit, newest_first), scan_end
 
     async def _events(self, chosen: Filter, limit: int, newest_first: bool = False) -> list[StoredEvent]:
         rows = await self._database.read(*selection(chosen, limit, newest_first=newest_first))
@@ -150,9 +170,3 @@ class HistoryReader:
 def _within(chosen: Filter, moment: _Moment) -> Filter:
     end = min(moment.position, moment.until) + 1
     return replace(chosen, after=max(chosen.after, moment.before_since), before=min(chosen.before, end))
-
-
-def _up_to(position: int | None, chosen: Filter, newest_first: bool) -> Filter:
-    if position is None:
-        return chosen
-    return replace(chosen, after=position - 1) if newest_first else replace(chosen, before=position + 1)

@@ -1,6 +1,6 @@
-"""Taking over what another log holds: every event is verified before it is written, and nothing of it is changed.
+"""Import the events of another log: each is verified before it is written, and nothing in it is changed.
 
-What goes in is what was recorded elsewhere: positions, times, command ids and hashes as they are.
+Positions, times, command ids and hashes stay as recorded.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,60 +18,60 @@ from eventstore.merkle import hashing
 from eventstore.merkle.log_verifier import Verification
 from eventstore.merkle.tree_head import TreeHead
 
-#: What the column holds.
-_LAST_ORDINAL = 2**31 - 1
+#: The largest value of the column.
+_MAX_ORDINAL = 2**31 - 1
 
-#: Gives an event as Verification takes it.
+#: Return an event as a row for `Verification.add`.
 row_of = attrgetter(*codec.LEAF, "leaf_hash")
 
 
 class Import:
-    """Takes a whole log over, page by page, in one unit of work: it is there whole, or nothing is."""
+    """Imports a whole log, page by page, in one unit of work: all of it or nothing."""
 
-    def __init__(self, unit: UnitOfWork, known: Iterable[TreeHead] = ()) -> None:
-        """Begin with an empty log; `known` are heads that the other one must have had.
+    def __init__(self, unit: UnitOfWork, known_heads: Iterable[TreeHead] = ()) -> None:
+        """Start with an empty log; `known_heads` are tree heads that the imported log must have had.
 
-        Raises NotEmptyError, and TamperedError where a head of the empty log is known that is none.
+        Raises NotEmptyError, and TamperedError where a known head of the empty log has the wrong root.
         """
         if unit.head.position:
             raise NotEmptyError(unit.head.position)
         self._unit = unit
-        self._verification = Verification(known)
+        self._verification = Verification(known_heads)
 
-    def take(self, events: Sequence[StoredEvent]) -> None:
+    def add(self, events: Sequence[StoredEvent]) -> None:
         """Append the next events, and project them.
 
-        Raises TamperedError for the first that is wrong, and UnknownEventTypeError or CorruptEventError for one that
+        Raises TamperedError for the first invalid event, and UnknownEventTypeError or CorruptEventError for one that
         this version of the code can't read.
         """
-        self._verification.take(map(row_of, events))
+        self._verification.add(map(row_of, events))
         recorded = list(map(_recorded, events))
         try:
-            self._unit.take_over([msgspec.structs.asdict(event) for event in events], recorded)
+            self._unit.append_imported([msgspec.structs.asdict(event) for event in events], recorded)
         except IntegrityError:
             self._find_repeated(events)
             raise
 
     def finish(self) -> TreeHead:
-        """Give the log's head. Raises TamperedError where it ends before one that is known."""
+        """Return the log's head. Raises TamperedError where the log ends before a known head."""
         self._verification.finish()
         return TreeHead(self._unit.head.position, hashing.root(self._unit.head.frontier))
 
     def _find_repeated(self, events: Sequence[StoredEvent]) -> None:
-        """Raise TamperedError for the first event of a command and ordinal that were there before."""
+        """Raise TamperedError for the first event that repeats an earlier command and ordinal."""
         earlier = self._unit.commands({event.command_id for event in events})
-        there = {(one.metadata.command_id, one.ordinal): one.position for one in earlier}
+        positions = {(one.metadata.command_id, one.ordinal): one.position for one in earlier}
         for event in events:
-            position = there.setdefault((event.command_id, event.ordinal), event.position)
+            position = positions.setdefault((event.command_id, event.ordinal), event.position)
             if position != event.position:
-                raise TamperedError(event.position, f"its command and ordinal are those of the event at {position}")
+                raise TamperedError(event.position, f"its command and ordinal repeat those of position {position}")
 
 
 def _recorded(event: StoredEvent) -> RecordedEvent:
-    # These two are no part of the leaf's shape: the columns would refuse what does not fit them, but name no position.
+    # The leaf's encoding does not bound these two. The columns would refuse them too, but without naming a position.
     if len(event.fingerprint) != hashing.HASH_SIZE:
-        raise TamperedError(event.position, "its fingerprint is no SHA-256")
-    if not 0 <= event.ordinal <= _LAST_ORDINAL:
+        raise TamperedError(event.position, "its fingerprint is not a SHA-256 hash")
+    if not 0 <= event.ordinal <= _MAX_ORDINAL:
         raise TamperedError(event.position, "its ordinal is out of range")
     metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
     decoded = codec.decode(event.position, event.type, event.data)

@@ -1,22 +1,23 @@
-"""Snapshots: an item as it was at a version, told as the one event that all until then amount to.
+"""Snapshots: the state of an item at a version, stored as one ItemCreated event.
 
-Whoever folds a stream begins with its newest snapshot as if the item had been created so, and reads a bounded number of
-events behind it. Snapshots are derived: without them everything is the same, only slower. Any may be deleted.
+A reader that folds a stream starts from the newest snapshot as if the item had been created there, and reads a bounded
+number of events after it. Snapshots are derived: without them results are the same, only slower. Any may be deleted.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, select
 
 from eventstore import codec
-from eventstore.database.dialect import in_ids, insert, numbers
+from eventstore.database.bulk import insert
+from eventstore.database.parameters import in_ids, numbers
 from eventstore.events import Event, ItemCreated
 from eventstore.log.tables import snapshots
 
 
 class Snapshot(Struct, frozen=True):
-    """An item as the event of its `version` left it."""
+    """The state of an item after the event of its `version`."""
 
     item_id: int
     version: int
@@ -25,8 +26,8 @@ class Snapshot(Struct, frozen=True):
     item: ItemCreated
 
 
-def keep(connection: Connection, taken: Sequence[Snapshot]) -> None:
-    """Store snapshots of events that are recorded."""
+def save(connection: Connection, taken: Sequence[Snapshot]) -> None:
+    """Store snapshots of recorded events."""
     rows = [
         {
             "item_id": snapshot.item_id,
@@ -41,7 +42,7 @@ def keep(connection: Connection, taken: Sequence[Snapshot]) -> None:
 
 
 class Stored(Struct, frozen=True):
-    """A snapshot as it is stored, whatever is in it."""
+    """A stored snapshot, not validated."""
 
     item_id: int
     version: int
@@ -50,7 +51,7 @@ class Stored(Struct, frozen=True):
     data: str
 
     def event(self) -> Event:
-        """Give what it tells, an ItemCreated if all is well. Raises UnknownEventTypeError or CorruptEventError."""
+        """Return the decoded event; an ItemCreated if valid. Raises UnknownEventTypeError or CorruptEventError."""
         return codec.decode(self.position, self.type, self.data)
 
 
@@ -64,7 +65,7 @@ _ITEMS = (
 
 
 def items_behind(connection: Connection, after: int, limit: int) -> Sequence[int]:
-    """Give the ids of items that have snapshots: at most `limit`, in order, from behind the id `after`."""
+    """Return the ids of at most `limit` items with snapshots, in order, greater than `after`."""
     return connection.execute(_ITEMS, {"after": after, "limit": limit}).scalars().all()
 
 
@@ -75,8 +76,8 @@ def read(connection: Connection, item_ids: Iterable[int]) -> Iterator[Stored]:
     return (Stored(*row) for row in rows)
 
 
-def discard(connection: Connection, wrong: Iterable[Stored]) -> None:
-    """Delete snapshots."""
+def delete(connection: Connection, wrong: Iterable[Stored]) -> None:
+    """Delete stored snapshots."""
     for snapshot in wrong:
         this = (snapshots.c.item_id == snapshot.item_id, snapshots.c.version == snapshot.version)
-        connection.execute(delete(snapshots).where(*this))
+        connection.execute(snapshots.delete().where(*this))

@@ -1,6 +1,6 @@
-"""The tables of the log. Their triggers are in `migrations/`.
+"""The tables of the log.
 
-They refuse UPDATE, DELETE and TRUNCATE, and an event of a time that RFC 3339 can't write.
+Triggers in `migrations/` refuse UPDATE, DELETE and TRUNCATE, and events with a time that RFC 3339 can't write.
 """
 
 from sqlalchemy import (
@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-#: Names every constraint alike on both databases, so that migrations can speak of them and errors be told apart.
+#: Constraint names are the same on both databases, so that migrations can name them and errors can be told apart.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_N_label)s",
@@ -28,7 +28,7 @@ metadata = MetaData(
     }
 )
 
-#: 64 bits on both databases. SQLite's integers always are, and only one declared INTEGER can be the row's own key.
+#: 64 bits on both databases. SQLite's integers always are, and only a column declared INTEGER can be the rowid.
 BigInt = BigInteger().with_variant(Integer, "sqlite")
 
 events = Table(
@@ -53,16 +53,16 @@ events = Table(
     CheckConstraint("version > 0", name="version"),
     CheckConstraint("length(leaf_hash) = 32", name="leaf_hash"),
     CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
-    # Which types there are, and where each begins, without a look at every event; see `evolution.py`.
+    # Finds the types in the log, and where each begins, without reading every event; see `event_type_check.py`.
     Index("ix_events_type_position", "type", "position"),
-    # What auditors ask for; see `history.py`.
+    # For the filters of `history.py`.
     Index("ix_events_actor_position", "actor", "position"),
     Index("ix_events_actor_type_position", "actor", "type", "position"),
     Index("ix_events_correlation_id_position", "correlation_id", "position"),
     sqlite_strict=True,
 )
 
-#: One row: where the log ends, and the tree's frontier there (32 bytes a hash, left to right).
+#: One row: the end of the log, and the tree's frontier there (32 bytes a hash, left to right).
 log_head = Table(
     "log_head",
     metadata,
@@ -73,7 +73,7 @@ log_head = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-#: The root of every complete subtree of 256**level leaves: a proof reads a few hundred hashes, not the log.
+#: The root of every complete subtree of 256**level leaves, so that a proof reads a few hundred hashes, not the log.
 log_tiles = Table(
     "log_tiles",
     metadata,
@@ -82,7 +82,7 @@ log_tiles = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
-#: One row: the last head that was signed as a checkpoint, so that none is signed that contradicts it.
+#: One row: the last tree head that was signed as a checkpoint. No later checkpoint may contradict it.
 log_checkpoint = Table(
     "log_checkpoint",
     metadata,
@@ -92,7 +92,7 @@ log_checkpoint = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-#: An item as it was at a version, as the event that all until then amount to; see `snapshots.py`.
+#: The state of an item at a version, as one event; see `snapshots.py`.
 snapshots = Table(
     "snapshots",
     metadata,

@@ -1,8 +1,7 @@
 """Follow the log: new events are read once, for all subscribers.
 
-A subscriber is no more than a position. Subscribers at the end of the log share what was last read; one that is further
-behind reads pages of the log until it has caught up. Subscribers have no queues, so a slow one uses no memory and
-blocks nobody.
+A subscriber is only a position. Subscribers at the end of the log share the events read last; one further behind reads
+pages of the log until it has caught up. Subscribers have no queues, so a slow one uses no memory and blocks nobody.
 """
 
 import asyncio
@@ -20,22 +19,22 @@ from eventstore.log.history_reader import HistoryReader
 
 T = TypeVar("T")
 
-#: Events that a subscriber takes at once, and that are read at once for all.
-_PAGE, _READ = 64, 256
-#: So many of the newest events, or twice as many, are kept.
-_KEPT = 1024
-#: Followers that may read pages at the same time, so that others find a connection to read by.
-_READERS = 2
-#: Followers that are woken at once, before others get their turn of the event loop.
-_WOKEN = 50
-#: Seconds between two reads of what is new: many commits make few reads.
-_PAUSE = 0.01
+#: Events that a subscriber takes at once, and that one read fetches for all.
+_PAGE_EVENTS, _READ_EVENTS = 64, 256
+#: The newest events that stay in memory; up to twice as many.
+_KEPT_EVENTS = 1024
+#: Subscribers that read pages of the log at the same time; the other connections stay free for other readers.
+_MAX_PAGE_READERS = 2
+#: Subscribers that are woken in one turn of the event loop.
+_WAKE_BATCH = 50
+#: The pause between two reads of new events, so that many commits share one read.
+_PAUSE_SECONDS = 0.01
 
 
 class Tail(Generic[T]):
-    """The log's end, for all who follow it; `prepare` makes of each event, once, what they are to have of it.
+    """The end of the log, for all subscribers. `prepare` converts each event once for all of them.
 
-    While anyone follows it looks for new events when it is woken, and every `poll` seconds besides.
+    While there are subscribers, it looks for new events when woken, and every `poll` seconds.
     """
 
     def __init__(self, database: Database, prepare: Callable[[StoredEvent], T], *, poll: float = 0.05) -> None:
@@ -43,97 +42,97 @@ class Tail(Generic[T]):
         self._history = HistoryReader(database)
         self._prepare = prepare
         self._poll = poll
-        self._followers: set[Subscriber[T]] = set()
+        self._subscribers: set[Subscriber[T]] = set()
         self._due = asyncio.Event()
-        self._reading = asyncio.Semaphore(_READERS)
-        #: All events behind `_since` and up to `_position`, which is how far the log was read.
+        self._reading = asyncio.Semaphore(_MAX_PAGE_READERS)
+        #: All events after `_since` up to `_position`, the position up to which the log was read.
         self._recent: list[tuple[StoredEvent, T]] = []
         self._since = 0
         self._position = 0
 
     async def head(self) -> int:
-        """Give the position of the log's last event. Raises UnavailableError."""
+        """Return the position of the log's last event. Raises UnavailableError."""
         return int((await self._database.read(log.POSITION))[0].position)
 
     def wake(self) -> None:
-        """Say that there may be new events."""
-        if self._followers:
+        """Look for new events now."""
+        if self._subscribers:
             self._due.set()
 
-    def wake_followers(self) -> None:
-        """Have all subscribers return from their wait."""
-        for subscriber in self._followers:
+    def wake_subscribers(self) -> None:
+        """Make all subscribers return from `wait`."""
+        for subscriber in self._subscribers:
             subscriber.wake()
 
     @contextmanager
-    def follow(self, chosen: Filter) -> Iterator["Subscriber[T]"]:
-        """Follow the events `chosen`, which have no end."""
+    def subscribe(self, chosen: Filter) -> Iterator["Subscriber[T]"]:
+        """Subscribe to the events `chosen` until the block ends."""
         subscriber = Subscriber(self, chosen)
-        if not self._followers:
+        if not self._subscribers:
             self._due.set()
-        self._followers.add(subscriber)
+        self._subscribers.add(subscriber)
         try:
             yield subscriber
         finally:
-            self._followers.remove(subscriber)
+            self._subscribers.remove(subscriber)
 
     async def run(self) -> NoReturn:
-        """Look for new events until cancelled. Raises UnavailableError; run again, it goes on from there."""
+        """Look for new events until cancelled. Raises UnavailableError; run again, it resumes there."""
         while True:
-            if not self._followers:
+            if not self._subscribers:
                 await self._due.wait()
                 self._due.clear()
                 continue
             await self._skip()
-            while self._followers:
+            while self._subscribers:
                 self._due.clear()
                 await self._advance()
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_PAUSE_SECONDS)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll):
                         await self._due.wait()
 
     async def _skip(self) -> None:
-        """Leave out what happened while nobody followed, but for the newest events."""
-        begin = await self.head() - _KEPT
+        """Skip the events recorded while there were no subscribers, except the newest."""
+        begin = await self.head() - _KEPT_EVENTS
         if begin > self._position:
             self._recent, self._since, self._position = [], begin, begin
             await self._announce()
 
     async def _advance(self) -> None:
         while True:
-            rows = await self._database.read(*selection(Filter(after=self._position), _READ))
+            rows = await self._database.read(*selection(Filter(after=self._position), _READ_EVENTS))
             if rows:
                 self._recent += self._prepared(StoredEvent(*tuple(row)) for row in rows)
                 self._position = rows[-1].position
-                if (spare := len(self._recent) - _KEPT) > _KEPT:
+                if (spare := len(self._recent) - _KEPT_EVENTS) > _KEPT_EVENTS:
                     self._since = self._recent[spare - 1][0].position
                     del self._recent[:spare]
                 await self._announce()
-            if len(rows) < _READ:
+            if len(rows) < _READ_EVENTS:
                 return
 
     async def _announce(self) -> None:
-        for number, subscriber in enumerate(tuple(self._followers), 1):
+        for number, subscriber in enumerate(tuple(self._subscribers), 1):
             subscriber.wake()
-            if number % _WOKEN == 0:
+            if number % _WAKE_BATCH == 0:
                 await asyncio.sleep(0)
 
     async def page(self, chosen: Filter) -> tuple[Sequence[tuple[StoredEvent, T]], int]:
-        """Give the next of the events `chosen`, at most 64, and a position up to which these are all there are.
+        """Return at most 64 of the next events `chosen`, and the position up to which they are complete.
 
-        Where that is `chosen.after` the log was read no further. Raises UnavailableError.
+        That position is `chosen.after` where the log was read no further. Raises UnavailableError.
         """
         end = self._position
         if chosen.after >= end:
             return (), chosen.after
         if chosen.after < self._since:
             async with self._reading:
-                page = await self._history.page(replace(chosen, before=end + 1), _PAGE)
+                page = await self._history.page(replace(chosen, before=end + 1), _PAGE_EVENTS)
             return self._prepared(page.events), page.next or end
         begin = bisect_right(self._recent, chosen.after, key=_position)
-        window = self._recent[begin : begin + _PAGE]
-        if begin + _PAGE < len(self._recent):
+        window = self._recent[begin : begin + _PAGE_EVENTS]
+        if begin + _PAGE_EVENTS < len(self._recent):
             end = _position(window[-1])
         return [entry for entry in window if matches(chosen, entry[0])], end
 
@@ -146,7 +145,7 @@ def _position(entry: tuple[StoredEvent, object]) -> int:
 
 
 class Subscriber(Generic[T]):
-    """One who follows the log; made by `Tail.follow`."""
+    """A subscriber to the log; made by `Tail.subscribe`."""
 
     def __init__(self, tail: Tail[T], chosen: Filter) -> None:
         self._tail = tail
@@ -155,14 +154,14 @@ class Subscriber(Generic[T]):
 
     @property
     def position(self) -> int:
-        """The position up to which all events that were asked for have been taken."""
+        """The position up to which all matching events have been taken."""
         return self._chosen.after
 
     async def take(self) -> Sequence[tuple[StoredEvent, T]]:
-        """Give the next events, each with what was made of it. Raises UnavailableError.
+        """Return the next events, each with its prepared form. Raises UnavailableError.
 
-        It looks at a bounded part of the log, and gives none where none of that was asked for: where `position` has
-        moved there may be more behind it, else the log has no more. Cancelled, it has taken nothing.
+        Reads a bounded part of the log, and returns none where nothing in it matches. If `position` has moved, there
+        may be more events after it; otherwise the log has no more. A cancelled call has taken nothing.
         """
         page, position = await self._tail.page(self._chosen)
         if position != self.position:
@@ -170,12 +169,12 @@ class Subscriber(Generic[T]):
         return page
 
     async def wait(self, seconds: float) -> None:
-        """Return when there may be more, when woken, or after so many seconds."""
+        """Return when there may be more events, when woken, or after so many seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._woken.wait()
         self._woken.clear()
 
     def wake(self) -> None:
-        """Have it return from its wait, or from the next."""
+        """Make the current or the next `wait` return."""
         self._woken.set()

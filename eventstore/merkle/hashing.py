@@ -1,7 +1,7 @@
 """The Merkle tree over the log, as RFC 9162 (section 2.1) defines it. Pure: bytes in, bytes out.
 
-A tree of n leaves is kept as its *frontier*: the roots of its complete subtrees from left to right, one for each set
-bit of n. That is all it takes to append a leaf and to give the root, whatever n is.
+A tree of n leaves is represented by its *frontier*: the roots of its complete subtrees from left to right, one for each
+set bit of n. That is enough to append a leaf and to compute the root, whatever n is.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def append(size: int, frontier: Frontier, leaf_hashes: list[bytes]) -> tuple[Frontier, list[Tile]]:
-    """Append leaves to a tree of `size` leaves; give its new frontier and the tiles that became complete.
+    """Append leaves to a tree of `size` leaves; return its new frontier and the newly complete tiles.
 
-    Amortised cost is one interior node a leaf. A tile completes once in 256 leaves, one a level up once in 65,536.
+    Amortised cost is one interior node a leaf. A tile completes every 256 leaves, one a level up every 65,536.
     """
     nodes = list(frontier)
     tiles: list[Tile] = []
     for hashed in leaf_hashes:
         node, height, left_siblings = hashed, 0, size
-        # Each trailing one bit of the size is a complete subtree to the left that the new node closes a pair with.
+        # Each trailing one bit of the size is a complete subtree to the left, which the new node pairs with.
         while left_siblings & 1:
             node = node_hash(nodes.pop(), node)
             height += 1
@@ -48,7 +48,7 @@ def append(size: int, frontier: Frontier, leaf_hashes: list[bytes]) -> tuple[Fro
 
 
 def root(frontier: Frontier) -> bytes:
-    """Give the tree's root hash, 32 bytes; of the empty tree SHA-256 of nothing (RFC 9162, 2.1.1)."""
+    """Return the tree's root hash, 32 bytes; for the empty tree SHA-256 of nothing (RFC 9162, 2.1.1)."""
     if not frontier:
         return sha256().digest()
     *rest, node = frontier
@@ -58,17 +58,17 @@ def root(frontier: Frontier) -> bytes:
 
 
 def complete_root(hashes: Sequence[bytes]) -> bytes:
-    """Give the root of a complete subtree from those of its parts of one height: 1, 2, 4, 8, ... of them."""
+    """Return the root of a complete subtree from the roots of its 1, 2, 4, 8, ... parts of equal height."""
     while len(hashes) > 1:
         hashes = [node_hash(left, right) for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
     return hashes[0]
 
 
 def pack(frontier: Frontier) -> bytes:
-    """Give the frontier's hashes end to end, as `log_head` stores them."""
+    """Return the frontier's hashes concatenated, as `log_head` stores them."""
     return b"".join(frontier)
 
 
 def unpack(packed: bytes) -> Frontier:
-    """Read what `pack` wrote."""
+    """Return the frontier that `pack` packed."""
     return tuple(packed[start : start + HASH_SIZE] for start in range(0, len(packed), HASH_SIZE))

@@ -1,7 +1,6 @@
-"""Whether a log is intact: every event is held against its hash, the tree, its item, its time and earlier heads.
+"""Verify that a log is intact: check every event's hash, item, version and time, and the tree against earlier heads.
 
-Bytes in, a verdict out: the events may come from a database or from a file. Memory is bounded: four bytes an event, for
-the version that each item has come to.
+The events may come from a database or from a file. Memory is bounded: four bytes an event, for each item's version.
 """
 
 from array import array
@@ -14,34 +13,34 @@ from eventstore.errors import TamperedError
 from eventstore.merkle import hashing
 from eventstore.merkle.tree_head import TreeHead
 
-#: The values of what codec.LEAF names, and the leaf's hash as it is recorded.
+#: The values of the columns in codec.LEAF, and the recorded hash of the leaf.
 Row = Sequence[Any]
-#: Is given stored roots that the tree must have; raises TamperedError where it is not what is stored.
+#: Compares computed roots with the stored ones; raises TamperedError where they differ.
 Compare = Callable[[Sequence[hashing.Tile]], None]
 
 _LEAF_SIZE = len(LEAF)
-#: 9999-12-31T23:59:59.999999Z, in microseconds since the epoch: the last time that RFC 3339 can write.
-_LAST_TIME = 253_402_300_799_999_999
+#: 9999-12-31T23:59:59.999999Z: the last time that RFC 3339 can write.
+_LAST_TIME_MICROSECONDS = 253_402_300_799_999_999
 
 
 class Verification:
-    """Goes through a log from its first event on, and stops at the first thing that can't be."""
+    """Verifies a log from its first event on, and stops at the first fault."""
 
-    def __init__(self, known: Iterable[TreeHead] = (), compare: Compare = lambda tiles: None) -> None:
-        """Hold the log against heads that it is `known` to have had, and its tree against what `compare` knows.
+    def __init__(self, known_heads: Iterable[TreeHead] = (), compare: Compare = lambda tiles: None) -> None:
+        """Verify against heads that the log must have had, and compare computed roots by `compare`.
 
-        Raises TamperedError where a head of the empty log is known that is none.
+        Raises TamperedError where a known head of the empty log has the wrong root.
         """
         self.size = 0
         self.frontier: hashing.Frontier = ()
-        #: When the last event was recorded.
+        #: The last event's time.
         self.recorded_at = 0
-        self._known = sorted(known, key=lambda head: head.size, reverse=True)
+        self._known_heads = sorted(known_heads, key=lambda head: head.size, reverse=True)
         self._compare = compare
-        #: By position: the version that the item which began there has come to, 0 where none began.
+        #: By position: the version of the item created there, 0 where none was.
         self._versions = array("I", [0])
-        #: The last known head that was reached, and was right.
-        self._sure = 0
+        #: The size of the last known head that matched.
+        self._verified = 0
         self._reach_known()
 
     @property
@@ -49,8 +48,8 @@ class Verification:
         """The root of the tree of all events so far."""
         return hashing.root(self.frontier)
 
-    def take(self, rows: Iterable[Row]) -> None:
-        """Check the next events. Raises TamperedError for the first that is wrong, and for any head before it."""
+    def add(self, rows: Iterable[Row]) -> None:
+        """Check the next events. Raises TamperedError for the first invalid event, or for a wrong head before it."""
         hashes: list[bytes] = []
         position = self.size
         try:
@@ -58,36 +57,36 @@ class Verification:
                 position += 1
                 hashes.append(self._check(position, row))
         except TamperedError:
-            self._grow(hashes)  # what is wrong before it comes first
+            self._grow(hashes)  # a fault before it comes first
             raise
         self._grow(hashes)
 
     def finish(self) -> None:
-        """Check that the log does not end before a head that it is known to have had. Raises TamperedError."""
-        if self._known:
-            longest = self._known[0].size
-            raise TamperedError(self.size + 1, f"it is missing: there is a checkpoint of {longest:,} events")
+        """Check that the log does not end before a known head. Raises TamperedError."""
+        if self._known_heads:
+            longest = self._known_heads[0].size
+            raise TamperedError(self.size + 1, f"it is missing: a checkpoint covers {longest:,} events")
 
     def _check(self, position: int, row: Row) -> bytes:
-        """Give the hash of the leaf that is to be at `position`."""
+        """Check the event at `position` and return its leaf hash."""
         if row[0] != position:
-            raise TamperedError(position, f"position {row[0]} comes where {position} should")
+            raise TamperedError(position, f"expected position {position}, found {row[0]}")
         try:
             hashed = sha256(b"\x00" + encode_leaf(tuple(row[:_LEAF_SIZE]))).digest()
             if hashed != row[_LEAF_SIZE]:
-                raise TamperedError(position, "it is not what its hash was made of")
+                raise TamperedError(position, "its content does not match its stored hash")
             if row[4] < self.recorded_at:
-                raise TamperedError(position, "its time is before that of the event before it")
-            if row[4] > _LAST_TIME:
+                raise TamperedError(position, "its time is before the previous event's time")
+            if row[4] > _LAST_TIME_MICROSECONDS:
                 raise TamperedError(position, "its time is after the year 9999")
             self.recorded_at = row[4]
             self._follow(position, row[1], row[2])
-        except (TypeError, ValueError) as error:  # a text that is not UTF-8, a type that the column can't have
-            raise TamperedError(position, f"it has a value that it can't have: {error}") from None
+        except (TypeError, ValueError) as error:  # a text that is not UTF-8, a value of another type
+            raise TamperedError(position, f"it has an invalid value: {error}") from None
         return hashed
 
     def _follow(self, position: int, item_id: int, version: int) -> None:
-        """Check that `version` is the item's next. An item's id is the position of the event that began it."""
+        """Check that `version` is the item's next. An item's id is the position of the event that created it."""
         versions = self._versions
         if item_id == position:
             reached = 0
@@ -97,14 +96,16 @@ class Verification:
             versions[item_id] = reached + 1
             versions.append(0)
         else:
-            raise TamperedError(position, f"it is of item {item_id}, which no event began")
+            raise TamperedError(
+                position, f"it belongs to item {item_id}, but the log has no creation event for that item"
+            )
         if version != reached + 1:
-            raise TamperedError(position, f"version {version} of item {item_id} comes where {reached + 1} should")
+            raise TamperedError(position, f"expected version {reached + 1} of item {item_id}, found {version}")
 
     def _grow(self, hashes: list[bytes]) -> None:
-        """Let the tree grow, from known head to known head."""
+        """Extend the tree, and stop at each known head to compare it."""
         while hashes:
-            ahead = self._known[-1].size - self.size if self._known else len(hashes)
+            ahead = self._known_heads[-1].size - self.size if self._known_heads else len(hashes)
             portion, hashes = hashes[:ahead], hashes[ahead:]
             self.frontier, tiles = hashing.append(self.size, self.frontier, portion)
             self.size += len(portion)
@@ -112,11 +113,12 @@ class Verification:
             self._reach_known()
 
     def _reach_known(self) -> None:
-        while self._known and self._known[-1].size == self.size:
-            if self._known.pop().root != self.root:
-                first, last = min(self._sure + 1, self.size), self.size
+        while self._known_heads and self._known_heads[-1].size == self.size:
+            if self._known_heads.pop().root != self.root:
+                first, last = min(self._verified + 1, self.size), self.size
                 raise TamperedError(
                     first,
-                    f"the checkpoint of {last:,} events is not of these: one of {first:,} to {last:,} is another one",
+                    f"the tree root at {last:,} events does not match the checkpoint: "
+                    f"an event between {first:,} and {last:,} was changed",
                 )
-            self._sure = self.size
+            self._verified = self.size

@@ -1,7 +1,7 @@
-"""Which hashes prove that an event is in the log, or that the log only grew, and whether they do. Pure.
+"""Inclusion and consistency proofs: which hashes they need, and how to verify them. Pure.
 
-A proof's hashes are roots of spans of the leaves; RFC 9162 says of which (sections 2.1.3.1 and 2.1.4.1). Whoever has
-them puts the roots of whole trees together from them, as the tree is defined, and compares.
+A proof's hashes are roots of spans of the leaves, which RFC 9162 defines (sections 2.1.3.1 and 2.1.4.1). A verifier
+computes the roots of whole trees from them, as the tree is defined, and compares.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,9 @@ Subtree = tuple[int, int]
 
 
 def inclusion_spans(index: int, size: int) -> list[Span]:
-    """Give the spans whose roots prove that leaf `index` is in the tree of `size` leaves: PATH(m, D_n), leaf first.
+    """Return the spans whose roots prove that leaf `index` is in the tree of `size` leaves: PATH(m, D_n), leaf first.
 
-    `index` is below `size`.
+    `index` must be below `size`.
     """
     start, end = 0, size
     spans = []
@@ -34,9 +34,9 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 
 
 def consistency_spans(old: int, new: int) -> list[Span]:
-    """Give the spans whose roots prove that the tree of `new` leaves extends the one of `old`: PROOF(m, D_n).
+    """Return the spans whose roots prove that the tree of `new` leaves extends that of `old` leaves: PROOF(m, D_n).
 
-    `old` is at most `new`. Nothing is needed where they are the same, or where the old tree was empty.
+    `old` must be at most `new`. There are none where they are equal, or where the old tree was empty.
     """
     start, end = 0, new if old else 0
     spans = []
@@ -48,20 +48,20 @@ def consistency_spans(old: int, new: int) -> list[Span]:
         else:
             spans.append((start, middle))
             start = middle
-    if start:  # else it is the whole old tree, whose root is known
+    if start:  # otherwise it is the whole old tree, whose root the verifier has
         spans.append((start, end))
     return spans[::-1]
 
 
 def _middle(start: int, end: int) -> int:
-    """Split a span where the tree does: what is left of it is the largest power of two below its length."""
+    """Return where the tree splits a span: after the largest power of two below its length."""
     return start + (1 << (end - start - 1).bit_length() - 1)
 
 
 def subtrees(span: Span) -> list[Subtree]:
-    """Give the complete subtrees that a span of a proof, or a whole tree, is made of, from left to right.
+    """Return the complete subtrees that make up a span of a proof, or a whole tree, from left to right.
 
-    Their roots are the span's frontier: `merkle.root` of them is its root.
+    Their roots are the span's frontier, so `hashing.root` of them is its root.
     """
     start, end = span
     found = []
@@ -73,43 +73,43 @@ def subtrees(span: Span) -> list[Subtree]:
 
 
 def root_of_inclusion(index: int, size: int, leaf_hash: bytes, hashes: Sequence[bytes]) -> bytes:
-    """Give the root of the tree of `size` leaves that has `leaf_hash` at `index`, by the hashes of its proof.
+    """Return the root of the tree of `size` leaves with `leaf_hash` at `index`, computed from its proof's hashes.
 
-    That the leaf is there is proven where this is the root that was published. Raises ProofError where there is no such
-    leaf, or where these are not as many hashes as its proof has.
+    The leaf is proven if this is the published root. Raises ProofError where the index is out of range, or the number
+    of hashes is wrong.
     """
     if not 0 <= index < size:
         raise ProofError(f"a tree of {size} leaves has no leaf {index}")
-    known = _known(inclusion_spans(index, size), hashes)
+    known = _by_span(inclusion_spans(index, size), hashes)
     return _root((0, size), {**known, (index, index + 1): leaf_hash})
 
 
 def verify_consistency(old: int, new: int, old_root: bytes, new_root: bytes, hashes: Sequence[bytes]) -> None:
     """Raise ProofError unless `hashes` prove that the tree of `new` leaves extends the one of `old`.
 
-    Every tree extends the empty one, of which the RFC says nothing.
+    Every tree extends the empty one, which the RFC does not cover.
     """
     if not 0 <= old <= new:
-        raise ProofError(f"a tree of {new} leaves can't extend one of {old}")
+        raise ProofError(f"a tree of {new} leaves cannot extend a tree of {old} leaves")
     spans = consistency_spans(old, new)
-    # Where the proof has nothing of the old tree, that is a subtree of the new one, and stands in it for itself.
-    known = _known(spans, hashes) | ({} if any(end <= old for _, end in spans) else {(0, old): old_root})
+    # Where no hash of the proof is of the old tree, the old tree is a subtree of the new one: use its root as a hash.
+    known = _by_span(spans, hashes) | ({} if any(end <= old for _, end in spans) else {(0, old): old_root})
     if old == 0 and old_root != root(()):
-        raise ProofError("the old root is not that of an empty tree")
+        raise ProofError("the old root is not the root of an empty tree")
     if old and _root((0, old), known) != old_root:
-        raise ProofError("its hashes do not lead to the old root")
+        raise ProofError("its hashes do not match the old root")
     if old and _root((0, new), known) != new_root:
-        raise ProofError("its hashes do not lead to the new root")
+        raise ProofError("its hashes do not match the new root")
 
 
-def _known(spans: Sequence[Span], hashes: Sequence[bytes]) -> dict[Span, bytes]:
+def _by_span(spans: Sequence[Span], hashes: Sequence[bytes]) -> dict[Span, bytes]:
     if len(hashes) != len(spans):
-        raise ProofError(f"it has {len(hashes)} hashes, and should have {len(spans)}")
+        raise ProofError(f"it has {len(hashes)} hashes but needs {len(spans)}")
     return dict(zip(spans, hashes, strict=True))
 
 
 def _root(span: Span, known: Mapping[Span, bytes]) -> bytes:
-    """Give the root of `span` from the roots of those that are `known`, which make it up."""
+    """Return the root of `span`, computed from the roots of the `known` spans in it."""
     if span in known:
         return known[span]
     start, end = span

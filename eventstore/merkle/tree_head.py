@@ -1,4 +1,4 @@
-"""Heads of the log that are about to be signed: what was signed once binds all that is signed later."""
+"""Tree heads to be signed as checkpoints. Every signed head must extend all heads signed before it."""
 
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, select, update
@@ -11,14 +11,14 @@ from eventstore.merkle.tree import Tree
 
 
 class TreeHead(Struct, frozen=True):
-    """The log's first `size` events, by the root of their tree."""
+    """The root of the tree over the log's first `size` events."""
 
     size: int
     #: 32 bytes.
     root: bytes
 
 
-#: What every log extends.
+#: Every log extends this head.
 EMPTY = TreeHead(0, hashing.root(()))
 
 _LAST = select(log_checkpoint.c.size, log_checkpoint.c.root).where(log_checkpoint.c.id == 1)
@@ -30,56 +30,57 @@ _ADVANCE = (
 
 
 def last_signed(connection: Connection, *, locked: bool = False) -> TreeHead | None:
-    """Give the head that the database tells to have been signed last, the empty log's at first; None where it is gone.
+    """Return the last signed head by the database's record, at first the empty log's; None where the record is missing.
 
-    It is what whoever owns the database has it say. Where it is `locked` nobody else changes it until the transaction
-    ends.
+    The database owner can replace that record. With `locked` it stays unchanged until the transaction ends.
     """
     row = connection.execute(_LAST.with_for_update() if locked else _LAST).one_or_none()
-    # SQLite keeps in a column whatever was written there, of any type.
+    # A SQLite column can hold a value of any type.
     if row is None or not isinstance(row.size, int) or row.size < 0 or not isinstance(row.root, bytes):
         return None
     return TreeHead(row.size, row.root)
 
 
-def head(connection: Connection, known: TreeHead = EMPTY) -> TreeHead:
-    """Give the log's head as it is, for a checkpoint that is not signed.
+def head(connection: Connection, known_head: TreeHead = EMPTY) -> TreeHead:
+    """Return the log's current head, for an unsigned checkpoint.
 
-    `known` is one that the log had. Raises InconsistentLogError where the log does not extend that.
+    Raises InconsistentLogError where the log does not extend its earlier head `known_head`.
     """
+    return _current(connection, known_head)
+
+
+def _current(connection: Connection, *earlier: TreeHead) -> TreeHead:
     tree = Tree(connection)
-    taken = TreeHead(tree.size, tree.root(tree.size))
-    check_extends(tree, known, taken)
-    return taken
+    current = TreeHead(tree.size, tree.root(tree.size))
+    for old in earlier:
+        check_extends(tree, old, current)
+    return current
 
 
-def advance(connection: Connection, known: TreeHead = EMPTY) -> TreeHead:
-    """Take the log's head for the next one to be signed, durably, and give it.
+def advance(connection: Connection, known_head: TreeHead = EMPTY) -> TreeHead:
+    """Record the log's head durably as the next to be signed, and return it.
 
-    Whoever signs it can't contradict what was signed before, by any process, as the database tells it: a log must not
-    (c2sp.org/tlog-checkpoint). Nor can it contradict `known`, whatever became of what the database told. Raises
-    InconsistentLogError where the log does not extend both.
+    A log must never sign a head that contradicts an earlier one (c2sp.org/tlog-checkpoint). So the head must extend the
+    last one signed by any process, according to the database, and also `known_head`, whatever the database says. Raises
+    InconsistentLogError where it does not extend both.
     """
     with connection.begin():
         last = last_signed(connection, locked=True)
         if last is None:
-            raise InconsistentLogError("the record of what was signed is gone")
-        tree = Tree(connection)
-        taken = TreeHead(tree.size, tree.root(tree.size))
-        for old in (last, known):
-            check_extends(tree, old, taken)
-        if taken.size > last.size:
-            bind(connection, taken)
-    return taken
+            raise InconsistentLogError("the record of the last signed checkpoint is missing")
+        current = _current(connection, last, known_head)
+        if current.size > last.size:
+            bind(connection, current)
+    return current
 
 
 def bind(connection: Connection, head: TreeHead) -> None:
-    """Let all that is signed from now on extend `head`, which the log has; in the caller's transaction."""
+    """Record `head` as signed in the caller's transaction, so that later signed heads must extend it."""
     connection.execute(_ADVANCE, {"new_size": head.size, "new_root": head.root})
 
 
 def earlier(connection: Connection, size: int, signed: TreeHead) -> TreeHead:
-    """Give the head that the log had at `size`, at most that of `signed`, which extends it.
+    """Return the log's head at `size`, at most the size of `signed`.
 
     Raises InconsistentLogError where the log is no longer the one that was signed.
     """
@@ -90,10 +91,10 @@ def earlier(connection: Connection, size: int, signed: TreeHead) -> TreeHead:
 
 
 def check_extends(tree: Tree, old: TreeHead, new: TreeHead) -> None:
-    """Raise InconsistentLogError unless the log that has `new` extends the one that had `old`, as `tree` proves."""
+    """Raise InconsistentLogError unless `tree` proves that the log with head `new` extends the one with head `old`."""
     if new.size < old.size:
-        raise InconsistentLogError(f"there was a checkpoint of {old.size:,} events, and there are {new.size:,}")
+        raise InconsistentLogError(f"a checkpoint covers {old.size:,} events, but there are only {new.size:,}")
     try:
         verify_consistency(old.size, new.size, old.root, new.root, tree.consistency(old.size, new.size))
     except ProofError as error:
-        raise InconsistentLogError(f"it is not the one whose first {old.size:,} events had a checkpoint") from error
+        raise InconsistentLogError(f"its first {old.size:,} events do not match their checkpoint") from error

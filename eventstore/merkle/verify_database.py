@@ -1,4 +1,4 @@
-"""Whether a database's log is intact: all that it holds is worked out anew and compared, while others may append."""
+"""Verify that a database's log is intact: recompute all its hashes and compare, while appends continue."""
 
 import operator
 from collections.abc import Iterable, Sequence
@@ -11,18 +11,18 @@ from sqlalchemy.exc import NoResultFound
 
 from eventstore.codec import LEAF
 from eventstore.database.database import Database
-from eventstore.database.dialect import tolerate_invalid_utf8
+from eventstore.database.session import tolerate_invalid_utf8
 from eventstore.errors import TamperedError
 from eventstore.log import log
+from eventstore.log.history_reader import Progress, ReportProgress
 from eventstore.log.log import Head
 from eventstore.log.tables import events, log_checkpoint, log_tiles
 from eventstore.merkle.hashing import TILE_WIDTH_BITS, Tile
 from eventstore.merkle.log_verifier import Row, Verification
 from eventstore.merkle.tree_head import EMPTY, TreeHead, last_signed
-from eventstore.progress import Progress, Tell
 
-#: Events that are read at a time, each time by a connection and a transaction of its own.
-_CHUNK = 20_000
+#: Events in one read, each with its own connection and transaction.
+_CHUNK_EVENTS = 20_000
 
 _EVENTS = (
     select(*(events.c[name] for name in (*LEAF, "leaf_hash")))
@@ -38,27 +38,29 @@ _TILES = select(log_tiles.c.index, log_tiles.c.hash).where(
 _COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
 
 
-async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lambda _: None) -> TreeHead:
-    """Verify the whole log up to its head as of now, and give that. Changes nothing, and takes no lock.
+async def verify(
+    database: Database, known_heads: Iterable[TreeHead], report: ReportProgress = lambda _: None
+) -> TreeHead:
+    """Verify the whole log up to its current head, and return that head. Writes nothing, and takes no lock.
 
-    `known` are heads that it must have had, beside the one that the database tells to have been signed last. Raises
-    TamperedError for the first thing that is wrong, UnavailableError, and what the driver raises where the database
-    can't be read, or is none of ours.
+    `known_heads` are heads that the log must have had, in addition to the last signed one recorded in the database.
+    Raises TamperedError for the first fault, UnavailableError, and the driver's error where the database can't be read
+    or is not an Itemledger database.
     """
     head, end, signed = await database.run_isolated(_bounds)
     stored: dict[tuple[int, int], bytes] = {}
-    verification = Verification([*known, signed], partial(_compare, stored))
-    began = monotonic()
+    verification = Verification([*known_heads, signed], partial(_compare, stored))
+    started = monotonic()
     while verification.size < head.position:
         after = verification.size
         stored.clear()
         rows = await database.run_isolated(partial(_read, after=after, through=head.position, stored=stored))
         if not rows:
-            raise TamperedError(after + 1, f"it is missing: the head says that there are {head.position:,} events")
-        verification.take(rows)
-        tell(Progress(verification.size, head.position, verification.size / (monotonic() - began)))
+            raise TamperedError(after + 1, f"it is missing: the head counts {head.position:,} events")
+        verification.add(rows)
+        report(Progress(verification.size, head.position, verification.size / (monotonic() - started)))
     if end > head.position:
-        raise TamperedError(head.position + 1, "it is behind the head, where no event can be")
+        raise TamperedError(head.position + 1, "it is after the log's head, where no event can be")
     _check_head(verification, head)
     await database.run_isolated(_check_no_more_tiles)
     verification.finish()
@@ -66,21 +68,21 @@ async def verify(database: Database, known: Iterable[TreeHead], tell: Tell = lam
 
 
 def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
-    """Give the head, the last position that there is an event at, and the head that was signed last."""
+    """Return the head, the last event's position, and the last signed head."""
     tolerate_invalid_utf8(connection)
     with connection.begin():
         first, end = connection.execute(_ENDS).one()
         if first is not None and first < 1:
-            raise TamperedError(first, "it is before the log's beginning")
+            raise TamperedError(first, "it is before the start of the log")
         if (head := _head(connection)) is None:
-            raise TamperedError(end or 1, "there is no head")
+            raise TamperedError(end or 1, "the log's head is missing or invalid")
         if (signed := _signed(connection)) is None:
-            raise TamperedError(end or 1, "there is no record of what was signed")
+            raise TamperedError(end or 1, "the record of the last signed checkpoint is missing or invalid")
         return head, end or 0, signed
 
 
 def _head(connection: Connection) -> Head | None:
-    # SQLite keeps in a column whatever was written there, of any type.
+    # A SQLite column can hold a value of any type.
     with suppress(NoResultFound, TypeError):
         head = log.read_head(connection)
         operator.index(head.position)
@@ -89,17 +91,18 @@ def _head(connection: Connection) -> Head | None:
 
 
 def _signed(connection: Connection) -> TreeHead | None:
-    # A schema from before there were signatures has no such table.
+    # An old schema, from before checkpoints were signed, has no such table.
     return last_signed(connection) if inspect(connection).has_table(log_checkpoint.name) else EMPTY
 
 
 def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:
-    """Read the next events, and into `stored` the roots, by level and index, of the subtrees that end with them."""
+    """Read the next events, and into `stored` the roots, by level and index, of the subtrees that they complete."""
     tolerate_invalid_utf8(connection)
-    last = min(after + _CHUNK, through)
+    last = min(after + _CHUNK_EVENTS, through)
     with connection.begin():
         rows = connection.execute(_EVENTS, {"after": after, "through": last}).all()
-        for level, shift in _levels(last):
+        for level in range(1, (last.bit_length() - 1) // TILE_WIDTH_BITS + 1):
+            shift = TILE_WIDTH_BITS * level
             bounds = {"level": level, "first": after >> shift, "end": last >> shift}
             stored.update(((level, index), hashed) for index, hashed in connection.execute(_TILES, bounds))
     return rows
@@ -108,35 +111,24 @@ def _read(connection: Connection, after: int, through: int, stored: dict[tuple[i
 def _compare(stored: dict[tuple[int, int], bytes], tiles: Sequence[Tile]) -> None:
     for level, index, hashed in tiles:
         if stored.get((level, index)) != hashed:
-            first, last = _span(level, index)
-            is_there = "is not theirs" if (level, index) in stored else "is gone"
-            raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {is_there}")
+            shift = TILE_WIDTH_BITS * level
+            first, last = (index << shift) + 1, (index + 1) << shift
+            fault = "does not match them" if (level, index) in stored else "is missing"
+            raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {fault}")
 
 
 def _check_head(verification: Verification, head: Head) -> None:
     if head.recorded_at != verification.recorded_at:
-        raise TamperedError(head.position, "the head has another time than the last event")
+        raise TamperedError(head.position, "the head's time differs from the last event's")
     if head.frontier != verification.frontier:
-        raise TamperedError(head.position, "the head has another tree than the events")
+        raise TamperedError(head.position, "the head's tree does not match the events")
 
 
 def _check_no_more_tiles(connection: Connection) -> None:
-    """Raise TamperedError where roots are stored of subtrees that the log does not have; none of its own is missing."""
+    """Raise TamperedError where roots are stored for subtrees that the log does not have."""
     tolerate_invalid_utf8(connection)
     with connection.begin():
         position = log.head_position(connection)
         for level, count in connection.execute(_COUNTS):
             if not isinstance(level, int) or level < 1 or count != position >> TILE_WIDTH_BITS * level:
-                raise TamperedError(position + 1, f"roots of level {level!r} are stored that the log does not have")
-
-
-def _levels(position: int) -> list[tuple[int, int]]:
-    """Give the levels at which a log of so many events has stored roots, each with its width's binary logarithm."""
-    levels = range(1, (position.bit_length() - 1) // TILE_WIDTH_BITS + 1)
-    return [(level, level * TILE_WIDTH_BITS) for level in levels]
-
-
-def _span(level: int, index: int) -> tuple[int, int]:
-    """Give the positions of the first and the last event of a stored root."""
-    shift = TILE_WIDTH_BITS * level
-    return (index << shift) + 1, (index + 1) << shift
+                raise TamperedError(position + 1, f"the number of stored roots of level {level!r} does not fit the log")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from sqlalchemy import ColumnCollection, ColumnElement, Text, and_, bindparam, true, tuple_
 
-from eventstore.database.dialect import contains, no_index
+from eventstore.database.functions import contains, no_index
 from projections.items.items import ItemView, fold_name
 
 LAST_ID = 2**63 - 1

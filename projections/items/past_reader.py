@@ -8,7 +8,8 @@ from msgspec import Struct
 from sqlalchemy import BindParameter, Row, Select, Subquery, and_, bindparam, select, true, union_all
 
 from eventstore.database.database import Database
-from eventstore.database.dialect import lateral_lookup, no_index, numbers, unnest_ids
+from eventstore.database.functions import no_index
+from eventstore.database.parameters import lateral_lookup, numbers, unnest_ids
 from eventstore.log.history import position_of
 from eventstore.log.tables import BigInt
 from projections.items.intervals import nodes_above

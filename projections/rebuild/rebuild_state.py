@@ -7,8 +7,8 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, text, update
 
+from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.database.dialect import upsert
 from eventstore.log.replay_reader import ItemVersion
 from eventstore.log.tables import BigInt, metadata
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint

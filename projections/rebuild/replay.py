@@ -6,7 +6,7 @@ from time import monotonic
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from eventstore.database.dialect import bulk_insert, upsert
+from eventstore.database.bulk import bulk_insert, upsert
 from eventstore.events import ItemEvent
 from projections.projection import Changes, PriorState, Projection, Row, remove
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint

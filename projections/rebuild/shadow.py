@@ -10,9 +10,10 @@ from secrets import token_hex
 from sqlalchemy import Connection, func, select
 
 from eventstore.database import table_swap
+from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.database.dialect import allow_async_commit, disable_statement_timeout, upsert
 from eventstore.database.failures import commit
+from eventstore.database.session import allow_async_commit, disable_statement_timeout
 from eventstore.log import log
 from projections.projection import Projection, checkpoints
 from projections.rebuild import rebuild_state

@@ -16,7 +16,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from eventstore.database.dialect import in_ids, numbers
+from eventstore.database.parameters import in_ids, numbers
 from projections.projection import key_of
 from projections.rebuild.rebuild_state import Sample
 

@@ -1,4 +1,4 @@
-"""The writer works under the role that the service has."""
+"""The writer runs under the service's role."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ from tests.support.service import migrate
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """A database of either kind with the schema at head; PostgreSQL's under the service's role."""
+    """Return a database of either kind with the schema at head; on PostgreSQL under the service's role."""
     await migrate(database_url)
     async with opened(as_service(database_url)) as database:
         yield database

@@ -1,4 +1,4 @@
-"""What one transaction makes of many submissions: repeated keys, and commands that go together."""
+"""Many submissions in one transaction: repeated keys, and submissions of several commands."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ def plain(*commands: Command) -> Submission:
 
 
 async def together(database: Database, *submissions: Submission) -> list[Recorded | Exception]:
-    """Carry submissions out in one transaction."""
+    """Process submissions in one transaction."""
 
     def work(connection: object) -> list[Recorded | Exception]:
         with unit_of_work(connection, [LIVE]) as unit:  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ async def together(database: Database, *submissions: Submission) -> list[Recorde
 
 
 def brief(outcome: Recorded | Exception) -> tuple[object, ...]:
-    """Give what a submission did: the ids it touched, its position, and whether it was a replay; or why it did not."""
+    """Return a submission's item ids, position and whether it was replayed, or its error."""
     if isinstance(outcome, CommandRejectedError):
         return (type(outcome), outcome.position)
     assert isinstance(outcome, Recorded)
@@ -55,7 +55,7 @@ async def test_a_key_twice_in_one_transaction_has_one_effect(database: Database)
     assert len(await history(database)) == 2
 
 
-async def test_another_request_with_a_key_of_the_same_transaction_is_refused(database: Database) -> None:
+async def test_a_key_reused_in_one_transaction_with_another_request_is_refused(database: Database) -> None:
     submissions = (keyed("k", PEN), keyed("k", INK, fingerprint=OTHER), keyed("k", PEN), plain(INK))
     outcomes = await together(database, *submissions)
     assert list(map(brief, outcomes)) == [
@@ -68,7 +68,7 @@ async def test_another_request_with_a_key_of_the_same_transaction_is_refused(dat
     assert list(map(brief, later)) == [(IdempotencyKeyReusedError, 2)]
 
 
-async def test_a_key_whose_write_was_rejected_is_still_free_in_the_same_transaction(database: Database) -> None:
+async def test_the_key_of_a_rejected_write_can_be_used_again_in_the_same_transaction(database: Database) -> None:
     rename = ChangeItem(1, name="Nib")
     outcomes = await together(database, keyed("k", rename), plain(PEN), keyed("k", rename), keyed("k", rename))
     assert list(map(brief, outcomes)) == [
@@ -79,7 +79,7 @@ async def test_a_key_whose_write_was_rejected_is_still_free_in_the_same_transact
     ]
 
 
-async def test_a_replay_in_the_same_transaction_shows_the_item_as_it_was_then(database: Database) -> None:
+async def test_a_replay_in_the_same_transaction_returns_the_item_at_the_time(database: Database) -> None:
     outcomes = await together(
         database, plain(PEN), keyed("k", ChangeItem(1, name="Nib")), plain(DeleteItem(1)), keyed("k", DeleteItem(1))
     )
@@ -89,7 +89,7 @@ async def test_a_replay_in_the_same_transaction_shows_the_item_as_it_was_then(da
     assert replayed.item == LiveItem(2, "Nib", Decimal(1), True)
 
 
-async def test_a_submission_of_many_commands_sees_its_own_and_is_one_command(database: Database) -> None:
+async def test_commands_of_a_submission_see_each_other_and_share_one_command_id(database: Database) -> None:
     outcomes = await together(
         database,
         plain(PEN),
@@ -115,7 +115,7 @@ async def test_a_submission_of_many_commands_sees_its_own_and_is_one_command(dat
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3])
-async def test_a_rejection_in_the_midst_takes_the_whole_submission_and_no_other(database: Database, at: int) -> None:
+async def test_a_rejected_command_rejects_its_whole_submission_and_no_other(database: Database, at: int) -> None:
     commands: list[Command] = [INK, ChangeItem(1, name="Nib"), DeleteItem(1)]
     commands.insert(at, ChangeItem(1, price=Decimal(9), versions=frozenset({77})))
     outcomes = await together(database, plain(PEN), plain(*commands), plain(INK), plain(ChangeItem(1, in_stock=False)))
@@ -135,8 +135,8 @@ async def test_a_keyed_submission_of_many_commands_is_replayed_item_by_item(data
     ]
 
 
-async def test_what_is_replayed_is_not_loaded_for_those_beside_it(database: Database) -> None:
-    """A replay of an old change beside a new one to the same item: the one is of then, the other goes on from now."""
+async def test_a_replay_does_not_affect_new_commands_in_the_same_batch(database: Database) -> None:
+    """A replay of an old change returns the item at the time; a new change in the same batch uses the current item."""
     await together(database, plain(PEN), keyed("k", ChangeItem(1, name="Nib")), plain(ChangeItem(1, name="Ink")))
     outcomes = await together(
         database, keyed("k", ChangeItem(1, name="Nib")), plain(DeleteItem(1)), keyed("k", ChangeItem(1, name="Nib"))

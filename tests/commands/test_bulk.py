@@ -1,4 +1,4 @@
-"""Submissions of many commands: all or none, by themselves, and not in everybody's way."""
+"""Bulk submissions: all commands or none, written alone, and without blocking other submissions."""
 
 import asyncio
 from decimal import Decimal
@@ -10,7 +10,7 @@ from commands.errors import ItemNotFoundError, QueueFullError
 from commands.item import ChangeItem, Command, CreateItem, LiveItem
 from commands.writer import Writer
 from eventstore.database.database import Database
-from tests.commands.test_writer import events, log_locked
+from tests.commands.test_writer import events, log_locked, settle
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
 
@@ -51,13 +51,13 @@ async def test_commands_of_one_submission_see_each_other(database: Database) -> 
     await assert_log_and_projection_agree(database)
 
 
-async def test_whoever_waits_goes_before_the_next_submission_of_many(database: Database) -> None:
+async def test_waiting_commands_run_before_the_next_bulk_submission(database: Database) -> None:
     async with writing(database, max_batch=8) as writer:
         async with log_locked(database):
             first, second, third = bulk(writer), bulk(writer), bulk(writer)
-            await asyncio.sleep(0.05)  # the first is under way
+            await settle()  # the first is being written
             others = [asyncio.create_task(create(writer)) for _ in range(40)]
-            await asyncio.sleep(0.05)
+            await settle()
         written = [(await other).position for other in others]
         assert (await first).position == 100
         assert sorted(written) == list(range(101, 141))
@@ -65,9 +65,11 @@ async def test_whoever_waits_goes_before_the_next_submission_of_many(database: D
     await assert_log_and_projection_agree(database)
 
 
-async def test_a_few_commands_together_go_like_one(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_small_group_of_commands_is_not_a_bulk_submission(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)
-    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
+    monkeypatch.setattr("commands.writer._MAX_BULK_PAUSE_SECONDS", 1e9)
     async with writing(database, max_batch=8) as writer:
         assert (await bulk(writer, 9)).position == 9
         assert (await create(writer)).position == 10
@@ -79,11 +81,11 @@ async def test_a_few_commands_together_go_like_one(database: Database, monkeypat
     await assert_log_and_projection_agree(database)
 
 
-async def test_while_nobody_else_comes_they_do_not_wait_for_their_turn(
+async def test_bulk_submissions_do_not_wait_while_there_are_no_others(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)  # whoever had to wait would wait for weeks
-    monkeypatch.setattr("commands.writer._BULK_PAUSE", 1e9)
+    monkeypatch.setattr("commands.writer._BULK_SHARE", 1e-9)  # a submission that had to wait would wait for weeks
+    monkeypatch.setattr("commands.writer._MAX_BULK_PAUSE_SECONDS", 1e9)
     async with writing(database) as writer:
         for position in (100, 200, 300):
             assert (await bulk(writer)).position == position
@@ -91,23 +93,23 @@ async def test_while_nobody_else_comes_they_do_not_wait_for_their_turn(
         waiting = bulk(writer)
         await asyncio.sleep(0.05)
         assert not waiting.done()
-        assert (await create(writer)).position == 302  # who comes meanwhile does not
-    # The writer was closed: what waits is written all the same.
+        assert (await create(writer)).position == 302  # a later one does not
+    # The writer was closed: waiting submissions are still written.
     assert (await waiting).position == 402
 
 
-async def test_more_submissions_of_many_than_may_wait_are_refused_and_single_commands_are_not(
+async def test_a_full_bulk_queue_refuses_bulk_submissions_but_not_single_commands(
     database: Database,
 ) -> None:
     async with writing(database, max_bulk=2) as writer:
         async with log_locked(database):
             waiting = [bulk(writer)]
-            await asyncio.sleep(0.05)  # under way, so that it waits no more
+            await settle()  # being written, so that it no longer waits
             waiting += [bulk(writer), bulk(writer)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFullError):
                 await bulk(writer)
             single = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)
+            await settle()
         assert (await single).position == 101
         assert [(await one).position for one in waiting] == [100, 201, 301]

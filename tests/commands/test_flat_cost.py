@@ -1,4 +1,4 @@
-"""A command costs what it costs, however long the stream of its item: the work is counted, not timed."""
+"""A command costs the same however long the stream of its item is. The work is counted, not timed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -8,7 +8,7 @@ from decimal import Decimal
 from msgspec import UNSET, Struct
 from sqlalchemy import Connection, text
 
-from commands.batch import SNAPSHOT_EVERY, Recorded
+from commands.batch import SNAPSHOT_EVERY_EVENTS, Recorded
 from commands.item import ChangeItem, Command, DeletedItem, DeleteItem, LiveItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database.database import Database
@@ -21,8 +21,8 @@ from tests.support.writing import create, metadata, writing
 CHANGES = 10_000
 #: An early change, sent with a key.
 KEYED = 5
-#: As many commands as come from one snapshot to the next.
-ROUND = SNAPSHOT_EVERY
+#: The number of commands from one snapshot to the next.
+ROUND = SNAPSHOT_EVERY_EVENTS
 
 _READ_ROWS = text(
     "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables) + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes)"
@@ -30,16 +30,16 @@ _READ_ROWS = text(
 
 
 class Work(Struct):
-    """How much the database did."""
+    """The work of the database."""
 
     amount: int = 0
 
 
 @asynccontextmanager
 async def measured(database: Database) -> AsyncIterator[Work]:
-    """Count what the block makes the write connection do.
+    """Count the work of the write connection in the block.
 
-    On SQLite that is the steps of the virtual machine, on PostgreSQL the rows of tables and indexes that were read.
+    On SQLite these are steps of the virtual machine, on PostgreSQL the rows read from tables and indexes.
     """
     work = Work()
     if database.url.get_backend_name() == "postgresql":
@@ -73,7 +73,7 @@ async def _rows(database: Database) -> int:
 
 
 async def _one_by_one(database: Database, writer: Writer, commands: Sequence[Command]) -> int:
-    """Run commands, each in a transaction of its own; give the work of all."""
+    """Run commands, each in a transaction of its own; return their total work."""
     async with measured(database) as work:
         for command in commands:
             await writer.submit(command, metadata=metadata())
@@ -90,7 +90,7 @@ def _returns(item_id: int) -> list[Command]:
 
 
 async def _change_often(writer: Writer, item_id: int) -> list[Recorded]:
-    """Change an item many times, as many clients at once do; each change is another price."""
+    """Change an item many times, as concurrent clients do; each change sets another price."""
 
     def submit(number: int) -> asyncio.Task[Recorded]:
         command = ChangeItem(item_id, price=Decimal(1_000 + number))
@@ -115,7 +115,7 @@ async def test_a_command_costs_the_same_after_10_000_changes_to_its_item(databas
         assert next_changes <= 1.5 * first_changes, (next_changes, first_changes)
         assert next_returns <= 1.5 * first_returns, (next_returns, first_returns)
 
-        # It is what it was made, for the writer and for readers.
+        # The writer and readers see the last change.
         version = 1 + CHANGES + 2 * ROUND
         assert await ItemReader(database).get(old) == (
             3 + CHANGES + 4 * ROUND,
@@ -126,7 +126,7 @@ async def test_a_command_costs_the_same_after_10_000_changes_to_its_item(databas
         restored = await writer.submit(RestoreItem(old), metadata=metadata())
         assert restored.item == LiveItem(version + 2, "Pen", Decimal(ROUND), True)
 
-        # An early change that is sent again does nothing, and tells what it told.
+        # An early change that is retried does nothing, and returns its first result.
         again = ChangeItem(old, UNSET, Decimal(1_000 + KEYED))
         replayed = await writer.submit(again, metadata=Metadata("key"), keyed=True)
         early = changed[KEYED]

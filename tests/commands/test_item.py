@@ -1,4 +1,4 @@
-"""What each command makes of an item in each state, and which histories can't be."""
+"""The result of each command in each state of an item, and histories that are impossible."""
 
 from decimal import Decimal
 
@@ -30,20 +30,20 @@ CHANGED = ItemChanged(price=Decimal(2))
 DELETED = ItemDeleted()
 RESTORED = ItemRestored()
 
-#: Every state, each by the shortest history and by one that came back to it.
+#: Every state, by its shortest history and by one that returned to it.
 NEVER: list[list[Event]] = [[]]
 LIVE: list[list[Event]] = [[CREATED], [CREATED, CHANGED], [CREATED, DELETED, RESTORED]]
 GONE: list[list[Event]] = [[CREATED, DELETED], [CREATED, CHANGED, DELETED, RESTORED, DELETED]]
 
 
-def test_creating_makes_an_item_begin() -> None:
+def test_a_create_command_creates_an_item() -> None:
     given().when(CreateItem("Pen", Decimal("1.5"))).then(CREATED)
     given().when(CreateItem("Pen", Decimal("1.5"), in_stock=False)).then(ItemCreated("Pen", Decimal("1.5"), False))
 
 
 @pytest.mark.parametrize("history", LIVE + GONE)
-def test_an_item_begins_only_once(history: list[Event]) -> None:
-    # No client can ask for it, since ids are given by the log: it is a fault of ours, not a rejection.
+def test_an_item_is_created_only_once(history: list[Event]) -> None:
+    # No client can cause it, since the log assigns ids: it is a bug, not a rejection.
     with pytest.raises(ValueError, match="already"):
         decide(CreateItem("Pen", Decimal(1)), fold(history))
 
@@ -58,17 +58,17 @@ def test_a_live_item_can_be_deleted(history: list[Event]) -> None:
 @pytest.mark.parametrize("history", LIVE)
 @pytest.mark.parametrize("versions", [frozenset(), frozenset({99}), frozenset({0, -1})])
 def test_a_live_item_at_another_version_is_not_deleted(history: list[Event], versions: frozenset[int]) -> None:
-    message = f"The item is at version {len(history)}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history)}"
     given(*history).when(DeleteItem(1, versions)).then_rejected(VersionMismatchError, message)
 
 
 @pytest.mark.parametrize("history", NEVER + GONE)
 @pytest.mark.parametrize("versions", [None, frozenset(), frozenset({0, 1, 2})])
-def test_what_clients_do_not_see_can_not_be_deleted(history: list[Event], versions: frozenset[int] | None) -> None:
+def test_a_missing_or_deleted_item_cannot_be_deleted(history: list[Event], versions: frozenset[int] | None) -> None:
     given(*history).when(DeleteItem(1, versions)).then_rejected(ItemNotFoundError, "Item not found")
 
 
-def test_a_change_records_only_what_is_other_than_it_was() -> None:
+def test_a_change_records_only_the_fields_that_differ() -> None:
     given(CREATED).when(ChangeItem(1, name="Ink")).then(ItemChanged(name="Ink"))
     given(CREATED).when(ChangeItem(1, "Ink", Decimal("1.5"), False)).then(ItemChanged(name="Ink", in_stock=False))
     given(CREATED, CHANGED).when(ChangeItem(1, price=Decimal("1.5"))).then(ItemChanged(price=Decimal("1.5")))
@@ -76,36 +76,36 @@ def test_a_change_records_only_what_is_other_than_it_was() -> None:
 
 
 @pytest.mark.parametrize("command", [ChangeItem(1), ChangeItem(1, "Pen"), ChangeItem(1, "Pen", Decimal("1.50"), True)])
-def test_a_change_of_nothing_makes_no_event(command: ChangeItem) -> None:
+def test_a_change_without_a_difference_records_no_event(command: ChangeItem) -> None:
     given(CREATED).when(command).then()
 
 
 @pytest.mark.parametrize("history", LIVE)
-def test_a_change_can_ask_for_a_version(history: list[Event]) -> None:
+def test_a_change_can_require_a_version(history: list[Event]) -> None:
     given(*history).when(ChangeItem(1, "Ink", versions=frozenset({len(history)}))).then(ItemChanged(name="Ink"))
-    message = f"The item is at version {len(history)}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history)}"
     for command in (ChangeItem(1, "Ink", versions=frozenset({99})), ChangeItem(1, versions=frozenset())):
         given(*history).when(command).then_rejected(VersionMismatchError, message)
 
 
 @pytest.mark.parametrize("history", NEVER + GONE)
-def test_what_clients_do_not_see_can_not_be_changed(history: list[Event]) -> None:
+def test_a_missing_or_deleted_item_cannot_be_changed(history: list[Event]) -> None:
     given(*history).when(ChangeItem(1, "Ink")).then_rejected(ItemNotFoundError, "Item not found")
 
 
 @pytest.mark.parametrize("history", GONE)
 def test_a_deleted_item_can_be_restored(history: list[Event]) -> None:
     given(*history).when(RestoreItem(1)).then(RESTORED)
-    # The version that clients last saw is that before the deletion.
+    # Clients last saw the version before the deletion.
     given(*history).when(RestoreItem(1, frozenset({len(history) - 1}))).then(RESTORED)
-    message = f"The item is at version {len(history) - 1}, which the request's precondition excludes"
+    message = f"Precondition failed: the item is at version {len(history) - 1}"
     for version in (len(history), 99):
         given(*history).when(RestoreItem(1, frozenset({version}))).then_rejected(VersionMismatchError, message)
 
 
 def test_only_a_deleted_item_can_be_restored() -> None:
     for history in LIVE:
-        message = "The item is there: only a deleted one can be restored"
+        message = "The item is not deleted. Only a deleted item can be restored"
         given(*history).when(RestoreItem(1, frozenset())).then_rejected(ItemNotDeletedError, message)
     given().when(RestoreItem(1)).then_rejected(ItemNotFoundError, "Item not found")
 
@@ -123,7 +123,7 @@ def test_only_a_deleted_item_can_be_restored() -> None:
         ([CREATED, CHANGED, DELETED, RESTORED], LiveItem(4, "Pen", Decimal(2), True)),
     ],
 )
-def test_an_item_is_what_happened_to_it(history: list[Event], item: Item) -> None:
+def test_evolve_computes_an_item_from_its_events(history: list[Event], item: Item) -> None:
     given(*history).then_item(item)
 
 
@@ -158,7 +158,7 @@ commands |= st.builds(
 
 @settings(derandomize=True)
 @for_all(st.lists(commands, max_size=12))
-def test_whatever_is_decided_can_happen(asked: list[Command]) -> None:
+def test_evolve_accepts_every_event_that_decide_returns(asked: list[Command]) -> None:
     item: Item = NoItem()
     happened: list[Event] = []
     for command in asked:
@@ -167,7 +167,7 @@ def test_whatever_is_decided_can_happen(asked: list[Command]) -> None:
         except (CommandRejectedError, ValueError):
             continue
         for event in decided:
-            item = evolve(item, event)  # outside the try: it must not refuse what was decided
+            item = evolve(item, event)  # outside the try: it must accept every decided event
         happened += decided
         assert item.version == len(happened)
     assert fold(happened) == item

@@ -1,4 +1,4 @@
-"""Which names an item may have."""
+"""Valid and invalid item names."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 
 from commands.item import NAME_PATTERN, Name
 
-#: What ECMA 262 calls white space, which a client's JSON Schema goes by; Python's \s lacks the first.
+#: White space by ECMA 262, which JSON Schema uses; Python's \s lacks the first.
 BLANKS = (
     "\ufeff \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
     "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -26,7 +26,7 @@ def read(name: str) -> str:
         *["\ufeffPen", "\u00a0Pen\u3000", "a b", "<b>", "%_\\", "\u00a1", "\u00ad", "~"],
         pytest.param("x" * 255, id="255 characters"),
         pytest.param("\U0001f58a" * 255, id="255 characters beyond 16 bits"),
-        pytest.param(" " * 254 + "x", id="blank but for its end"),
+        pytest.param(" " * 254 + "x", id="blank except at its end"),
     ],
 )
 def test_a_name_is_any_text(name: str) -> None:
@@ -69,7 +69,7 @@ def test_a_name_has_no_control_character_anywhere(control: str) -> None:
     ids=["blank", "blank, then a letter", "blank, then a newline", "then a newline", "then a NUL", "mixed"],
 )
 def test_no_text_makes_the_pattern_slow(text: str, matches: bool) -> None:
-    # No clock: what takes a moment in one pass over 16 MiB would take days in a pass for each character.
+    # No clock: one pass over 16 MiB takes a moment, but a pass for each character would take days.
     assert (re.search(NAME_PATTERN, text) is not None) == matches
 
 

@@ -46,7 +46,7 @@ LIMIT = 10**14
 )
 def test_a_json_number_is_read_exactly(text: str, exact: str) -> None:
     price = parse_price(text)
-    # The text, not the value: 1E+2 == 100 and -0 == 0, but they are stored and answered as written here.
+    # Compare texts, not values: 1E+2 == 100 and -0 == 0, but they are stored and returned as written here.
     assert str(price) == exact
 
 
@@ -65,11 +65,11 @@ def test_a_json_number_is_read_exactly(text: str, exact: str) -> None:
         pytest.param("1e" + "1" * 65_536, id="a long exponent"),
     ],
 )
-def test_anything_else_is_refused(text: str) -> None:
+def test_an_invalid_price_is_refused(text: str) -> None:
     with pytest.raises(InvalidPriceError) as raised:
         parse_price(text)
     assert str(raised.value) == (
-        "A price is a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"
+        "The price is not valid. Use a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"
     )
 
 
@@ -88,7 +88,7 @@ def test_every_price_survives_every_way_to_write_it(price: Decimal, exponent: in
 
 @settings(derandomize=True)
 @given(st.text(alphabet="0123456789.eE+-", max_size=12))
-def test_what_is_read_is_what_was_written(text: str) -> None:
+def test_a_price_is_read_back_unchanged(text: str) -> None:
     try:
         price = parse_price(text)
     except InvalidPriceError:

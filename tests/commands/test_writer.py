@@ -1,4 +1,4 @@
-"""The group commit: who shares a transaction, who is answered when, and who can't harm whom."""
+"""The group commit: which commands share a transaction, when they return, and that none harms another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 async def events(database: Database) -> int:
-    """Count the events that are committed, as another process would see them."""
+    """Count the committed events that another process would see."""
     other = open_database(database.url.render_as_string(hide_password=False))
     counted = (await other.read(text("SELECT count(*) FROM events")))[0][0]
     await other.dispose()
@@ -34,7 +34,7 @@ async def events(database: Database) -> int:
 
 @asynccontextmanager
 async def log_locked(database: Database) -> AsyncIterator[None]:
-    """Hold the append lock from elsewhere, so that the writer waits in the midst of its transaction."""
+    """Hold the append lock on another connection, so that the writer waits in its transaction."""
     other = open_database(database.url.render_as_string(hide_password=False))
     locked, release = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -43,7 +43,7 @@ async def log_locked(database: Database) -> AsyncIterator[None]:
         with connection.begin():
             lock_head(connection)
             loop.call_soon_threadsafe(locked.set)
-            if database.url.get_backend_name() == "sqlite":  # a thread of its own, which may block
+            if database.url.get_backend_name() == "sqlite":  # a thread of its own, since it may block
                 asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
             else:
                 await_only(release.wait())
@@ -56,6 +56,12 @@ async def log_locked(database: Database) -> AsyncIterator[None]:
         release.set()
         await holding
         await other.dispose()
+
+
+async def settle() -> None:
+    """Run the event loop until the writer has taken the submissions that it can take."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 async def test_concurrent_commands_share_few_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,13 +81,13 @@ async def test_concurrent_commands_share_few_transactions(database: Database, mo
     await assert_log_and_projection_agree(database)
 
 
-async def test_an_answer_comes_after_its_commit(database: Database) -> None:
+async def test_submit_returns_after_the_commit(database: Database) -> None:
     async with writing(database) as writer:
         for count in range(1, 6):
             assert (await create(writer)).position == count == await events(database)
 
 
-async def test_a_rejected_command_rejects_alone(database: Database) -> None:
+async def test_a_rejected_command_does_not_reject_its_batch(database: Database) -> None:
     async with writing(database) as writer:
         item = await create(writer)
         outcomes = await asyncio.gather(
@@ -106,7 +112,7 @@ async def test_a_rejected_command_rejects_alone(database: Database) -> None:
 async def test_commands_in_one_batch_see_each_other_in_their_order(database: Database) -> None:
     async with writing(database) as writer, log_locked(database):
         waiting = asyncio.create_task(create(writer))  # occupies the writer, so that the next two share a batch
-        await asyncio.sleep(0.05)
+        await settle()
         pair = [
             asyncio.create_task(create(writer)),
             asyncio.create_task(writer.submit(DeleteItem(2), metadata=metadata())),
@@ -153,7 +159,7 @@ async def test_a_full_queue_refuses_at_once_and_loses_nothing(database: Database
     async with writing(database, max_queue=4) as writer:
         async with log_locked(database):
             writing_now = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)  # it has left the queue and waits for the lock
+            await settle()  # it has left the queue and waits for the lock
             queued = [asyncio.create_task(create(writer)) for _ in range(4)]
             await asyncio.sleep(0)
             with pytest.raises(QueueFullError):
@@ -162,11 +168,11 @@ async def test_a_full_queue_refuses_at_once_and_loses_nothing(database: Database
         assert {(await task).position for task in (writing_now, *queued)} == {1, 2, 3, 4, 5}
 
 
-async def test_a_caller_that_is_cancelled_changes_nothing_about_its_command(database: Database) -> None:
+async def test_cancelling_the_caller_does_not_cancel_the_command(database: Database) -> None:
     async with writing(database) as writer:
         async with log_locked(database):
             in_flight = asyncio.create_task(create(writer))
-            await asyncio.sleep(0.05)
+            await settle()
             queued = asyncio.create_task(create(writer))
             await asyncio.sleep(0)
             for task in (in_flight, queued):
@@ -177,7 +183,7 @@ async def test_a_caller_that_is_cancelled_changes_nothing_about_its_command(data
     await assert_log_and_projection_agree(database)
 
 
-async def test_closing_writes_what_waits_and_takes_no_more(database: Database) -> None:
+async def test_close_writes_the_waiting_commands_and_refuses_new_ones(database: Database) -> None:
     async with writing(database, max_batch=2) as writer:
         waiting = [asyncio.create_task(create(writer)) for _ in range(7)]
         await asyncio.sleep(0)

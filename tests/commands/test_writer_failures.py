@@ -1,4 +1,4 @@
-"""What becomes of commands when the database fails: before a commit, during it, or for good."""
+"""Commands when the database fails: before a commit, during it, or permanently."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from tests.support.writing import create, metadata, writing
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer_module, "_RETRY_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))
 
 
 def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[RootTransaction], None]:
-    """Make a `commit` that acts and then fails, `times` times, as if the connection broke around COMMIT."""
+    """Return a `commit` that first acts and then fails `times` times, as if the connection broke around COMMIT."""
     left = times
 
     def commit(transaction: RootTransaction) -> None:
@@ -41,7 +41,7 @@ def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[Roo
 
 
 class Tries:
-    """Makes the tries to write through a database fail, as `error_at` says of each by its number, and counts them."""
+    """Fails writes to a database with the error that `error_at` returns for each try's number, and counts the tries."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, database: Database, error_at: Callable[[int], Exception | None]
@@ -86,10 +86,10 @@ async def test_an_unknown_outcome_is_resolved_to_one_effect(
     await assert_log_and_projection_agree(database)
 
 
-async def test_an_answer_found_in_the_log_is_of_its_own_command(
+async def test_a_result_found_in_the_log_belongs_to_its_own_command(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process deleted the item meanwhile: the creation is still answered with what it created."""
+    """Another process deleted the item meanwhile: the creation still returns the item that it created."""
     async with writing(database) as other, writing(database) as writer:
 
         def commit_then_lose(transaction: RootTransaction) -> None:
@@ -114,7 +114,7 @@ async def test_an_answer_found_in_the_log_is_of_its_own_command(
     await assert_log_and_projection_agree(database)
 
 
-async def test_what_was_found_to_be_committed_is_looked_up_again_if_that_try_fails(
+async def test_a_commit_found_in_the_log_is_looked_up_again_if_that_try_fails(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
@@ -135,7 +135,7 @@ async def test_what_was_found_to_be_committed_is_looked_up_again_if_that_try_fai
 
 
 @took_place
-async def test_an_outcome_that_stays_unknown_is_said_to_be(
+async def test_an_outcome_that_stays_unknown_is_reported_as_unknown(
     database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
 ) -> None:
     monkeypatch.setattr(unit_of_work, "commit", failing(1, act))
@@ -156,7 +156,9 @@ async def test_an_unknown_outcome_is_not_hidden_by_another_error(
             await create(writer)
 
 
-async def test_an_outage_is_told_to_all_who_wait_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_outage_fails_all_waiting_submissions_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tries = Tries(monkeypatch, database, lambda _: UnavailableError())
     async with writing(database, max_batch=1) as writer:
         answers = await asyncio.gather(*(create(writer) for _ in range(50)), return_exceptions=True)
@@ -165,7 +167,7 @@ async def test_an_outage_is_told_to_all_who_wait_at_once(database: Database, mon
 
 
 @pytest.mark.parametrize(("failures", "outcome"), [(3, Recorded), (4, UnavailableError)])
-async def test_a_passing_failure_is_waited_out_but_not_for_ever(
+async def test_a_transient_failure_is_retried_a_limited_number_of_times(
     database: Database, monkeypatch: pytest.MonkeyPatch, failures: int, outcome: type
 ) -> None:
     Tries(monkeypatch, database, lambda count: UnavailableError() if count <= failures else None)
@@ -176,10 +178,10 @@ async def test_a_passing_failure_is_waited_out_but_not_for_ever(
     await assert_log_and_projection_agree(database)
 
 
-async def test_a_poison_command_is_isolated_in_a_batch_of_unknown_outcome_too(
+async def test_a_poison_command_is_isolated_in_a_batch_with_an_unknown_outcome(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its neighbours had been committed: run alone, they are found, not written again."""
+    """The other submissions had been committed: run alone, they are found, not written again."""
     monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
     Tries(monkeypatch, database, lambda count: RuntimeError("poison") if count == 2 else None)
     async with writing(database) as writer:

@@ -1,4 +1,4 @@
-"""Events to put into a log, and the short ways to put them there and to look at what is there."""
+"""Helpers that build events, record them, and read the log."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,23 +22,23 @@ LIVE = LiveProjections(PROJECTIONS)
 def proposed(
     item_id: int, version: int, event: Event, command_id: str | None = None, ordinal: int = 0
 ) -> ProposedEvent:
-    """Give an event of a command with an id of its own, or of the one named."""
+    """Return an event of a command with a new id, or with the given one."""
     return ProposedEvent(item_id, version, event, Metadata(command_id or f"{item_id}.{version}"), ordinal)
 
 
 def created(item_id: int, name: str = "Pen", **options: Any) -> ProposedEvent:
-    """Give an item's first event."""
+    """Return an item's first event."""
     return proposed(item_id, 1, ItemCreated(name, Decimal("1.5"), True), **options)
 
 
 def changed(item_id: int, version: int, **options: Any) -> ProposedEvent:
-    """Give a later event of an item."""
+    """Return a later event of an item."""
     return proposed(item_id, version, ItemChanged(price=Decimal(version)), **options)
 
 
 @asynccontextmanager
 async def opened(url: str) -> AsyncIterator[Database]:
-    """Open a database beside the fixture's, and close it whatever happens."""
+    """Open another database connection, and close it after the block."""
     database = open_database(url)
     try:
         yield database
@@ -80,13 +80,13 @@ async def execute(database: Database, *statements: str) -> None:
 
 
 async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Read every row of every table, to see that nothing changed."""
+    """Read every row of every table, to check that nothing changed."""
     names = ("activity", "alembic_version", "events", "item_versions", "items", "log_head", "log_tiles", "projections")
     return {name: sorted(tuple(row) for row in await database.read(text(f"SELECT * FROM {name}"))) for name in names}
 
 
 async def assert_still_works(database: Database) -> None:
-    """Whatever went wrong: the next unit of work succeeds, and so does a read."""
+    """Check that the next unit of work and a read succeed after a failure."""
     position = len(await history(database))
     await record(database, [created(position + 1)])
     assert (await database.read(text("SELECT count(*) FROM items")))[0][0] == position + 1

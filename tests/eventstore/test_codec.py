@@ -1,4 +1,4 @@
-"""The bytes of events: what was written once is read for ever, and written alike."""
+"""The bytes of events: stored events stay readable for ever, and are encoded the same."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -22,12 +22,14 @@ from eventstore.events import (
     Metadata,
     ProposedEvent,
 )
+from eventstore.log import history, log
+from eventstore.merkle.hashing import leaf_hash
 from tests.support.evolved import EVOLVED
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FOUNTAIN_PEN = ItemCreated('F\u00fcller "\u2116 5" \U0001f58a / C:\\Stifte', Decimal("12345678901234.0001"), True)
 
-#: What each golden file says. A line here and its file stay as they are for ever; a new type adds one of each.
+#: The meaning of each golden file. A line here and its file never change; a new type adds one of each.
 MEANING: dict[str, Event] = {
     "item.created.v1": FOUNTAIN_PEN,
     "item.changed.v1": ItemChanged(price=Decimal("-0.5"), in_stock=False),
@@ -41,33 +43,33 @@ def golden(name: str) -> str:
 
 
 def unmatched(names: Iterable[str]) -> set[str]:
-    """Give the golden files that the types of these names lack, and those that are of none of them."""
+    """Return the golden files that these type names lack, and those that belong to none of them."""
     return {path.name for path in GOLDEN.iterdir()} ^ {f"{name}.json" for name in (*names, "leaf")}
 
 
-def test_every_type_that_can_be_read_has_its_golden_file_and_no_file_lost_its_type() -> None:
+def test_every_readable_type_has_a_golden_file_and_every_file_a_type() -> None:
     assert codec.CODEC.readers.keys() == MEANING.keys()
     assert unmatched(codec.CODEC.readers) == set()
 
 
-def test_a_type_without_its_golden_file_is_seen_and_a_file_without_its_type() -> None:
+def test_a_missing_golden_file_and_a_missing_type_are_found() -> None:
     assert unmatched(EVOLVED.readers) == {"item.created.v2.json"}
     assert unmatched(name for name in MEANING if name != "item.changed.v1") == {"item.changed.v1.json"}
 
 
-def test_the_types_that_are_written_are_those_of_the_union() -> None:
+def test_the_writable_types_are_those_of_the_union() -> None:
     assert codec.CODEC.newest == set(EVENT_TYPES) == set(get_args(Event))
 
 
 @pytest.mark.parametrize("name", MEANING)
-def test_a_stored_event_means_what_it_meant(name: str) -> None:
+def test_a_golden_file_decodes_to_the_same_event(name: str) -> None:
     decoded = codec.decode(1, name, golden(name))
     assert decoded == MEANING[name]
     assert type(decoded) is type(MEANING[name])
 
 
 @pytest.mark.parametrize("name", [event_type.type for event_type in EVENT_TYPES])
-def test_an_event_is_written_as_it_was(name: str) -> None:
+def test_an_event_is_encoded_as_in_its_golden_file(name: str) -> None:
     assert codec.encode(MEANING[name]) == golden(name)
     assert MEANING[name].type == name
 
@@ -90,7 +92,7 @@ def test_a_field_that_did_not_change_is_absent_and_a_price_is_a_string(event: Ev
 def test_an_unknown_type_stops_with_its_position(name: str) -> None:
     with pytest.raises(UnknownEventTypeError) as raised:
         codec.decode(4711, name, "{}")
-    assert str(raised.value) == (f"Event 4711 has the type {name!r}, which this version of the code does not know.")
+    assert str(raised.value) == (f"Event 4711 has the type {name!r}, which this version does not support.")
 
 
 @pytest.mark.parametrize(
@@ -115,11 +117,11 @@ def test_an_unknown_type_stops_with_its_position(name: str) -> None:
 def test_corrupt_data_stops_with_its_position(name: str, data: str) -> None:
     with pytest.raises(CorruptEventError) as raised:
         codec.decode(4711, name, data)
-    assert str(raised.value).startswith(f"Event 4711 of type {name!r} does not decode: ")
+    assert str(raised.value).startswith(f"Event 4711 of type {name!r} cannot be decoded: ")
 
 
-def test_the_leaf_is_what_javascript_writes() -> None:
-    # leaf.json was written once by JSON.stringify in Node.js; it holds all that a JSON writer may escape its own way.
+def test_a_leaf_equals_javascripts_json() -> None:
+    # leaf.json was written once by JSON.stringify in Node.js; it has everything that encoders escape differently.
     metadata = Metadata(
         command_id="c\u00f6mmand",
         actor="J\u00fcrgen \U0001f58a <a&b> \"'\\/\x7f\x80\u2028\u2029\ufeff\x01\x1f\b\f\n\r\t",
@@ -127,9 +129,12 @@ def test_the_leaf_is_what_javascript_writes() -> None:
         fingerprint=b"\xff" * 32,  # not part of the leaf
     )
     proposed = ProposedEvent(42, 7, FOUNTAIN_PEN, metadata, ordinal=3)
-    data = golden("item.created.v1")
-    # The position is the largest whole number that JavaScript tells from its neighbours.
-    assert codec.leaf(2**53 - 1, 1767225600123456, proposed, data) == (GOLDEN / "leaf.json").read_bytes()
+    # The position is the largest integer that JavaScript represents exactly.
+    row = log.event_row(2**53 - 1, 1767225600123456, proposed)
+    leaf = (GOLDEN / "leaf.json").read_bytes()
+    assert row["data"] == golden("item.created.v1")
+    assert history.leaf(history.StoredEvent(**row)) == leaf
+    assert row["leaf_hash"] == leaf_hash(leaf)
 
 
 prices = st.decimals(-(10**14) + 1, 10**14 - 1, places=4)
@@ -149,7 +154,7 @@ events = st.one_of(
 
 @settings(derandomize=True)
 @given(events)
-def test_what_is_written_is_read_and_written_again_alike(event: Event) -> None:
+def test_events_survive_encoding_and_decoding(event: Event) -> None:
     text = codec.encode(event)
     assert codec.decode(1, event.type, text) == event
     assert codec.encode(codec.decode(1, event.type, text)) == text

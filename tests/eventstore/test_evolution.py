@@ -1,4 +1,4 @@
-"""Events change their form, and the log does not: what was written is read by the code of today, or not at all."""
+"""Event types evolve while the log stays the same: stored events are read by today's code, or not at all."""
 
 from decimal import Decimal
 from functools import partial
@@ -20,13 +20,13 @@ from tests.support.service import Server
 
 
 async def rows(database: Database) -> list[dict[str, Any]]:
-    """Read the log as it is stored."""
+    """Read the stored log."""
     found = await database.read(text("SELECT * FROM events ORDER BY position"))
     return [dict(row._mapping) for row in found]
 
 
 async def stream(database: Database, item_id: int) -> list[RecordedEvent]:
-    """Read what an item comes from, as a command on it does."""
+    """Read an item's stream, as a command on it does."""
 
     def work(connection: Connection) -> list[RecordedEvent]:
         with connection.begin():
@@ -37,20 +37,20 @@ async def stream(database: Database, item_id: int) -> list[RecordedEvent]:
 
 def keep(connection: Connection, snapshot: Snapshot) -> None:
     with connection.begin():
-        snapshots.keep(connection, [snapshot])
+        snapshots.save(connection, [snapshot])
 
 
-async def test_a_log_of_the_first_form_is_read_and_gone_on_with_by_code_that_has_the_second(
+async def test_a_log_of_the_first_form_is_read_and_continued_by_code_with_the_second(
     database: Database, database_url: str
 ) -> None:
-    # The code of today writes a log, and a snapshot.
+    # Today's code writes a log and a snapshot.
     old = [created(1), created(2, "Ink"), proposed(1, 2, ItemChanged(price=Decimal(2))), proposed(2, 2, ItemDeleted())]
     await record(database, old)
     await database.write(partial(keep, snapshot=Snapshot(1, 2, 3, ItemCreated("Pen", Decimal(2), True))))
     written = await rows(database)
 
     with using(EVOLVED):
-        # The code to come reads all of it in the second form.
+        # Future code reads all of it in the second form.
         await check_types(database)
         events: list[Any] = [one.event for one in await history(database)]
         assert events[:2] == [
@@ -61,33 +61,33 @@ async def test_a_log_of_the_first_form_is_read_and_gone_on_with_by_code_that_has
         told: list[Any] = [one.event for one in await stream(database, 1)]
         assert told == [ItemCreatedV2("Pen", Decimal(2), True, "EUR")]
 
-        # It writes the second, and can't write the first by mistake.
+        # It writes the second form, and can't write the first by mistake.
         second: Any = ItemCreatedV2("Nib", Decimal(3), False, "CHF")
         with pytest.raises(OldEventTypeError):
             await record(database, [created(5)], projectors=())
         await record(database, [proposed(5, 1, second)], projectors=())
         assert [one.event for one in await history(database)] == [*events, second]
 
-    # What was stored is what it was, byte for byte.
+    # The stored events are unchanged, byte for byte.
     *before, last = await rows(database)
     assert before == written
     assert last["type"] == "item.created.v2"
     assert last["data"] == '{"name":"Nib","price":"3","in_stock":false,"currency":"CHF"}'
     assert all(row["leaf_hash"] == leaf_hash_of(row) for row in (*before, last))
 
-    # The code of today does not serve a log that it can't read.
+    # Today's code does not serve a log that it can't read.
     _assert_refuses(database_url, "1 of type 'item.created.v2', the first at position 5")
 
 
 def _assert_refuses(database_url: str, *words: str) -> None:
-    """Fail unless `itemledger serve` ends with one line that has these words, and says that it failed."""
+    """Fail unless `itemledger serve` exits with an error and one line that contains these words."""
     server = Server(database_url)
     try:
         line = server.output()
     finally:
         server.close()
     assert server.process.returncode == 1, line
-    assert line.startswith("Error: The log has events that this version of the code does not know")
+    assert line.startswith("Error: The log contains event types that this version does not support")
     assert line.count("\n") == 1, line
     for word in words:
         assert word in line

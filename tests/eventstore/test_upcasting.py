@@ -1,4 +1,4 @@
-"""Old types are read as the newest, and types that do not go together are refused before anything is read."""
+"""Old types are read as the newest, and inconsistent types are refused before anything is read."""
 
 import re
 from decimal import Decimal
@@ -34,7 +34,7 @@ class Made(Struct, frozen=True):
 
 
 class Built(Struct, frozen=True):
-    """Another name for what `Named` tells."""
+    """The same fields as `Named` under another name."""
 
     type: ClassVar[str] = "pen.built.v1"
     name: str
@@ -50,11 +50,11 @@ TO_NAMED = Upcaster(Built, Named, lambda old: Named(old.name))
 
 
 def read(name: str, data: str) -> Any:
-    """Decode an event of any type, which `Event` knows nothing of."""
+    """Decode an event of a type outside `Event`."""
     return codec.decode(4711, name, data)
 
 
-def test_an_old_type_is_lifted_step_by_step_to_the_newest() -> None:
+def test_an_old_type_is_upcast_step_by_step_to_the_newest() -> None:
     with using(Codec([ItemDeleted, Made], [TO_MADE, TO_NAMED, TO_COLOURED])):
         assert read("pen.built.v1", '{"name":"Pen"}') == Made("Pen", ("black",))
         assert read("pen.made.v1", '{"name":"Pen"}') == Made("Pen", ("black",))
@@ -75,7 +75,7 @@ def test_an_upcaster_that_fails_stops_with_the_position() -> None:
     failing = Upcaster(Named, Coloured, lambda old: {"Pen": Coloured(old.name, "black")}[old.name])
     with using(Codec([Coloured], [failing])):
         assert read("pen.made.v1", '{"name":"Pen"}') == Coloured("Pen", "black")
-        with pytest.raises(CorruptEventError, match=r"Event 4711 of type 'pen\.made\.v1' does not decode: 'Ink'"):
+        with pytest.raises(CorruptEventError, match=r"Event 4711 of type 'pen\.made\.v1' cannot be decoded: 'Ink'"):
             read("pen.made.v1", '{"name":"Ink"}')
 
 
@@ -86,16 +86,16 @@ def test_an_upcaster_that_fails_stops_with_the_position() -> None:
         ([Made], [TO_MADE], "'pen.made.v1' has no upcaster, and there is a v3"),
         ([Named, Coloured], [], "'pen.made.v1' has no upcaster, and there is a v2"),
         ([Named], [Upcaster(Coloured, Named, lambda old: Named(old.name))], "'pen.made.v1' has no upcaster"),
-        ([Named, Named], [], "'pen.made.v1' is known twice"),
-        ([Named, named("pen.made.v1")], [], "'pen.made.v1' is known twice"),
-        ([Named, Coloured], [TO_COLOURED], "'pen.made.v1' is known twice"),
-        ([Coloured], [TO_COLOURED, TO_COLOURED], "'pen.made.v1' is known twice"),
-        ([ItemDeleted], [TO_COLOURED, Upcaster(Coloured, Named, lambda old: Named(""))], "lead in a circle"),
-        ([ItemDeleted], [Upcaster(Named, Named, lambda old: old)], "lead in a circle"),
-        ([ItemDeleted], [TO_COLOURED], "'pen.made.v1' lead to Coloured, which is not of the newest"),
+        ([Named, Named], [], "'pen.made.v1' is registered twice"),
+        ([Named, named("pen.made.v1")], [], "'pen.made.v1' is registered twice"),
+        ([Named, Coloured], [TO_COLOURED], "'pen.made.v1' is registered twice"),
+        ([Coloured], [TO_COLOURED, TO_COLOURED], "'pen.made.v1' is registered twice"),
+        ([ItemDeleted], [TO_COLOURED, Upcaster(Coloured, Named, lambda old: Named(""))], "form a cycle"),
+        ([ItemDeleted], [Upcaster(Named, Named, lambda old: old)], "form a cycle"),
+        ([ItemDeleted], [TO_COLOURED], "'pen.made.v1' lead to Coloured, which is not a newest type"),
     ],
 )
-def test_types_that_do_not_go_together_are_refused(
+def test_inconsistent_event_types_are_refused(
     newest: list[type[Any]], upcasters: list[Upcaster[Any, Any]], reason: str
 ) -> None:
     with pytest.raises(EventTypesError, match=re.escape(reason)):
@@ -116,7 +116,7 @@ WRONG_NAMES = [
 
 
 @pytest.mark.parametrize("name", [*WRONG_NAMES, ".v1", "pen.sold.v1\n", " pen.sold.v1", "", None, 1])
-def test_a_name_that_is_not_like_the_others_is_refused(name: object) -> None:
+def test_a_malformed_type_name_is_refused(name: object) -> None:
     with pytest.raises(EventTypesError, match=re.escape(f"the type of Sold is {name!r}")):
         Codec([named(name)], [])
     assert Codec([named("pen.sold_off.v1")], []).readers.keys() == {"pen.sold_off.v1"}

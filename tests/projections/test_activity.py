@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from eventstore.database.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
 from eventstore.log import log
-from eventstore.log.snapshots import Snapshot, keep
+from eventstore.log.snapshots import Snapshot, save
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
 from projections.projection import PriorState, apply
 from projections.rebuild import replay
@@ -176,7 +176,7 @@ async def test_an_item_is_known_by_its_snapshot_but_to_whoever_wants_events_alon
 ) -> None:
     def work(connection: Connection) -> None:
         append(connection, [created(1), *(changed(1, version) for version in range(2, 40))])
-        keep(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # not what the events say
+        save(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # not what the events say
         deleted = append(connection, [proposed(1, 40, ItemDeleted())])
         loaded = ACTIVITY.load(PriorState(connection, activity, 39, whole=whole), deleted)
         assert loaded == {-1: {"alive": True, "price": price, "in_stock": whole}}

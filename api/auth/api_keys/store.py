@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.auth.api_keys.format import new_key, read_key
 from api.auth.scopes import Scope, as_scopes
-from eventstore.database.dialect import allow_async_commit
+from eventstore.database.session import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 
 #: A holder's name: what a log, a query and a shell can show as it is. "anonymous" is nobody's.

@@ -23,8 +23,8 @@ from api.schemas.event_query import TYPES
 from api.settings import from_environment
 from eventstore.database.database import Database
 from eventstore.log.history import Filter
+from eventstore.log.history_reader import ReportProgress
 from eventstore.log.log import END
-from eventstore.progress import Tell
 
 _POSITION = click.IntRange(0, END)
 
@@ -60,7 +60,7 @@ class _Export(Struct, frozen=True):
     async def plan(self, database: Database) -> Plan:
         return await plan(database, self.order(), self.chosen, **self.times)
 
-    async def to_file(self, path: Path, *, from_scratch: bool, database: Database, tell: Tell) -> str:
+    async def to_file(self, path: Path, *, from_scratch: bool, database: Database, tell: ReportProgress) -> str:
         order = self.order()
         encoder = partial(self.format.encoder, order.origin)
         with File.opened(path, order, from_scratch=from_scratch, resumable=self.format.resumable) as file:
@@ -69,7 +69,7 @@ class _Export(Struct, frozen=True):
             made = await export_file(database, encoder, file, tell)
         return f"{made.count:,} events in {path}, {made.bytes:,} bytes; {manifest.path_of(path).name} says more"
 
-    async def to_stream(self, path: Path | None, *, database: Database, tell: Tell) -> str:
+    async def to_stream(self, path: Path | None, *, database: Database, tell: ReportProgress) -> str:
         encoder = self.format.encoder(from_environment().origin, False)
         with sys.stdout.buffer if path is None else path.open("wb") as file:
             target = Stream(file)

@@ -31,9 +31,9 @@ from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import VerifierKey
 from eventstore.database.database import Database
 from eventstore.errors import TamperedError
+from eventstore.log.history_reader import ReportProgress
 from eventstore.merkle import verify_database
 from eventstore.merkle.tree_head import TreeHead
-from eventstore.progress import Tell
 
 
 class Fault(Struct, frozen=True):
@@ -113,7 +113,7 @@ def _of_database(known: Sequence[TreeHead]) -> TreeHead | TamperedError:
 
 
 @contextmanager
-def _telling() -> Iterator[Tell]:
+def _telling() -> Iterator[ReportProgress]:
     """Tell of progress whoever sits at a terminal, and nobody else: it is a matter of seconds."""
     if Console(stderr=True).is_terminal:
         with progress_reporter(through_log("verify")) as tell:

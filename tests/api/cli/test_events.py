@@ -148,7 +148,7 @@ def test_an_export_is_brought_into_an_empty_log_and_served_from_there(filled_url
         assert httpx.get(f"{server.url}/items/7").json()["price"] == 2
     again = events(url, "import", path)
     assert (again.returncode, again.stdout) == (1, b"")
-    assert again.stderr == b"Error: The log is not empty: it has 1000 events, and takes over none of another log.\n"
+    assert again.stderr == b"Error: Cannot import: the log already contains 1000 events. Import needs an empty log.\n"
 
 
 def test_what_can_not_be_brought_is_said_in_one_line(sqlite_url: str, tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_a_log_that_was_changed_ends_with_1_and_its_position(run: Run, filled: s
     done = run(filled, "--checkpoint", kept, "--public-key", VKEY)
     assert (done.exit_code, done.stdout) == (
         1,
-        f"The log was TAMPERED WITH. Position 1: the checkpoint of {EVENTS:,} events is not of these: "
-        f"one of 1 to {EVENTS:,} is another one\n",
+        f"The log was TAMPERED WITH. Position 1: the tree root at {EVENTS:,} events does not match the checkpoint: "
+        f"an event between 1 and {EVENTS:,} was changed\n",
     )
     answer = json.loads(run(filled, "--checkpoint", kept, "--json").stdout)
     assert (answer["intact"], answer["fault"]["position"], answer["tree_size"]) == (False, 1, None)
@@ -127,7 +127,7 @@ def test_a_file_is_verified_without_the_database(run: Run, filled: str, kept: Pa
     assert (done.exit_code, json.loads(done.stdout)["tree_size"]) == (0, EVENTS), done
     file.write_bytes(file.read_bytes().replace(b'"anonymous"', b'"anonymouz"', 1))
     done = run(nowhere, file)
-    verdict = "The log was TAMPERED WITH. Position 1: it is not what its hash was made of\n"
+    verdict = "The log was TAMPERED WITH. Position 1: its content does not match its stored hash\n"
     assert (done.exit_code, done.stdout) == (1, verdict)
     assert not Path("/nowhere").exists()
 

@@ -96,7 +96,7 @@ NOT_PROVEN: dict[str, list[Any]] = {
         {**INCLUSION_EXAMPLE, "hashes": ["00" * 32]},
         TLOG_EXAMPLE.replace("PH6b", "PX6b"),
     ],
-    "it has 0 hashes, and should have 1": [{**INCLUSION_EXAMPLE, "hashes": []}],
+    "it has 0 hashes but needs 1": [{**INCLUSION_EXAMPLE, "hashes": []}],
     "the event is of another position than the proof": [
         with_leaf(leaf("[1,1,1", "[2,1,1")),
         {**INCLUSION_EXAMPLE, "position": 2, "leaf_index": 1},
@@ -176,7 +176,7 @@ def test_two_checkpoints_are_proven_to_be_of_one_log_that_grew(write: Write) -> 
 def test_a_log_that_did_more_than_grow_is_not_consistent(write: Write) -> None:
     other = Checkpoint(OLD.origin, 1, bytes(32)).write([])
     done = run("consistency", *files(write, other, NOTE_EXAMPLE, CONSISTENCY_EXAMPLE))
-    assert (done.exit_code, done.output) == (1, "NOT CONSISTENT: its hashes do not lead to the new root\n")
+    assert (done.exit_code, done.output) == (1, "NOT CONSISTENT: its hashes do not match the new root\n")
     forged = {**CONSISTENCY_EXAMPLE, "hashes": ["00" * 32]}
     assert run("consistency", *files(write, OLD.write([]), NOTE_EXAMPLE, forged)).exit_code == 1
 

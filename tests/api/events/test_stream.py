@@ -156,7 +156,7 @@ async def test_a_stream_that_looks_through_the_log_for_long_is_told_how_far_it_i
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tail, "_KEPT", 0)
-    monkeypatch.setattr(history, "LOOK", 10)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     batch = [{"name": "Pen", "price": 1}] * 40
     made = await service.client.post("/items/batch", json=batch, headers={"X-Request-Id": "traced"})
     assert made.status_code == 201
@@ -185,7 +185,7 @@ async def test_a_client_that_leaves_is_gone_at_once(small: InProcess) -> None:
         assert feed_of(small).streams == 1
     assert stream.task.done()
     assert feed_of(small).streams == 0
-    assert feed_of(small).tail._followers == set()
+    assert feed_of(small).tail._subscribers == set()
 
 
 async def test_one_stream_more_than_there_may_be_is_refused(sqlite_url: str) -> None:
@@ -265,7 +265,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up(service: InProcess) -
             batch = [{"name": "Pen", "price": 1}] * 200
             assert (await service.client.post("/items/batch", json=batch)).status_code == 201
             assert positions(await quick.take(200)) == list(range(200 * number - 199, 200 * number + 1))
-        assert min(subscriber.position for subscriber in feed_of(service).tail._followers) <= 64, "more than a page"
+        assert min(subscriber.position for subscriber in feed_of(service).tail._subscribers) <= 64, "more than a page"
         slow.reads.set()
         assert positions(await slow.take(600)) == list(range(1, 601))
 

@@ -20,8 +20,7 @@ from api.schemas.event import document
 from eventstore.database.database import Database
 from eventstore.log import history
 from eventstore.log.history import Filter
-from eventstore.log.history_reader import HistoryReader
-from eventstore.progress import Progress
+from eventstore.log.history_reader import HistoryReader, Progress
 from tests.eventstore.recording import changed, created, opened, record
 from tests.support.fold import root_of
 from tests.support.service import migrate

@@ -82,7 +82,7 @@ def test_an_export_is_the_log(path: Path) -> None:
 def test_an_empty_file_is_an_empty_log(path: Path) -> None:
     path.write_bytes(b"")
     assert verify(path) == head_of([])
-    assert fault(path, known=(head_of(LOG),)) == (1, "it is missing: there is a checkpoint of 60 events")
+    assert fault(path, known=(head_of(LOG),)) == (1, "it is missing: a checkpoint covers 60 events")
 
 
 def test_exports_that_go_on_from_each_other_are_one_log(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_exports_that_go_on_from_each_other_are_one_log(tmp_path: Path) -> None:
         file.write_bytes(lines(events))
     describe(second, LOG[25:], filter={"after": 25})
     assert verify(first, second, known=(head_of(LOG[:30]),)) == head_of(LOG)
-    assert fault(second, first) == (1, "position 26 comes where 1 should")
+    assert fault(second, first) == (1, "expected position 1, found 26")
 
 
 #: By column, the event with another value.
@@ -114,7 +114,7 @@ CHANGES: dict[str, Callable[[StoredEvent], StoredEvent]] = {
 def test_a_value_that_was_changed_is_seen_where_it_is(path: Path, column: str) -> None:
     events = [*LOG[: AT - 1], CHANGES[column](LOG[AT - 1]), *LOG[AT:]]
     path.write_bytes(lines(events))
-    assert fault(path) == (AT, "it is not what its hash was made of")
+    assert fault(path) == (AT, "its content does not match its stored hash")
 
 
 @pytest.mark.parametrize("column", [column for column in CHANGES if column != "leaf_hash"])
@@ -128,7 +128,7 @@ def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(path: P
     else:
         assert (position, reason) == (
             21,
-            "the checkpoint of 30 events is not of these: one of 21 to 30 is another one",
+            "the tree root at 30 events does not match the checkpoint: an event between 21 and 30 was changed",
         )
     describe(path, LOG)
     assert fault(path)[0] in (1, AT)
@@ -137,14 +137,14 @@ def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(path: P
 
 
 FILES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int, str]] = {
-    "a line removed": (lambda all: all[: AT - 1] + all[AT:], AT, "position 31 comes where 30 should"),
-    "a line twice": (lambda all: all[:AT] + all[AT - 1 :], AT + 1, "position 30 comes where 31 should"),
+    "a line removed": (lambda all: all[: AT - 1] + all[AT:], AT, "expected position 30, found 31"),
+    "a line twice": (lambda all: all[:AT] + all[AT - 1 :], AT + 1, "expected position 31, found 30"),
     "two swapped": (
         lambda all: [*all[: AT - 1], all[AT], all[AT - 1], *all[AT + 1 :]],
         AT,
-        "position 31 comes where 30 should",
+        "expected position 30, found 31",
     ),
-    "the beginning cut": (lambda all: all[1:], 1, "position 2 comes where 1 should"),
+    "the beginning cut": (lambda all: all[1:], 1, "expected position 1, found 2"),
     "an empty line": (
         lambda all: [*all[: AT - 1], b"\n", *all[AT - 1 :]],
         AT,
@@ -183,7 +183,7 @@ def test_a_file_that_was_changed_is_seen(path: Path, case: str) -> None:
 def test_an_end_that_was_cut_is_missed_by_the_manifest_or_a_checkpoint(path: Path) -> None:
     path.write_bytes(lines(LOG[:50]))
     assert verify(path) == head_of(LOG[:50])  # nothing here tells of more
-    assert fault(path, known=(head_of(LOG),)) == (51, "it is missing: there is a checkpoint of 60 events")
+    assert fault(path, known=(head_of(LOG),)) == (51, "it is missing: a checkpoint covers 60 events")
     describe(path, LOG)
     assert fault(path) == (51, f"{path} has 50 events, by its manifest 60")
 

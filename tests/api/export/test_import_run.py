@@ -20,9 +20,9 @@ from api.export.run import export_file, plan
 from eventstore.database.database import Database
 from eventstore.errors import InconsistentLogError, NotEmptyError, TamperedError
 from eventstore.log.history import Filter
+from eventstore.log.history_reader import Progress
 from eventstore.merkle import tree_head
 from eventstore.merkle.tree_head import TreeHead
-from eventstore.progress import Progress
 from tests.eventstore.recording import opened, tables
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.long_log import fill_long
@@ -112,11 +112,14 @@ def changed_copy(path: Path, change: Callable[[list[bytes]], Sequence[bytes]], n
 
 #: Ways to change a file, and what is said then; test_log_file.py has more of them.
 WRONG_FILES: dict[Callable[[list[bytes]], Sequence[bytes]], str] = {
-    lambda lines: [*lines[:299], *lines[300:]]: "Position 300: position 301 comes where 300 should",
-    lambda lines: lines[1:]: "Position 1: position 2 comes where 1 should",
+    lambda lines: [*lines[:299], *lines[300:]]: "Position 300: expected position 300, found 301",
+    lambda lines: lines[1:]: "Position 1: expected position 1, found 2",
     lambda lines: lines[:-1]: "Position 600: ",
     lambda lines: [*lines[:-1], lines[-1][:40]]: "Position 600: its line is not an event",
-    lambda lines: [lines[0].replace(b"Item", b"item"), *lines[1:]]: "Position 1: it is not what its hash was made of",
+    lambda lines: [
+        lines[0].replace(b"Item", b"item"),
+        *lines[1:],
+    ]: "Position 1: its content does not match its stored hash",
     # What no event's hash covers, the file's does.
     lambda lines: [*lines[:-1], lines[-1].replace(b'"fingerprint":"00', b'"fingerprint":"01')]: "Position 600: ",
 }
@@ -153,7 +156,7 @@ async def test_a_log_that_is_not_whole_by_its_manifest_is_refused(database: Data
 async def test_what_is_signed_of_a_log_that_was_brought_extends_all_of_it(database: Database, exported: Path) -> None:
     await bring(database, exported)
     await tamper(database, "DELETE FROM events WHERE position > 400", covered_up=True)
-    with pytest.raises(InconsistentLogError, match="there was a checkpoint of 600 events, and there are 400"):
+    with pytest.raises(InconsistentLogError, match="a checkpoint covers 600 events, but there are only 400"):
         await database.write(tree_head.advance)
 
 
@@ -166,7 +169,7 @@ async def test_several_exports_are_brought_as_the_one_log_that_they_are(database
     head = await bring(database, first, second)
     assert head.root.hex() == manifest.decode(manifest.path_of(exported).read_bytes()).log.root
     await assert_log_and_projection_agree(database)
-    with pytest.raises(NotEmptyError, match="it has 600 events"):
+    with pytest.raises(NotEmptyError, match="the log already contains 600 events"):
         await bring(database, first, second)
 
 

@@ -200,7 +200,7 @@ async def test_a_keyed_write_has_one_effect_though_its_commit_was_not_heard_of(
     failures: int,
 ) -> None:
     write = await Write.prepared(shared, name)
-    monkeypatch.setattr(writer_module, "_RETRY_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))
     monkeypatch.setattr(unit_of_work, "commit", failing(failures, act))
     async with appended(shared.services.database) as events:
         first = await write.send(shared)
@@ -224,7 +224,7 @@ async def test_a_keyed_write_has_one_effect_though_its_commit_was_not_heard_of(
 async def test_a_replay_is_one_though_its_own_commit_was_not_heard_of(
     shared: InProcess, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
 ) -> None:
-    monkeypatch.setattr(writer_module, "_RETRY_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))
     for name in ROUTES:
         write = await Write.prepared(shared, name)
         first = await write.send(shared)

@@ -223,7 +223,7 @@ async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -
     await create(signing, 1)
     for path in ("checkpoint", "proof/7", "proof/301", "consistency?from=7"):
         problem = check_problem(await signing.client.get(f"/log/{path}"), 500, "log-changed")
-        assert problem["detail"].startswith("The log was changed from outside: ")
+        assert problem["detail"].startswith("The log was changed outside the service: ")
 
 
 @pytest.mark.parametrize("key", [KEY.write(), None], ids=["signed", "unsigned"])

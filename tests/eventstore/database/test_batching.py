@@ -1,4 +1,4 @@
-"""Concurrent look-ups share queries, and never one that had begun before they asked."""
+"""Concurrent look-ups share queries, but never one that had begun before they were requested."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from eventstore.database.batching import Batched
 
 
 class Source:
-    """Answers look-ups when it is told to, and remembers what was looked up together."""
+    """Answers look-ups on request, and records which keys were looked up together."""
 
     def __init__(self, max_batch: int = 256) -> None:
         self.asked: list[list[int]] = []
@@ -24,7 +24,7 @@ class Source:
         return {key: f"{answer} {key}" for key in keys}
 
     async def ask(self, *keys: int) -> list[asyncio.Task[str]]:
-        """Ask for each key in a task of its own, and let all that can run, run."""
+        """Request each key in a task of its own, and let all of them run as far as they can."""
         tasks = [asyncio.create_task(self.batched.get(key)) for key in keys]
         await self.freeze_gc()
         return tasks
@@ -34,7 +34,7 @@ class Source:
             await asyncio.sleep(0)
 
 
-async def test_look_ups_that_come_together_share_a_query() -> None:
+async def test_concurrent_look_ups_share_a_query() -> None:
     source = Source()
     source.answer.put_nowait("a")
     tasks = await source.ask(1, 2, 1, 3, 2)
@@ -55,7 +55,7 @@ async def test_a_look_up_never_joins_a_query_that_has_begun() -> None:
     assert await asyncio.gather(*first, *second, *third) == ["before 1", "after 1", "after 2", "after 2", "after 3"]
 
 
-async def test_a_query_looks_up_no_more_than_it_may() -> None:
+async def test_a_query_looks_up_at_most_max_batch_keys() -> None:
     source = Source(max_batch=3)
     for answer in "abc":
         source.answer.put_nowait(answer)
@@ -76,7 +76,7 @@ async def test_an_error_goes_to_all_who_share_the_query_and_to_no_others() -> No
 
 
 @pytest.mark.parametrize("running", [False, True])
-async def test_whoever_gives_up_takes_nobody_along(running: bool) -> None:
+async def test_a_cancelled_caller_does_not_cancel_the_others(running: bool) -> None:
     source = Source()
     busy = [] if running else await source.ask(0)
     one, other, another = await source.ask(1, 1, 2)
@@ -88,7 +88,7 @@ async def test_whoever_gives_up_takes_nobody_along(running: bool) -> None:
     assert await asyncio.gather(*busy, other, another) == [*["a 0"] * len(busy), "a 1", "a 2"]
 
 
-async def test_an_error_that_nobody_waits_for_any_more_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_without_a_waiting_caller_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     source = Source()
     tasks = await source.ask(1, 2)
     for task in tasks:

@@ -1,4 +1,4 @@
-"""How each database is opened: which ones, with which settings, and which are too unsafe to use."""
+"""Opening databases: supported ones, their settings, and settings that are too unsafe to use."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +29,7 @@ on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect
         "mysql+aiomysql://me:secret@localhost/log",
     ],
 )
-def test_any_other_database_is_refused_and_no_password_shown(url: str) -> None:
+def test_an_unsupported_url_is_refused_without_showing_its_password(url: str) -> None:
     with pytest.raises(UnsupportedDatabaseError) as raised:
         open_database(url)
     assert "sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE" in str(raised.value)
@@ -37,7 +37,7 @@ def test_any_other_database_is_refused_and_no_password_shown(url: str) -> None:
 
 
 async def settings_of(database: Database, questions: list[str]) -> tuple[list[Any], list[Any]]:
-    """Ask the write and the read connection alike."""
+    """Return the settings of the write and of the read connection."""
 
     def work(connection: Connection) -> list[Any]:
         with connection.begin():
@@ -48,7 +48,7 @@ async def settings_of(database: Database, questions: list[str]) -> tuple[list[An
 
 
 @on_sqlite
-async def test_sqlite_is_durable_strict_and_patient_on_every_connection(database: Database) -> None:
+async def test_every_sqlite_connection_is_durable_and_strict_and_waits_for_locks(database: Database) -> None:
     wished = {
         "journal_mode": "wal",
         "foreign_keys": 1,
@@ -64,7 +64,7 @@ async def test_sqlite_is_durable_strict_and_patient_on_every_connection(database
 
 
 @on_postgresql
-async def test_postgresql_gives_up_in_time_on_every_connection(database: Database) -> None:
+async def test_every_postgresql_connection_has_timeouts(database: Database) -> None:
     wished = {
         "statement_timeout": "5s",
         "lock_timeout": "2s",
@@ -78,7 +78,7 @@ async def test_postgresql_gives_up_in_time_on_every_connection(database: Databas
     assert read == [*wished.values(), "on"]
 
 
-async def test_a_database_as_it_comes_is_safe(database: Database) -> None:
+async def test_a_database_with_default_settings_is_safe(database: Database) -> None:
     await database.check()
 
 
@@ -95,7 +95,7 @@ async def test_an_sqlite_that_would_lose_commits_is_refused(database_url: str, p
     async with opened(database_url) as database:
 
         def loosen(connection: Connection) -> None:
-            # Beneath SQLAlchemy, which would begin a transaction: neither can be set within one.
+            # Bypass SQLAlchemy, which would begin a transaction: neither can be set within one.
             driver: Any = connection.connection.driver_connection
             driver.execute(f"PRAGMA {pragma}").close()
 
@@ -135,7 +135,7 @@ async def test_a_postgresql_that_waits_for_its_disk_is_accepted(
 
 @pytest.fixture(scope="module")
 def careless_server() -> Iterator[PostgresServer]:
-    """A server of these tests' own, since what they set concerns all its databases."""
+    """Return a server for these tests alone, since their settings affect all its databases."""
     with PostgresServer() as server:
         yield server
 
@@ -155,10 +155,8 @@ async def test_a_postgresql_that_a_power_cut_would_corrupt_is_refused(
 
 
 @pytest.mark.parametrize(("patient", "store"), [(True, 1), (False, 2)])
-async def test_what_may_take_long_is_sorted_in_files_and_not_in_memory(
-    sqlite_url: str, patient: bool, store: int
-) -> None:
-    """Else the indexes of a table that is rebuilt would be in memory whole while they are made."""
+async def test_long_running_connections_sort_in_files(sqlite_url: str, patient: bool, store: int) -> None:
+    """Otherwise a rebuild would hold each whole index in memory while creating it."""
     database = open_database(sqlite_url, long_running=patient)
     assert await settings_of(database, ["PRAGMA temp_store"]) == ([store], [2])
     await database.dispose()

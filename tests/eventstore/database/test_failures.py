@@ -1,4 +1,4 @@
-"""What the databases' errors mean: they pass by themselves, there is no room, or it is the statement's own fault."""
+"""The meaning of database errors: transient, out of space, or an error of the statement."""
 
 import sqlite3
 from collections.abc import Awaitable
@@ -15,7 +15,7 @@ from tests.eventstore.recording import assert_still_works, created, execute, his
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
-#: What each of PostgreSQL's codes means; DBAPIError is the statement's own fault, raised as it is.
+#: The translation of PostgreSQL's codes; DBAPIError is an error of the statement, raised unchanged.
 MEANING: dict[str, type[Exception]] = {
     "53100": StorageFullError,  # disk_full
     "53200": UnavailableError,  # out_of_memory
@@ -48,7 +48,7 @@ async def error_of(call: Awaitable[object]) -> Exception:
 
 
 @on_postgresql
-async def test_postgresql_s_codes_mean_the_same_to_reads_and_writes(database_url: str) -> None:
+async def test_reads_and_writes_translate_sqlstates_alike(database_url: str) -> None:
     async with opened(database_url) as database:
         for sqlstate, meaning in MEANING.items():
             raising = f"DO $$ BEGIN RAISE EXCEPTION 'provoked' USING ERRCODE = '{sqlstate}'; END $$"
@@ -56,13 +56,13 @@ async def test_postgresql_s_codes_mean_the_same_to_reads_and_writes(database_url
                 if meaning is DBAPIError:
                     assert isinstance(error, DBAPIError), sqlstate
                     assert getattr(error.orig, "sqlstate", None) == sqlstate
-                else:  # the very class: StorageFullError is an UnavailableError, and answered otherwise
+                else:  # the exact class: StorageFullError is an UnavailableError too, with another response
                     assert type(error) is meaning, sqlstate
                     assert "provoked" in str(error.__cause__)
 
 
 @on_postgresql
-async def test_a_lock_that_postgresql_can_not_get_in_time_is_unavailable(database: Database, database_url: str) -> None:
+async def test_a_lock_timeout_on_postgresql_is_unavailable(database: Database, database_url: str) -> None:
     async with opened(database_url) as other:
 
         def hold(connection: Connection) -> None:
@@ -78,28 +78,28 @@ async def test_a_lock_that_postgresql_can_not_get_in_time_is_unavailable(databas
 
 
 def impatient(connection: Connection) -> None:
-    """Let this write connection wait for nobody for long."""
+    """Shorten the lock timeout of this write connection."""
     patience = "PRAGMA busy_timeout=20" if connection.dialect.name == "sqlite" else "SET lock_timeout = '20ms'"
     with connection.begin():
         connection.execute(text(patience))
 
 
 @on_sqlite
-async def test_an_sqlite_file_that_another_holds_is_unavailable(database: Database) -> None:
+async def test_a_locked_sqlite_file_is_unavailable(database: Database) -> None:
     await database.write(impatient)
     holder = sqlite3.connect(str(make_url(str(database.url)).database), isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(UnavailableError) as raised:
         await record(database, [created(1)])
     assert raised.type is UnavailableError
-    assert (await database.read(text("SELECT count(*) FROM items")))[0][0] == 0  # readers wait for nobody
+    assert (await database.read(text("SELECT count(*) FROM items")))[0][0] == 0  # readers do not wait
     holder.execute("COMMIT")
     holder.close()
     await assert_still_works(database)
 
 
 @on_sqlite
-async def test_an_sqlite_file_without_room_to_grow_is_full(database: Database) -> None:
+async def test_an_sqlite_file_that_cannot_grow_is_reported_as_full(database: Database) -> None:
     def fill(connection: Connection) -> None:
         with connection.begin():
             pages = connection.execute(text("PRAGMA page_count")).scalar_one()
@@ -112,7 +112,7 @@ async def test_an_sqlite_file_without_room_to_grow_is_full(database: Database) -
     await assert_still_works(database)
 
 
-async def test_an_sqlite_path_that_is_no_file_is_unavailable(tmp_path: Path) -> None:
+async def test_an_invalid_sqlite_path_is_unavailable(tmp_path: Path) -> None:
     async with opened(f"sqlite+aiosqlite:///{tmp_path}") as database:
         with pytest.raises(UnavailableError):
             await execute(database, "SELECT 1")
@@ -121,7 +121,7 @@ async def test_an_sqlite_path_that_is_no_file_is_unavailable(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("statement", ["SELECT * FROM nowhere", "SELEC", "INSERT INTO items (id) VALUES (1)"])
-async def test_a_statement_s_own_fault_is_raised_as_it_is(database: Database, statement: str) -> None:
+async def test_an_error_of_the_statement_is_raised_unchanged(database: Database, statement: str) -> None:
     with pytest.raises(DBAPIError):
         await execute(database, statement)
     await assert_still_works(database)

@@ -1,4 +1,4 @@
-"""A connection aside reads all, as of one moment a transaction, and writes to nothing but temporary tables."""
+"""An isolated connection reads one snapshot a transaction, and writes only to temporary tables."""
 
 import asyncio
 import threading
@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from eventstore.database import temporary
+from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.log import log
@@ -24,16 +24,16 @@ WRITES = (
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_nothing_that_others_see_can_be_written(database: Database, write: str) -> None:
+async def test_an_isolated_connection_can_write_no_shared_table(database: Database, write: str) -> None:
     await record(database, [created(1)])
     before = await tables(database)
 
     def work(connection: Connection) -> None:
-        temporary.make_like(connection, snapshots, "mine")
+        table_swap.create_temporary(connection, snapshots, "mine")
         with connection.begin():
             connection.execute(text(write))
 
-    # SQLite's refusal is one that a change of the file's rights would end.
+    # SQLite reports it as a read-only file, which counts as transient.
     with pytest.raises((UnavailableError, DBAPIError)) as refused:
         await database.run_isolated(work)
     cause = refused.value.__cause__ if isinstance(refused.value, UnavailableError) else refused.value
@@ -41,23 +41,23 @@ async def test_nothing_that_others_see_can_be_written(database: Database, write:
     assert await tables(database) == before
 
 
-async def test_a_temporary_table_is_written_to_and_nobody_else_sees_it(database: Database) -> None:
+async def test_a_temporary_table_is_writable_and_private_to_its_connection(database: Database) -> None:
     row = {"item_id": 1, "version": 1, "position": 1, "type": "t", "data": "d"}
 
     def work(connection: Connection) -> int:
-        mine = temporary.make_like(connection, snapshots, "mine")
+        mine = table_swap.create_temporary(connection, snapshots, "mine")
         with connection.begin():
             connection.execute(insert(mine).values(row))
         with connection.begin():
             return len(connection.execute(select(mine)).all())
 
-    for _ in range(2):  # the second finds nothing of the first
+    for _ in range(2):  # the second finds no table of the first
         assert await database.run_isolated(work) == 1
     with pytest.raises(DBAPIError):
         await database.read_transaction(lambda connection: connection.execute(text("SELECT * FROM mine")))
 
 
-async def test_a_transaction_aside_reads_as_of_one_moment(database_url: str, database: Database) -> None:
+async def test_an_isolated_transaction_reads_one_snapshot(database_url: str, database: Database) -> None:
     await record(database, [created(1)])
 
     async def append() -> None:
@@ -77,7 +77,7 @@ async def test_a_transaction_aside_reads_as_of_one_moment(database_url: str, dat
     assert await database.run_isolated(work) == [1, 1, 2]
 
 
-async def test_a_database_that_is_not_there_is_said_to_be_unavailable(sqlite_url: str) -> None:
+async def test_a_missing_database_is_unavailable(sqlite_url: str) -> None:
     async with opened(sqlite_url) as database:
         with pytest.raises(UnavailableError):
             await database.run_isolated(lambda connection: connection.begin())

@@ -1,4 +1,4 @@
-"""Connections and transactions that the database ends: what is answered, and that the next unit of work succeeds."""
+"""Connections and transactions that the database ends: the error, and that the next unit of work succeeds."""
 
 import asyncio
 import time
@@ -48,7 +48,7 @@ async def test_a_transaction_that_postgresql_ends_is_unavailable_and_leaves_noth
     await assert_still_works(database)
 
 
-#: Fails when the transaction commits, and not before.
+#: Fails at COMMIT, not before.
 FAILING_COMMIT = {
     "sqlite": [
         "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
@@ -74,23 +74,23 @@ async def test_a_commit_that_fails_leaves_the_outcome_unknown(database: Database
 
     with pytest.raises(OutcomeUnknownError):
         await database.write(work)
-    assert await history(database) == []  # this one did not; only the log can tell
+    assert await history(database) == []  # this commit did not take place; only the log shows that
     await assert_still_works(database)
 
 
 @on_postgresql
-async def test_a_read_survives_that_its_idle_connections_were_lost(
+async def test_a_read_survives_the_loss_of_idle_connections(
     database: Database, database_url: str, postgres_server: PostgresServer
 ) -> None:
     where = f"datname = '{make_url(database_url).database}'"
     slow, quick = text("SELECT pg_sleep(0.05)"), text("SELECT 1")
-    await execute(database, "SELECT 1")  # opens the writer's
+    await execute(database, "SELECT 1")  # opens the write connection
     for together in (1, 8):
-        await asyncio.gather(*[database.read(slow) for _ in range(8)])  # opens every connection that the pool may have
+        await asyncio.gather(*[database.read(slow) for _ in range(8)])  # opens every connection of the pool
         ended = postgres_server.execute(
             f"SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE {where}"
         )
-        assert int(ended) >= 4  # the readers that the pool keeps
+        assert int(ended) >= 4  # the connections that the pool keeps
         answers = await asyncio.gather(*[database.read(quick) for _ in range(together)])
         assert [rows[0][0] for rows in answers] == [1] * together
     with pytest.raises(UnavailableError):

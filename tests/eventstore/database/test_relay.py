@@ -1,4 +1,4 @@
-"""Processes tell each other of commits: who listens hears at once, and hears again after the connection was lost."""
+"""Processes notify each other of commits, and again after a lost connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ class Relay:
         self.task: asyncio.Task[None] = asyncio.create_task(database.relay_notifications(self.committed, hear))
 
     async def hears(self) -> None:
-        """Wait until it hears something."""
+        """Wait for a notification."""
         async with asyncio.timeout(20):
             await self.heard.get()
 
@@ -41,9 +41,9 @@ async def relaying(database: Database) -> AsyncIterator[Relay]:
 
 
 @on_postgresql
-async def test_others_hear_of_a_commit_and_who_told_does_not(database: Database, database_url: str) -> None:
+async def test_other_processes_hear_of_a_commit_and_the_sender_does_not(database: Database, database_url: str) -> None:
     async with opened(database_url) as elsewhere, relaying(database) as ours, relaying(elsewhere) as theirs:
-        # Each looks once when it begins to listen, since it may have missed something.
+        # Each is woken once when it begins to listen, since it may have missed a notification.
         await ours.hears()
         await theirs.hears()
         for _ in range(3):
@@ -53,12 +53,12 @@ async def test_others_hear_of_a_commit_and_who_told_does_not(database: Database,
         await ours.hears()
         ours.committed.set()
         await theirs.hears()
-        # What each told itself would have come before.
+        # Its own notification would have come before.
         assert (ours.heard.qsize(), theirs.heard.qsize()) == (0, 0)
 
 
 @on_postgresql
-async def test_a_connection_that_is_lost_is_told_of_and_can_be_made_anew(
+async def test_a_lost_relay_connection_is_reported_and_can_be_reopened(
     database: Database, database_url: str, postgres_server: PostgresServer
 ) -> None:
     where = f"datname = '{make_url(database_url).database}' AND query LIKE '%LISTEN%'"
@@ -73,7 +73,7 @@ async def test_a_connection_that_is_lost_is_told_of_and_can_be_made_anew(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_one_process_has_nobody_to_tell(database: Database) -> None:
+async def test_the_relay_of_sqlite_does_nothing(database: Database) -> None:
     async with relaying(database) as relay:
         relay.committed.set()
         await asyncio.sleep(0.02)

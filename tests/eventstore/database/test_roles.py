@@ -1,4 +1,4 @@
-"""The rights of the service's role: enough to serve, not enough to rewrite history."""
+"""The grants of the service's role: enough to serve, not enough to rewrite history."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +23,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.service import migrate
 from tests.support.writing import create, metadata, writing
 
-#: What no one who serves may do: rewrite what is there, remove it, or take what keeps it from that away.
+#: Forbidden to the service: change rows, remove them, or remove what protects them.
 FORBIDDEN = (
     "UPDATE events SET actor = actor",
     "DELETE FROM events",
@@ -54,7 +54,7 @@ def attempt(statement: str, connection: Connection) -> None:
 
 
 class Roles:
-    """A database with an owner and a service's role of the test's own, neither of them a superuser."""
+    """Return a database with its own owner and service roles, neither of them a superuser."""
 
     def __init__(self, server: PostgresServer, url: str) -> None:
         self._server = server
@@ -80,7 +80,7 @@ def roles(postgres_server: PostgresServer, postgres_url: str) -> Iterator[Roles]
 
 
 async def prepared(roles: Roles, role: str | None = None) -> list[tuple[str, list[str]]]:
-    """Migrate as the owner, and give the service, or `role`, its rights."""
+    """Migrate as the owner, and grant the service, or `role`, its rights."""
     async with opened(roles.url_of(roles.owner)) as database:
         await database.write(migrations.upgrade)
         return await database.write(partial(grant, role=role or roles.service))
@@ -112,7 +112,7 @@ async def test_the_service_works_under_a_role_that_can_only_add_to_the_log(roles
                 await database.write(partial(attempt, statement))
 
 
-async def test_every_table_has_its_rights_and_what_is_too_much_is_taken_away(roles: Roles) -> None:
+async def test_every_table_gets_its_grants_and_other_grants_are_revoked(roles: Roles) -> None:
     roles.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     given = await prepared(roles)
     assert {table: rights for rights, tables in given for table in tables} == RIGHTS
@@ -128,17 +128,17 @@ async def test_every_table_has_its_rights_and_what_is_too_much_is_taken_away(rol
     assert roles.execute(f"{rights} WHERE table_name = 'events' AND grantee LIKE 'Service%'") == "INSERT SELECT"
 
 
-async def test_what_a_migration_does_to_a_table_leaves_its_rights_as_they_are(roles: Roles) -> None:
+async def test_a_migrated_table_keeps_its_grants(roles: Roles) -> None:
     await prepared(roles)
     await migrate(roles.url, down_to="0004")
     await migrate(roles.url)
     async with opened(roles.url_of(roles.service)) as database, writing(database) as writer:
         with pytest.raises(ProgrammingError, match="permission denied"):
-            await database.read(text("SELECT * FROM checks"))  # this one was made anew
+            await database.read(text("SELECT * FROM checks"))  # this table was recreated
         await create(writer)
 
 
-async def test_a_role_that_could_change_history_all_the_same_is_refused(roles: Roles) -> None:
+async def test_a_role_that_could_change_history_another_way_is_refused(roles: Roles) -> None:
     await prepared(roles)
     for made_able, undone in (
         ("ALTER ROLE {service} SUPERUSER", "ALTER ROLE {service} NOSUPERUSER"),
@@ -157,7 +157,7 @@ async def test_a_role_that_could_change_history_all_the_same_is_refused(roles: R
     await prepared(roles)
 
 
-async def test_sqlite_knows_no_roles(sqlite_url: str) -> None:
+async def test_sqlite_has_no_roles(sqlite_url: str) -> None:
     await migrate(sqlite_url)
     async with opened(sqlite_url) as database:
         with pytest.raises(RightsError, match="SQLite knows no roles"):

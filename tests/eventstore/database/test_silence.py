@@ -1,4 +1,4 @@
-"""A database that says nothing: what the driver raises then is no error of SQLAlchemy's."""
+"""A database that does not answer: the driver's timeout is not an SQLAlchemy error."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from eventstore.errors import UnavailableError
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError])
-async def test_a_read_that_gets_no_answer_says_that_the_database_is_unavailable(
+async def test_a_read_without_an_answer_is_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch, error: type[OSError]
 ) -> None:
     async def silent(*_: Any) -> Any:

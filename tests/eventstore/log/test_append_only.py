@@ -1,4 +1,4 @@
-"""The databases themselves refuse to change history, and the read engine changes nothing at all."""
+"""The databases refuse to change history, and the read engine cannot write."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ COLUMNS = (
     "position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, fingerprint, "
     "correlation_id, causation_id, leaf_hash"
 )
-#: Event 1 as someone would like it to have been: same position, or another position and the same version.
+#: A forged event 1: the same position, or another position with the same version.
 SAME_POSITION = f"SELECT {COLUMNS.replace('data', repr('{}'))} FROM events WHERE position = 1"
 SAME_VERSION = SAME_POSITION.replace("position, item_id", "99, item_id").replace("command_id", "'other'")
 SAME_COMMAND = SAME_POSITION.replace("position, item_id", "99, 99")
@@ -72,7 +72,7 @@ COLUMN_OF = {
 async def test_the_database_refuses_to_change_history(database: Database, role: str | None) -> None:
     await record(database, [created(1), created(2)])
     before = await tables(database)
-    # As a replica, a PostgreSQL session runs no trigger but those that are ALWAYS enabled.
+    # In replica mode a PostgreSQL session runs only triggers that are enabled ALWAYS.
     prelude = [f"SET LOCAL session_replication_role = {role}"] if role else []
     for change in POSTGRES_CHANGES if role else SQLITE_CHANGES:
         with pytest.raises(DBAPIError, match="events is append-only"):
@@ -80,7 +80,7 @@ async def test_the_database_refuses_to_change_history(database: Database, role: 
         assert await tables(database) == before, change
 
 
-#: An event at a time of one's choice, in microseconds since the epoch.
+#: An event at a given time, in microseconds since the epoch.
 AT_A_TIME = SAME_COMMAND.replace("recorded_at", "TIME").replace("command_id", "'other'")
 
 
@@ -89,7 +89,7 @@ AT_A_TIME = SAME_COMMAND.replace("recorded_at", "TIME").replace("command_id", "'
     [("sqlite", None), ("postgresql", "origin"), ("postgresql", "replica")],
     indirect=["database_url"],
 )
-async def test_the_database_takes_no_event_of_a_time_that_can_not_be_written(
+async def test_the_database_refuses_an_event_with_a_time_that_rfc_3339_cannot_write(
     database: Database, role: str | None
 ) -> None:
     await record(database, [created(1)])
@@ -101,12 +101,12 @@ async def test_the_database_takes_no_event_of_a_time_that_can_not_be_written(
     assert len((await tables(database))["events"]) == 2
 
 
-async def test_a_sqlite_file_refuses_it_whoever_opens_it(sqlite_url: str) -> None:
+async def test_a_sqlite_file_refuses_changes_from_any_client(sqlite_url: str) -> None:
     await migrate(sqlite_url)
     async with opened(sqlite_url) as database:
         await record(database, [created(1), created(2)])
         before = await tables(database)
-        # As the sqlite3 shell does, without the settings that connections of ours have.
+        # Like the sqlite3 shell, without the settings of our connections.
         with closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)) as shell:
             for change in SQLITE_CHANGES:
                 with pytest.raises(sqlite3.IntegrityError, match="events is append-only"):

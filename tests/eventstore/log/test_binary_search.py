@@ -1,4 +1,4 @@
-"""Binary search in SQL: where in the log a time is, and at what version an item was."""
+"""Binary search in SQL for the position at a time."""
 
 import random
 
@@ -20,15 +20,15 @@ async def at(database: Database, times: list[int]) -> list[int]:
     return await database.read_transaction(look_up)
 
 
-async def test_an_empty_log_is_at_no_position_at_any_time(database: Database) -> None:
+async def test_an_empty_log_has_position_0_at_any_time(database: Database) -> None:
     assert await at(database, [-(2**63), 0, END]) == [0, 0, 0]
 
 
-async def test_a_time_leads_to_the_last_event_that_was_recorded_by_then(database: Database) -> None:
+async def test_position_at_finds_the_last_event_recorded_by_a_time(database: Database) -> None:
     chance = random.Random(5)
     recorded: list[int] = []
     for _ in range(40):
-        # Some events share a time; some units come when the clock has gone back.
+        # Some events share a time; some transactions run after the clock went back.
         events = [created(len(recorded) + n) for n in range(1, chance.randrange(2, 5))]
         recorded += [event.recorded_at for event in await record(database, events, now=chance.randrange(100, 160))]
     assert recorded == sorted(recorded)

@@ -1,4 +1,4 @@
-"""Whether the log can be read is known beforehand, from a few look-ups: how few, the plans of both databases tell."""
+"""Readability of the log is checked with a few look-ups; the plans of both databases show how few."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from eventstore.log import event_type_check
 from eventstore.log.event_type_check import check_types
 from tests.eventstore.recording import created, execute, proposed, record
 
-#: A statement as it was sent.
+#: A statement as sent.
 Asked = tuple[str, Any]
 
 HASH = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
@@ -27,7 +27,7 @@ SERIES = {
 
 
 async def fill(database: Database, count: int, type_of: str) -> None:
-    """Fill the log with `count` events, whose type is an expression of their position `i`."""
+    """Fill the log with `count` events, whose type is an SQL expression of their position `i`."""
     dialect = database.url.get_backend_name()
     insert = (
         f"INSERT INTO events SELECT i, i, 1, {type_of}, '{{}}', i, 'anonymous', 'command-' || i, 0, "
@@ -36,24 +36,24 @@ async def fill(database: Database, count: int, type_of: str) -> None:
     await execute(database, f"{SERIES[dialect].format(count)} {insert}")
 
 
-async def test_a_log_of_known_types_can_be_read_and_so_can_an_empty_one(database: Database) -> None:
+async def test_a_log_of_known_types_and_an_empty_log_are_readable(database: Database) -> None:
     await check_types(database)
     await record(database, [created(1), proposed(1, 2, ItemChanged(name="Ink")), proposed(1, 3, ItemDeleted())])
     await check_types(database)
 
 
 @pytest.mark.parametrize("window", [1, 3, 50, 99, 100, 1000])
-async def test_every_unknown_type_is_told_with_its_number_and_its_first_position(
+async def test_every_unknown_type_is_reported_with_its_count_and_first_position(
     database: Database, window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Types on either side of those that are known, and one that is no name at all.
+    # Types that sort before and after the supported ones, and one that is not a valid name.
     await fill(
         database,
         100,
         "CASE WHEN i % 7 = 3 THEN 'zebra.seen.v1' WHEN i = 50 THEN '' WHEN i > 90 THEN 'item.created.v10' "
         "WHEN i % 2 = 0 THEN 'item.created.v1' ELSE 'item.deleted.v1' END",
     )
-    monkeypatch.setattr(event_type_check, "_WINDOW", window)
+    monkeypatch.setattr(event_type_check, "_WINDOW_EVENTS", window)
     with pytest.raises(UnreadableLogError) as raised:
         await check_types(database)
     zebras = len([i for i in range(1, 101) if i % 7 == 3])
@@ -66,27 +66,25 @@ async def test_every_unknown_type_is_told_with_its_number_and_its_first_position
 
 
 EVENTS = 100_000
-#: How many rows may be looked at to tell the types of a log that has four, however many its events.
+#: The most rows read to list the types of a log with four types, however many events it has.
 LOOK_UPS = 10
-#: As many steps of SQLite's virtual machine are some look-ups, and no look at every event.
+#: Steps of SQLite's virtual machine: enough for some look-ups, not for reading every event.
 STEPS = 500
 WINDOW = 20_000
 
 
-async def test_what_types_there_are_is_told_by_a_few_look_ups_in_the_index(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_types_are_listed_by_a_few_index_look_ups(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     await fill(database, EVENTS, "'item.' || (i % 4) || '.v1'")
-    monkeypatch.setattr(event_type_check, "_WINDOW", WINDOW)
+    monkeypatch.setattr(event_type_check, "_WINDOW_EVENTS", WINDOW)
     check = _check_sqlite if database.url.get_backend_name() == "sqlite" else _check_postgresql
     await check(database, *await asked(database))
-    # Until now PostgreSQL may have had no statistics. With these it may count by another index, at no more cost.
+    # PostgreSQL may have had no statistics before. With them it may count by another index, at no higher cost.
     await execute(database, "ANALYZE events")
     await check(database, *await asked(database))
 
 
 async def asked(database: Database) -> tuple[Asked, list[Asked]]:
-    """Check the types; give the statement that tells which there are, and those that count them."""
+    """Check the types; return the statement that lists them, and those that count them."""
     ran: list[Asked] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
@@ -147,7 +145,7 @@ def _looked_at(scan: dict[str, Any]) -> int:
 
 
 async def _scans(database: Database, statement: str, parameters: Any) -> list[dict[str, Any]]:
-    """Give the looks into `events` that a statement takes. Fail where one is not by an index."""
+    """Return the accesses of a statement to `events`. Fail where one does not use an index."""
     ((plan,),) = await explain(database, "(ANALYZE, FORMAT JSON)", statement, parameters)
     scans = [node for node in _nodes(plan[0]["Plan"]) if node.get("Relation Name") == "events"]
     assert scans, plan

@@ -1,4 +1,4 @@
-"""The history as it is stored, by what is recorded of it."""
+"""The stored history, filtered by its columns."""
 
 from sqlalchemy import Connection
 
@@ -21,7 +21,7 @@ async def log_of_six(database: Database) -> None:
     await record(database, [first, by_ann, changed(1, 2), changed(1, 3), changed(2, 2), created(6, command_id="six")])
 
 
-async def test_events_are_found_by_each_value_that_is_recorded_of_them(database: Database) -> None:
+async def test_events_are_found_by_each_filter_value(database: Database) -> None:
     await log_of_six(database)
     assert await found(database, Filter()) == [1, 2, 3, 4, 5, 6]
     assert await found(database, Filter(item_id=1)) == [1, 3, 4]

@@ -1,4 +1,4 @@
-"""The history page by page: whatever is asked for, in either direction, exactly what the log has, and what is final."""
+"""The history page by page, in either direction: exactly the events of the query, and whether it is final."""
 
 import random
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ VALUES: dict[str, list[Any]] = {
 
 
 class Log:
-    """A log that is filled at random, and what is in it."""
+    """Return a log with random events, and its events."""
 
     def __init__(self, database: Database, seed: int) -> None:
         self.reader = HistoryReader(database)
@@ -45,7 +45,7 @@ class Log:
                 version = self._versions[item_id] = self._versions.get(item_id, 0) + 1
                 event = (created(item_id) if version == 1 else changed(item_id, version)).event
                 unit.append(ProposedEvent(item_id, version, event, metadata, ordinal))
-            # What is recorded of items is of no interest here: the first need not begin where its id says.
+            # Item streams do not matter here: an item need not be created at the position of its id.
             await record(self._database, unit, now=10 * (number // 3), projectors=())
             page = await self.reader.page(Filter(after=number), 1000)
             self.events += page.events
@@ -65,21 +65,21 @@ class Log:
 
 @pytest.fixture
 async def log(database: Database, monkeypatch: pytest.MonkeyPatch) -> Log:
-    monkeypatch.setattr(history, "LOOK", 6)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 6)
     filled = Log(database, seed=3)
     await filled.grow(25)
     return filled
 
 
 def questions(chance: random.Random, events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
-    """Give what can be asked: every combination of values, between bounds at random."""
+    """Return queries: every combination of values, between random bounds."""
     asked = []
     for values in product(*VALUES.values()):
         chosen = Filter(**dict(zip(VALUES, values, strict=True)))
         positions = sorted(chance.sample(range(len(events) + 3), 2))
         bounds = {"after": positions[0], "before": positions[1] + 1}
         chosen = replace(chosen, **{name: bounds[name] for name in bounds if chance.random() < 0.3})
-        # Just before, at and just behind times at which something was recorded.
+        # Just before, at and just after recorded times.
         since, until = sorted(10 * chance.randrange(30) + chance.randrange(-1, 2) for _ in range(2))
         times = {name: time for name, time in {"since": since, "until": until}.items() if chance.random() < 0.2}
         asked.append({"chosen": chosen, "limit": chance.choice([1, 2, 5, 100]), "times": times})
@@ -87,7 +87,7 @@ def questions(chance: random.Random, events: Sequence[StoredEvent]) -> list[dict
 
 
 async def walk(log: Log, question: dict[str, Any], newest_first: bool) -> list[tuple[Filter, HistoryPage]]:
-    """Follow the pages to the end of what there is for now."""
+    """Follow the pages to the current end of the log."""
     chosen, pages = question["chosen"], []
     while True:
         page = await log.reader.page(chosen, question["limit"], **question["times"], newest_first=newest_first)
@@ -101,7 +101,7 @@ async def walk(log: Log, question: dict[str, Any], newest_first: bool) -> list[t
 
 
 @pytest.mark.parametrize("newest_first", [False, True], ids=["as it happened", "newest first"])
-async def test_all_pages_together_are_what_was_asked_for_and_what_is_final_stays(log: Log, newest_first: bool) -> None:
+async def test_pages_together_match_the_query_and_final_pages_never_change(log: Log, newest_first: bool) -> None:
     walked = []
     for question in questions(random.Random(7), log.events):
         pages = await walk(log, question, newest_first)
@@ -116,14 +116,14 @@ async def test_all_pages_together_are_what_was_asked_for_and_what_is_final_stays
         assert (again.events, again.next, again.final) == (page.events, page.next, True), (question, chosen)
 
 
-async def test_both_ends_of_a_stretch_of_time_belong_to_it(log: Log) -> None:
+async def test_since_and_until_are_inclusive(log: Log) -> None:
     times = sorted({event.recorded_at for event in log.events})
     for since, until in pairwise(times):
         page = await log.reader.page(Filter(), 100, since=since, until=until)
         assert page.events == [event for event in log.events if since <= event.recorded_at <= until]
 
 
-async def test_a_page_is_final_as_soon_as_nothing_that_comes_can_be_on_it(log: Log) -> None:
+async def test_a_page_is_final_once_no_future_event_can_be_on_it(log: Log) -> None:
     end, last = len(log.events), log.events[-1].recorded_at
     ask = log.reader.page
     assert not (await ask(Filter(), 100)).final
@@ -137,7 +137,7 @@ async def test_a_page_is_final_as_soon_as_nothing_that_comes_can_be_on_it(log: L
     assert (await ask(Filter(), 100, until=last - 1)).next is None
 
 
-async def test_a_full_page_leads_on_though_nothing_came_behind_it_yet(log: Log) -> None:
+async def test_a_full_page_has_a_next_position_even_at_the_end_of_the_log(log: Log) -> None:
     end = len(log.events)
     full = await log.reader.page(Filter(), end)
     assert (full.next, full.final) == (end, True)

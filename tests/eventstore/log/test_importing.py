@@ -1,4 +1,4 @@
-"""Events of another log: taken over as they are, or not at all."""
+"""Importing events of another log: unchanged, or not at all."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,23 +19,23 @@ from tests.support.fold import assert_log_and_projection_agree
 from tests.support.service import migrate
 from tests.support.stored import hashed
 
-#: What an event may be changed to, so that its hash is right, and what is said of it.
+#: Changes of an event whose hash is recomputed, and the error of each.
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({"position": 4}, "Position 3: position 4 comes where 3 should."),
-    ({"recorded_at": 0}, "Position 3: its time is before that of the event before it."),
-    ({"version": 3}, "Position 3: version 3 of item 1 comes where 2 should."),
-    ({"item_id": 9}, "Position 3: it is of item 9, which no event began."),
+    ({"position": 4}, "Position 3: expected position 3, found 4."),
+    ({"recorded_at": 0}, "Position 3: its time is before the previous event's time."),
+    ({"version": 3}, "Position 3: expected version 2 of item 1, found 3."),
+    ({"item_id": 9}, "Position 3: it belongs to item 9, but the log has no creation event for that item."),
     ({"type": "item.painted.v1"}, "Event 3 has the type 'item.painted.v1', which"),
-    ({"data": "{"}, "Event 3 of type 'item.changed.v1' does not decode"),
+    ({"data": "{"}, "Event 3 of type 'item.changed.v1' cannot be decoded"),
     ({"ordinal": 2**31}, "Position 3: its ordinal is out of range."),
-    ({"fingerprint": b"short"}, "Position 3: its fingerprint is no SHA-256."),
-    ({"command_id": "1.1"}, "Position 3: its command and ordinal are those of the event at 1."),
+    ({"fingerprint": b"short"}, "Position 3: its fingerprint is not a SHA-256 hash."),
+    ({"command_id": "1.1"}, "Position 3: its command and ordinal repeat those of position 1."),
 ]
 
 
 @pytest.fixture
 async def events(tmp_path_factory: pytest.TempPathFactory) -> list[StoredEvent]:
-    """Four events of two items, as another log has them."""
+    """Return four events of two items from another log."""
     url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('other')}/itemledger.db"
     await migrate(url)
     async with opened(url) as other:
@@ -52,22 +52,22 @@ async def take_over(database: Database, *pages: Sequence[StoredEvent]) -> TreeHe
         with unit_of_work(connection, [LIVE]) as unit:
             taking = Import(unit)
             for page in pages:
-                taking.take(page)
+                taking.add(page)
             return taking.finish()
 
     return await database.write(work)
 
 
-async def test_events_are_taken_over_as_they_are_and_projected(database: Database, events: list[StoredEvent]) -> None:
+async def test_events_are_imported_unchanged_and_projected(database: Database, events: list[StoredEvent]) -> None:
     await take_over(database, events[:1], events[1:3], events[3:])
     assert await read_all(database) == events
     await assert_log_and_projection_agree(database)
-    await record(database, [changed(1, 3)])  # it goes on from there
+    await record(database, [changed(1, 3)])  # the log continues from there
     await assert_log_and_projection_agree(database)
 
 
 @pytest.mark.parametrize("in_a_page_of_its_own", [False, True])
-async def test_an_event_that_does_not_belong_there_is_refused_whatever_its_hash(
+async def test_an_invalid_event_is_refused_though_its_hash_is_right(
     database: Database, events: list[StoredEvent], in_a_page_of_its_own: bool
 ) -> None:
     before = await tables(database)
@@ -80,16 +80,14 @@ async def test_an_event_that_does_not_belong_there_is_refused_whatever_its_hash(
         assert await tables(database) == before, changes
 
 
-async def test_an_event_that_is_not_what_its_hash_says_is_refused(
-    database: Database, events: list[StoredEvent]
-) -> None:
+async def test_an_event_that_does_not_match_its_hash_is_refused(database: Database, events: list[StoredEvent]) -> None:
     before = await tables(database)
-    with pytest.raises(TamperedError, match="Position 4: it is not what its hash was made of"):
+    with pytest.raises(TamperedError, match="Position 4: its content does not match its stored hash"):
         await take_over(database, [*events[:3], msgspec.structs.replace(events[3], actor="ann")])
     assert await tables(database) == before
 
 
-async def test_nothing_is_taken_over_into_a_log_that_has_events(database: Database, events: list[StoredEvent]) -> None:
+async def test_an_import_into_a_log_with_events_is_refused(database: Database, events: list[StoredEvent]) -> None:
     await record(database, [created(1)])
-    with pytest.raises(NotEmptyError, match="it has 1 events"):
+    with pytest.raises(NotEmptyError, match="the log already contains 1 events"):
         await take_over(database, events)

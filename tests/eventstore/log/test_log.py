@@ -1,4 +1,4 @@
-"""What the log promises, on both databases."""
+"""The guarantees of the log, on both databases."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ from tests.support.fold import assert_log_and_projection_agree
 
 
 async def ask(database: Database, question: Callable[[UnitOfWork], Sequence[RecordedEvent]]) -> list[RecordedEvent]:
-    """Put a question to a unit of work, and give what it reads."""
+    """Run a read in a unit of work, and return its result."""
 
     def work(connection: Connection) -> list[RecordedEvent]:
         with unit_of_work(connection, []) as unit:
@@ -39,7 +39,7 @@ async def test_a_new_log_is_empty(database: Database) -> None:
     await assert_log_and_projection_agree(database)
 
 
-async def test_what_is_recorded_is_read_in_order_with_everything_that_belongs_to_it(database: Database) -> None:
+async def test_recorded_events_are_read_in_order_with_all_their_fields(database: Database) -> None:
     metadata = Metadata("caf\u00e9-1", "J\u00fcrgen \U0001f58a", b"\x00\xff" * 16, "correlation", "causation")
     first = await record(database, [created(1), ProposedEvent(2, 1, created(2).event, metadata, 7)], now=1000)
     second = await record(database, [changed(2, 2), created(4), changed(1, 2)], now=2000)
@@ -68,7 +68,7 @@ async def test_a_stream_is_one_item_s_events_and_a_command_s_are_found_by_its_id
 
 async def test_the_head_and_the_tree_move_with_the_log(database: Database) -> None:
     position = 0
-    for size in (1, 2, 250, 5, 300, 1):  # across the tiles' borders at 256 and 512, at once and step by step
+    for size in (1, 2, 250, 5, 300, 1):  # across the tile boundaries at 256 and 512, at once and step by step
         await record(database, [created(position + 1 + offset) for offset in range(size)], now=position)
         position += size
         moved = await head(database)
@@ -107,7 +107,7 @@ async def test_nothing_to_record_changes_nothing(database: Database) -> None:
         ),
     ],
 )
-async def test_what_contradicts_the_log_is_refused_whole(database: Database, event: ProposedEvent) -> None:
+async def test_events_that_conflict_with_the_log_are_refused_together(database: Database, event: ProposedEvent) -> None:
     await record(database, [created(1), changed(1, 2)])
     before = await tables(database)
     with pytest.raises(IntegrityError):
@@ -117,7 +117,7 @@ async def test_what_contradicts_the_log_is_refused_whole(database: Database, eve
     await assert_log_and_projection_agree(database)
 
 
-async def test_two_that_contradict_each_other_are_refused_whole(database: Database) -> None:
+async def test_events_that_conflict_with_each_other_are_refused_together(database: Database) -> None:
     with pytest.raises(IntegrityError):
         await record(database, [created(1, command_id="same"), created(2, command_id="same")])
     with pytest.raises(IntegrityError):
@@ -128,7 +128,7 @@ async def test_two_that_contradict_each_other_are_refused_whole(database: Databa
 
 
 class BrokenError(Exception):
-    """What the test raises."""
+    """Raised by the test."""
 
 
 async def test_a_unit_of_work_that_raises_leaves_nothing(database: Database) -> None:
@@ -149,14 +149,14 @@ async def test_a_unit_of_work_that_raises_leaves_nothing(database: Database) -> 
 
 
 class BrokenProjector:
-    """Folds, then breaks."""
+    """Projects, then fails."""
 
     def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
         LIVE.project(connection, events)
         raise BrokenError
 
 
-async def test_a_projection_that_raises_takes_the_events_back(database: Database) -> None:
+async def test_a_projection_that_raises_rolls_the_events_back(database: Database) -> None:
     await record(database, [created(1)])
     before = await tables(database)
     with pytest.raises(BrokenError):

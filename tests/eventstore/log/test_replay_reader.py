@@ -1,4 +1,4 @@
-"""The log as a replay reads it."""
+"""Reading the log for a replay."""
 
 import random
 
@@ -19,7 +19,7 @@ LENGTHS = {1: 4, 2: 1, 3: 3, 4: 9}
 
 
 async def shuffled_log(database: Database) -> list[ItemEvent]:
-    """Record events of some items, all mixed up, and give them in the order of positions."""
+    """Record interleaved events of some items, and return them in position order."""
     left = [item for item, length in LENGTHS.items() for _ in range(length - 1)]
     random.Random(7).shuffle(left)
     versions = dict.fromkeys(LENGTHS, 1)
@@ -51,7 +51,7 @@ async def test_item_by_item_every_event_is_read_once_in_the_order_of_versions(da
     assert plain(read) == sorted(log, key=lambda fact: (fact.item_id, fact.version))
 
 
-async def test_item_by_item_what_came_later_is_left_out(database: Database) -> None:
+async def test_item_by_item_later_events_are_left_out(database: Database) -> None:
     log = await shuffled_log(database)
     read = await database.read_transaction(lambda connection: replay_reader.by_item(connection, ItemVersion(), 10, 100))
     assert sorted(fact.position for fact in read) == [fact.position for fact in log[:10]]
@@ -64,14 +64,14 @@ async def test_in_the_order_of_positions_every_event_is_read_once(database: Data
     assert await database.read_transaction(lambda connection: replay_reader.behind(connection, len(log), 2)) == []
 
 
-async def test_a_gap_in_the_log_is_no_silent_end_of_it(database: Database) -> None:
+async def test_a_gap_in_the_log_raises(database: Database) -> None:
     await shuffled_log(database)
     await unprotected(database, "DELETE FROM events WHERE position = 6")
-    with pytest.raises(MissingEventsError, match="1 of the events behind position 4 up to position 8 are missing"):
+    with pytest.raises(MissingEventsError, match="1 events are missing after position 4, up to position 8"):
         await database.read_transaction(lambda connection: replay_reader.behind(connection, 4, 3))
 
 
-async def test_the_first_event_that_can_not_be_read_is_named(database: Database) -> None:
+async def test_the_first_unreadable_event_is_named(database: Database) -> None:
     await shuffled_log(database)
     await unprotected(database, "UPDATE events SET data = '{}],[' WHERE position = 6")
     with pytest.raises(CorruptEventError, match="Event 6"):
@@ -81,7 +81,7 @@ async def test_the_first_event_that_can_not_be_read_is_named(database: Database)
         await database.read_transaction(lambda connection: replay_reader.behind(connection, 0, 100))
 
 
-async def test_data_that_passes_for_another_event_makes_no_event(database: Database) -> None:
+async def test_data_that_contains_another_event_is_refused(database: Database) -> None:
     log = await shuffled_log(database)
     forged = """'{}],["item.deleted.v1",7,1,99,1,{}'"""
     await unprotected(

@@ -1,4 +1,4 @@
-"""Snapshots change what reading a stream costs, and nothing else."""
+"""Snapshots change the cost of reading a stream, and nothing else."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -14,7 +14,7 @@ from commands.item import Item, LiveItem, fold
 from eventstore.database.database import Database
 from eventstore.events import ItemCreated, ProposedEvent, RecordedEvent
 from eventstore.log import log
-from eventstore.log.snapshots import Snapshot, keep
+from eventstore.log.snapshots import Snapshot, save
 from eventstore.log.tables import snapshots
 from tests.eventstore.recording import changed, created, execute
 from tests.projections.histories import histories
@@ -24,7 +24,7 @@ EVERY = 16
 
 
 def items_of(stream: Iterable[RecordedEvent]) -> dict[int, Item]:
-    """Fold each item's part of what was read."""
+    """Fold each item's events."""
     return {item_id: fold(own) for item_id, own in groupby(stream, key=lambda recorded: recorded.item_id)}
 
 
@@ -33,7 +33,7 @@ def append(connection: Connection, events: Sequence[ProposedEvent]) -> list[Reco
 
 
 def snapshot(recorded: RecordedEvent, history: Sequence[RecordedEvent]) -> Snapshot | None:
-    """Give the snapshot of an item as one of its events left it, None for a deleted item."""
+    """Return the snapshot of an item after one of its events, None for a deleted item."""
     item = fold(one for one in history[: recorded.position] if one.item_id == recorded.item_id)
     if not isinstance(item, LiveItem):
         return None
@@ -48,7 +48,7 @@ async def test_streams_fold_alike_with_and_without_snapshots(
 ) -> None:
     chosen = data.draw(st.sets(st.integers(0, len(history) - 1)))
     item_ids = {event.item_id for event in history}
-    # Also one that never was, and not always all.
+    # Also an item that does not exist, and not always all.
     asked = data.draw(st.sets(st.sampled_from([*sorted(item_ids), 10_000]), min_size=1))
 
     def work(connection: Connection) -> None:
@@ -61,7 +61,7 @@ async def test_streams_fold_alike_with_and_without_snapshots(
                 expected = items_of(sorted(own, key=lambda one: (one.item_id, one.version)))
                 assert plain[through] == expected
             taken = [taken for number in chosen if (taken := snapshot(recorded[number], recorded))]
-            keep(connection, taken)
+            save(connection, taken)
             for through in bounds:
                 streams = list(log.read_streams(connection, asked, through))
                 assert items_of(streams) == plain[through]
@@ -79,7 +79,7 @@ async def test_streams_fold_alike_with_and_without_snapshots(
 
 
 def _check_beginnings(streams: Sequence[RecordedEvent], taken: Sequence[Snapshot], through: int) -> None:
-    """Fail unless each stream begins at its item's newest snapshot up to `through`, and else at its first event."""
+    """Fail unless each stream begins at its item's newest snapshot up to `through`, or else at its first event."""
     for item_id, stream in groupby(streams, key=lambda recorded: recorded.item_id):
         versions = [one.version for one in stream]
         usable = [one.version for one in taken if one.item_id == item_id and one.position <= through]
@@ -91,23 +91,23 @@ def _remove(connection: Connection, gone: Snapshot) -> None:
     connection.execute(delete(snapshots).where(*this))
 
 
-async def test_a_snapshot_is_told_as_the_event_that_its_item_began_with(database: Database) -> None:
+async def test_a_snapshot_is_read_as_the_creation_of_its_item(database: Database) -> None:
     def work(connection: Connection) -> list[RecordedEvent]:
         with connection.begin():
             recorded = append(connection, [created(1), changed(1, 2), changed(1, 3), changed(1, 4)])
-            keep(connection, [Snapshot(1, 3, 3, ItemCreated("Pen", Decimal(3), True))])
+            save(connection, [Snapshot(1, 3, 3, ItemCreated("Pen", Decimal(3), True))])
             assert list(log.read_streams(connection, [1], through=2)) == recorded[:2]
             read = list(log.read_streams(connection, [1]))
             assert read[1:] == recorded[3:]
-            assert read_all(connection) == recorded  # the log itself knows nothing of it
+            assert read_all(connection) == recorded  # the log itself is unchanged
             return read[:1]
 
     (first,) = await database.write(work)
     assert (first.position, first.version, first.event) == (3, 3, ItemCreated("Pen", Decimal(3), True))
 
 
-# 128 items of 1,000 events each, interleaved, or one item that most of the log is of: the planner can be told that an
-# item is much of the log, and must not go through it for that.
+# 128 items of 1,000 events each, interleaved, or one item with most of the log: statistics can say that an
+# item has most of the log, and the planner must still not scan the log.
 _HASH = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
 _SERIES = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 128000)",
@@ -118,7 +118,7 @@ _SHAPES = {"many": ("(i - 1) % 128 + 1", "(i - 1) / 128 + 1"), "one": ("1", "i")
 
 
 def filling(dialect: str, shape: str) -> list[str]:
-    """Give the SQL that fills the log, with a snapshot every 16 events of an item, as the writer takes them."""
+    """Return the SQL that fills the log, with a snapshot every 16 events of an item, like the writer."""
     item, version = _SHAPES[shape]
     hashed = _HASH[dialect]
     disable_statement_timeout = ["SET LOCAL statement_timeout = 0"] if dialect == "postgresql" else []
@@ -144,13 +144,13 @@ async def test_a_long_stream_is_read_from_its_newest_snapshot_and_by_the_index(d
             assert 0 < rows <= (EVERY + 1) * len(asked)
             _CHECKS[dialect](plan, len(asked))
         if dialect == "sqlite":
-            break  # it keeps no statistics unless it is told to
-        # Until now it may have had none.
+            break  # it keeps no statistics without ANALYZE
+        # It may have had none before.
         await execute(database, "ANALYZE events", "ANALYZE snapshots")
 
 
 def _read(connection: Connection, item_ids: Sequence[int]) -> tuple[int, Any]:
-    """Read streams; give the number of rows that came, and the plan by which."""
+    """Read streams; return the number of rows and the plan."""
     ran: list[tuple[str, Any]] = []
 
     def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Following the log: everybody gets every event once and in order, and what is new is read once for all."""
+"""Following the log: every subscriber gets every event once and in order, and new events are read once for all."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ from tests.support.plans import statements
 SEED = 11
 NEVER = 3600.0
 EVERY = Filter()
-#: One for each thing that a filter can ask for, and some for several.
+#: One filter for each value, and some with several.
 FILTERS = (
     EVERY,
     Filter(item_id=1),
@@ -40,7 +40,7 @@ def position(event: StoredEvent) -> int:
 
 @asynccontextmanager
 async def following(database: Database, **options: Any) -> AsyncIterator[Tail[int]]:
-    """Run a tail that makes of each event its position, and that looks for new ones when told to, or not at all."""
+    """Run a tail that converts each event to its position, and that looks for new events only when woken."""
     followed = Tail(database, position, **{"poll": NEVER, **options})
     running = asyncio.create_task(followed.run())
     yield followed
@@ -64,7 +64,7 @@ async def take(subscriber: Subscriber[int], through: int) -> list[int]:
 
 
 class Log:
-    """A log that grows, by items of their own and one whose versions go on."""
+    """A log that grows, by new items and by one item whose versions continue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,14 +88,14 @@ def reads(database: Database) -> Iterator[list[str]]:
     found += [sql for sql, _ in sent if "FROM events" in sql.replace("\n", " ")]
 
 
-async def test_a_filter_chooses_the_same_of_what_is_new_as_of_what_was_there(
+async def test_a_filter_selects_the_same_from_new_and_from_old_events(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with following(database) as followed, _several(followed, FILTERS) as early:
         await log_of_six(database)
         followed.wake()
         new = [await take(subscriber, 6) for subscriber in early]
-    monkeypatch.setattr(tail, "_KEPT", 0)  # whoever comes now reads the log
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 0)  # later subscribers read the log
     async with following(database) as followed, _several(followed, FILTERS) as late:
         old = [await take(subscriber, 6) for subscriber in late]
     assert new == old == [await found(database, chosen) for chosen in FILTERS]
@@ -105,12 +105,12 @@ def _values(chosen: Filter) -> dict[str, Any]:
     return {name: getattr(chosen, name) for name in Filter.__struct_fields__}
 
 
-async def test_everybody_gets_every_event_once_and_in_order(
+async def test_every_subscriber_gets_every_event_once_and_in_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     print(f"seed {SEED}")  # noqa: T201
     chance = random.Random(SEED)
-    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7, "_PAUSE": 0}.items():
+    for name, few in {"_PAGE_EVENTS": 3, "_READ_EVENTS": 5, "_KEPT_EVENTS": 7, "_PAUSE_SECONDS": 0}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     await log.grow(20)
@@ -119,7 +119,7 @@ async def test_everybody_gets_every_event_once_and_in_order(
     async def follow(after: int, chosen: Filter, followed: Tail[int]) -> list[int]:
         taken: list[int] = []
         while after < end:
-            with followed.follow(Filter(**{**_values(chosen), "after": after})) as subscriber:
+            with followed.subscribe(Filter(**{**_values(chosen), "after": after})) as subscriber:
                 through = min(end, after + chance.randrange(1, 80))
                 taken += await take(subscriber, through)
                 after = subscriber.position
@@ -138,7 +138,7 @@ async def test_everybody_gets_every_event_once_and_in_order(
         assert positions == await found(database, Filter(**{**_values(chosen), "after": after}), limit=end)
 
 
-async def test_those_at_the_end_share_one_read(database: Database) -> None:
+async def test_subscribers_at_the_end_share_one_read(database: Database) -> None:
     log = Log(database)
     await log.grow(3)
     async with following(database) as followed, _several(followed, [EVERY] * 30) as subscribers:
@@ -153,28 +153,28 @@ async def test_those_at_the_end_share_one_read(database: Database) -> None:
 @asynccontextmanager
 async def _several(followed: Tail[int], filters: Sequence[Filter]) -> AsyncIterator[list[Subscriber[int]]]:
     with ExitStack() as stack:
-        yield [stack.enter_context(followed.follow(chosen)) for chosen in filters]
+        yield [stack.enter_context(followed.subscribe(chosen)) for chosen in filters]
 
 
-async def test_who_comes_back_soon_finds_what_is_new_in_memory(database: Database) -> None:
+async def test_a_subscriber_that_returns_soon_finds_new_events_in_memory(database: Database) -> None:
     log = Log(database)
     await log.grow(100)
     async with following(database) as followed:
-        with followed.follow(Filter(after=100)) as watching:
+        with followed.subscribe(Filter(after=100)) as watching:
             await log.grow(1)
             followed.wake()
             await take(watching, 101)
-            with reads(database) as read, followed.follow(Filter(after=3)) as back:
+            with reads(database) as read, followed.subscribe(Filter(after=3)) as back:
                 assert await take(back, 101) == list(range(4, 102))
     assert read == []
 
 
-async def test_who_takes_nothing_makes_nothing_be_kept(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, few in {"_PAGE": 3, "_READ": 5, "_KEPT": 7}.items():
+async def test_an_idle_subscriber_uses_no_memory(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in {"_PAGE_EVENTS": 3, "_READ_EVENTS": 5, "_KEPT_EVENTS": 7}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     async with following(database) as followed:
-        with followed.follow(EVERY) as idle, followed.follow(EVERY) as reading:
+        with followed.subscribe(EVERY) as idle, followed.subscribe(EVERY) as reading:
             for _ in range(10):
                 await log.grow(10)
                 followed.wake()
@@ -183,7 +183,7 @@ async def test_who_takes_nothing_makes_nothing_be_kept(database: Database, monke
             assert await take(idle, 100) == list(range(1, 101))
 
 
-async def test_nothing_is_read_while_nobody_follows(database: Database) -> None:
+async def test_nothing_is_read_without_subscribers(database: Database) -> None:
     log = Log(database)
     async with following(database, poll=0.01) as followed:
         with reads(database) as read:
@@ -192,46 +192,44 @@ async def test_nothing_is_read_while_nobody_follows(database: Database) -> None:
                 followed.wake()
                 await asyncio.sleep(0.03)
         assert read == []
-        with followed.follow(EVERY) as subscriber:
+        with followed.subscribe(EVERY) as subscriber:
             assert await take(subscriber, 3) == [1, 2, 3]
 
 
-async def test_what_happened_while_nobody_followed_is_left_to_those_who_ask(
+async def test_events_recorded_without_subscribers_are_read_only_on_request(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "_KEPT", 4)
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 4)
     log = Log(database)
     async with following(database) as followed:
         for after in (0, 50):
             await log.grow(50)
-            with followed.follow(Filter(after=log.position)) as at_the_end:
+            with followed.subscribe(Filter(after=log.position)) as at_the_end:
                 await log.grow(1)
                 followed.wake()
                 assert await take(at_the_end, log.position) == [log.position]
                 assert len(followed._recent) <= 2 * 4
-                with followed.follow(Filter(after=after)) as behind:
+                with followed.subscribe(Filter(after=after)) as behind:
                     assert await take(behind, log.position) == list(range(after + 1, log.position + 1))
 
 
-async def test_the_position_goes_on_where_nothing_is_chosen(database: Database) -> None:
+async def test_the_position_advances_where_nothing_matches(database: Database) -> None:
     log = Log(database)
     await log.grow(300)
     async with following(database) as followed:
         for after in (0, 299):
-            with followed.follow(Filter(actor="nobody", after=after)) as subscriber:
+            with followed.subscribe(Filter(actor="nobody", after=after)) as subscriber:
                 assert await take(subscriber, 300) == []
                 assert subscriber.position == 300
 
 
-async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tail, "_KEPT", 0)
-    monkeypatch.setattr(history, "LOOK", 10)
+async def test_each_take_reads_a_bounded_part_of_the_log(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 0)
+    monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     log, places = Log(database), list[int]()
     await log.grow(100)
     async with following(database) as followed, asyncio.timeout(20):
-        with followed.follow(Filter(item_id=1, actor="nobody")) as subscriber:
+        with followed.subscribe(Filter(item_id=1, actor="nobody")) as subscriber:
             while subscriber.position < 100:
                 begin = subscriber.position
                 assert not await subscriber.take()
@@ -242,15 +240,15 @@ async def test_each_take_looks_at_a_bounded_part_of_the_log_whatever_is_in_it(
     assert places == [27, 57, 87, 100]  # every third event is the item's
 
 
-async def test_what_nobody_told_of_is_found_all_the_same(database: Database, database_url: str) -> None:
+async def test_events_without_a_notification_are_found_by_polling(database: Database, database_url: str) -> None:
     async with following(database, poll=0.02) as followed, opened(database_url) as other:
-        with followed.follow(EVERY) as subscriber:
+        with followed.subscribe(EVERY) as subscriber:
             await take(subscriber, 0)
             await record(other, [created(1), created(2)])
             assert await take(subscriber, 2) == [1, 2]
 
 
-async def test_a_database_that_is_away_for_a_while_is_asked_again(
+async def test_the_tail_resumes_after_the_database_was_unavailable(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = database.read
@@ -261,7 +259,7 @@ async def test_a_database_that_is_away_for_a_while_is_asked_again(
         raise UnavailableError
 
     followed = Tail(database, position, poll=NEVER)
-    with followed.follow(EVERY) as subscriber:
+    with followed.subscribe(EVERY) as subscriber:
         monkeypatch.setattr(database, "read", away)
         with pytest.raises(UnavailableError):
             await followed.run()
@@ -271,10 +269,8 @@ async def test_a_database_that_is_away_for_a_while_is_asked_again(
         running.cancel()
 
 
-async def test_few_read_pages_at_a_time_so_that_others_can_read(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, few in {"_PAGE": 3, "_KEPT": 0}.items():
+async def test_few_subscribers_read_pages_at_the_same_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, few in {"_PAGE_EVENTS": 3, "_KEPT_EVENTS": 0}.items():
         monkeypatch.setattr(tail, name, few)
     log = Log(database)
     await log.grow(30)
@@ -290,7 +286,7 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
             reading -= 1
             return rows
 
-        with followed.follow(Filter(after=30)) as at_the_end:
+        with followed.subscribe(Filter(after=30)) as at_the_end:
             await log.grow(1)
             followed.wake()
             await take(at_the_end, 31)
@@ -300,10 +296,10 @@ async def test_few_read_pages_at_a_time_so_that_others_can_read(
     assert most == 2
 
 
-async def test_who_waits_is_woken_by_others_too(database: Database) -> None:
+async def test_a_waiting_subscriber_is_woken_on_request(database: Database) -> None:
     async with following(database) as followed:
-        with followed.follow(EVERY) as one, followed.follow(EVERY) as other:
-            wakers: list[Callable[[], None]] = [one.wake, followed.wake_followers]
+        with followed.subscribe(EVERY) as one, followed.subscribe(EVERY) as other:
+            wakers: list[Callable[[], None]] = [one.wake, followed.wake_subscribers]
             for wake in wakers:
                 waiting = asyncio.create_task(one.wait(NEVER))
                 await asyncio.sleep(0)

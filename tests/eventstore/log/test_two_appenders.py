@@ -1,4 +1,4 @@
-"""Two connections that append to one log: positions are 1..N in commit order, whoever writes."""
+"""Two connections that append to one log: positions are 1..N in commit order."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from tests.support.fold import assert_log_and_projection_agree
 
 
 def next_item(name: str) -> Callable[[Connection], int]:
-    """Give work that creates an item of one, two or three events wherever the log ends, and gives its id."""
+    """Return work that creates an item of one, two or three events at the end of the log, and returns its id."""
 
     def work(connection: Connection) -> int:
         with unit_of_work(connection, [LIVE]) as unit:

@@ -1,4 +1,4 @@
-"""The tree against RFC 9162's own words, and against the known roots of Certificate Transparency."""
+"""The tree compared with the definitions of RFC 9162 and with the known roots of Certificate Transparency."""
 
 from functools import cache
 from hashlib import sha256
@@ -12,7 +12,7 @@ from eventstore.merkle import hashing
 
 LEAVES = [hashing.leaf_hash(number.to_bytes(4)) for number in range(66_000)]
 
-#: The eight leaves that Certificate Transparency's implementations test with, and the root after each.
+#: The eight leaves that Certificate Transparency implementations test with, and the root after each.
 KNOWN_LEAVES = [
     "",
     "00",
@@ -37,7 +37,7 @@ KNOWN_ROOTS = [
 
 @cache
 def mth(start: int, end: int) -> bytes:
-    """Give MTH(D[start:end]) of LEAVES, as section 2.1.1 defines it: split at the largest power of two below n."""
+    """Return MTH(D[start:end]) of LEAVES, as section 2.1.1 defines it: split at the largest power of two below n."""
     n = end - start
     if n == 0:
         return sha256(b"").digest()
@@ -50,7 +50,7 @@ def mth(start: int, end: int) -> bytes:
 
 
 def grown(cuts: list[int]) -> tuple[hashing.Frontier, list[hashing.Tile]]:
-    """Append LEAVES in runs that end at `cuts`."""
+    """Append LEAVES in parts that end at `cuts`."""
     frontier: hashing.Frontier = ()
     tiles: list[hashing.Tile] = []
     for start, end in pairwise([0, *cuts]):
@@ -66,7 +66,7 @@ def test_the_roots_are_those_of_certificate_transparency() -> None:
         assert hashing.root(frontier).hex() == root
 
 
-def test_the_empty_tree_has_the_hash_of_nothing() -> None:
+def test_the_root_of_the_empty_tree_is_the_hash_of_no_bytes() -> None:
     assert hashing.root(()).hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert hashing.append(0, (), []) == ((), [])
 
@@ -81,7 +81,7 @@ def test_each_leaf_gives_the_root_that_the_rfc_defines() -> None:
 
 @settings(derandomize=True)
 @given(st.lists(st.integers(0, 90), max_size=12))
-def test_runs_of_any_length_give_the_same_tree(lengths: list[int]) -> None:
+def test_appends_of_any_length_build_the_same_tree(lengths: list[int]) -> None:
     cuts = [sum(lengths[: count + 1]) for count in range(len(lengths))]
     frontier, tiles = grown(cuts)
     size = sum(lengths)
@@ -102,7 +102,7 @@ def test_a_tile_is_the_root_of_its_complete_subtree(run: int) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "complete"), [(0, 255, []), (255, 256, [0]), (256, 511, []), (200, 800, [0, 1, 2])]
 )
-def test_a_tile_is_given_when_its_last_leaf_arrives(start: int, end: int, complete: list[int]) -> None:
+def test_a_tile_is_returned_with_its_last_leaf(start: int, end: int, complete: list[int]) -> None:
     frontier, _ = grown([start])
     _, tiles = hashing.append(start, frontier, LEAVES[start:end])
     assert [(level, index) for level, index, _ in tiles] == [(1, index) for index in complete]

@@ -1,4 +1,4 @@
-"""Proofs against RFC 9162's own words, for every tree of up to 300 leaves, and against a verifier that is not ours."""
+"""Proofs compared with the definitions of RFC 9162, for every tree of up to 300 leaves, and with another verifier."""
 
 import random
 from collections.abc import Callable
@@ -25,7 +25,7 @@ LARGEST = 300
 
 
 def k_of(n: int) -> int:
-    """Give the largest power of two smaller than n."""
+    """Return the largest power of two smaller than n."""
     k = 1
     while k * 2 < n:
         k *= 2
@@ -33,7 +33,7 @@ def k_of(n: int) -> int:
 
 
 def path(m: int, start: int, end: int) -> list[bytes]:
-    """Give PATH(m, D[start:end]) of LEAVES, as section 2.1.3.1 defines it."""
+    """Return PATH(m, D[start:end]) of LEAVES, as section 2.1.3.1 defines it."""
     n = end - start
     if n == 1:
         return []
@@ -44,7 +44,7 @@ def path(m: int, start: int, end: int) -> list[bytes]:
 
 
 def subproof(m: int, start: int, end: int, b: bool) -> list[bytes]:
-    """Give SUBPROOF(m, D[start:end], b) of LEAVES, as section 2.1.4.1 defines it."""
+    """Return SUBPROOF(m, D[start:end], b) of LEAVES, as section 2.1.4.1 defines it."""
     n = end - start
     if m == n:
         return [] if b else [mth(start, end)]
@@ -75,13 +75,13 @@ def test_the_proof_of_consistency_is_the_one_of_the_rfc_and_holds() -> None:
 
 
 def pairs() -> list[tuple[int, int]]:
-    """Give (old, new) sizes: all up to 64, some beyond; the seed is fixed."""
+    """Return (old, new) sizes: all up to 64, some beyond; the seed is fixed."""
     chance = random.Random(20261124)
     small = [(old, new) for new in range(1, 65) for old in range(1, new + 1)]
     return small + [(chance.randint(1, new), new) for new in range(65, LARGEST + 1) for _ in range(5)]
 
 
-def test_another_implementation_takes_our_proofs() -> None:
+def test_another_implementation_accepts_our_proofs() -> None:
     for old, new in pairs():
         consistency = roots(consistency_spans(old, new))
         metamorphic_log.verify_consistency(old, new, consistency, mth(0, old), mth(0, new))
@@ -89,7 +89,7 @@ def test_another_implementation_takes_our_proofs() -> None:
         metamorphic_log.verify_inclusion(old - 1, new, LEAVES[old - 1], inclusion, mth(0, new))
 
 
-def test_the_other_implementation_can_say_no() -> None:
+def test_the_other_implementation_rejects_wrong_proofs() -> None:
     with pytest.raises(metamorphic_log.VerifyError):
         metamorphic_log.verify_consistency(3, 7, roots(consistency_spans(3, 7))[::-1], mth(0, 3), mth(0, 7))
     with pytest.raises(metamorphic_log.VerifyError):
@@ -106,7 +106,7 @@ def refuses(work: Callable[[], object]) -> bool:
 
 @settings(derandomize=True, max_examples=500)
 @given(st.data())
-def test_what_was_changed_of_a_proof_of_inclusion_leads_elsewhere_or_is_refused(data: st.DataObject) -> None:
+def test_a_changed_inclusion_proof_gives_another_root_or_is_refused(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, LARGEST))
     index = data.draw(st.integers(0, size - 1))
     hashes = roots(inclusion_spans(index, size))
@@ -128,7 +128,7 @@ def test_what_was_changed_of_a_proof_of_inclusion_leads_elsewhere_or_is_refused(
 
 @settings(derandomize=True, max_examples=500)
 @given(st.data())
-def test_what_was_changed_of_a_proof_of_consistency_is_refused(data: st.DataObject) -> None:
+def test_a_changed_consistency_proof_is_refused(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, LARGEST))
     old = data.draw(st.integers(0, new))
     hashes = roots(consistency_spans(old, new))
@@ -148,14 +148,14 @@ def test_what_was_changed_of_a_proof_of_consistency_is_refused(data: st.DataObje
 
 
 @pytest.mark.parametrize(("old", "new"), [(-1, 3), (4, 3), (1, 0)])
-def test_a_tree_extends_no_larger_one(old: int, new: int) -> None:
+def test_a_tree_cannot_extend_a_larger_one(old: int, new: int) -> None:
     assert refuses(lambda: verify_consistency(old, new, LEAVES[0], LEAVES[1], []))
 
 
-def test_a_proof_says_why_it_does_not_hold() -> None:
+def test_an_invalid_proof_raises_its_reason() -> None:
     with pytest.raises(ProofError) as raised:
         verify_consistency(1, 2, LEAVES[0], mth(0, 2), [LEAVES[2]])
-    assert str(raised.value) == "The proof does not hold: its hashes do not lead to the new root."
+    assert str(raised.value) == "The proof is not valid: its hashes do not match the new root."
 
 
 def test_a_span_is_made_of_complete_subtrees() -> None:

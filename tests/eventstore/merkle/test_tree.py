@@ -1,4 +1,4 @@
-"""The tree as it is stored: roots and proofs of every size it had, on both databases, from few hashes."""
+"""The stored tree: roots and proofs of every size, on both databases, from few hashes."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,7 +16,7 @@ from tests.eventstore.recording import created, execute, record
 T = TypeVar("T")
 
 SIZE = 600
-#: Where something begins or ends: tiles, powers of two, the log.
+#: Boundaries: tiles, powers of two, the log.
 SIZES = [1, 2, 3, 7, 8, 127, 128, 255, 256, 257, 300, 511, 512, 513, 599, SIZE]
 
 
@@ -25,7 +25,7 @@ async def look(database: Database, work: Callable[[Tree], T]) -> T:
 
 
 async def fill(database: Database, size: int = SIZE) -> list[bytes]:
-    """Put events into an empty log; give the root at each size."""
+    """Record events in an empty log; return the root at each size."""
     await record(database, [created(position) for position in range(1, size + 1)], projectors=())
     rows = await database.read(text("SELECT leaf_hash FROM events ORDER BY position"))
     frontier: hashing.Frontier = ()
@@ -44,7 +44,7 @@ async def test_roots_and_proofs_of_every_size_are_those_of_the_leaves(database: 
         for new in SIZES:
             assert Tree(connection).root(new) == roots[new]
             for old in [0, *(size for size in SIZES if size <= new)]:
-                tree = Tree(connection)  # one that has learned nothing yet
+                tree = Tree(connection)  # one without cached hashes
                 verify_consistency(old, new, roots[old], roots[new], tree.consistency(old, new))
                 if old:
                     hashes = tree.inclusion(old - 1, new)
@@ -61,17 +61,17 @@ async def test_an_empty_log_has_the_empty_tree(database: Database) -> None:
     )
 
 
-async def test_what_is_gone_is_named(database: Database) -> None:
+async def test_a_missing_hash_is_named(database: Database) -> None:
     await fill(database)
     await execute(database, 'DELETE FROM log_tiles WHERE "index" = 1')
     with pytest.raises(InconsistentLogError) as raised:
         await look(database, lambda tree: tree.inclusion(0, 512))
-    assert str(raised.value) == "The log was changed from outside: the root of the events 257 to 512 is gone."
+    assert str(raised.value) == "The log was changed outside the service: the root of the events 257 to 512 is missing."
     await execute(database, "UPDATE log_head SET position = 999")
-    with pytest.raises(InconsistentLogError, match="frontier is not that of a tree of 999 leaves"):
+    with pytest.raises(InconsistentLogError, match="frontier does not fit a tree of 999 leaves"):
         await look(database, lambda tree: tree.size)
-    await execute(database, "UPDATE log_head SET position = 680")  # with as many bits
-    with pytest.raises(InconsistentLogError, match="event 674 is gone"):
+    await execute(database, "UPDATE log_head SET position = 680")  # with the same number of bits
+    with pytest.raises(InconsistentLogError, match="event 674 is missing"):
         await look(database, lambda tree: tree.inclusion(672, 680))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from eventstore.database.bulk import bulk_insert
 from eventstore.database.database import Database
-from eventstore.database.dialect import bulk_insert
 from projections.items import past_reader
 from projections.items.intervals import node_of
 from projections.items.item_versions import item_versions

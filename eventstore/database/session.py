@@ -1,0 +1,28 @@
+"""Settings of one session or transaction."""
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+
+def disable_statement_timeout(connection: Connection) -> None:
+    """Remove the time limit of this transaction's statements; the service's limits are for requests."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def allow_async_commit(connection: Connection) -> None:
+    """Allow a crash of the database's machine to lose this transaction's commit, since the work can be repeated."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def tolerate_invalid_utf8(connection: Connection) -> None:
+    """Read invalid UTF-8 on this connection as lone surrogates.
+
+    SQLite stores any bytes as text. PostgreSQL accepts UTF-8 only.
+    """
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
