@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, text, update
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, update
 
 from eventstore.database.database import Database
 from eventstore.database.dialect import upsert
@@ -41,9 +41,9 @@ rebuilds = Table(
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
-    Column("base", BigInt, nullable=False, server_default=text("0")),
-    Column("item_id", BigInt, nullable=False, server_default=text("0")),
-    Column("item_version", BigInt, nullable=False, server_default=text("0")),
+    Column("base", BigInt, nullable=False),
+    Column("item_id", BigInt, nullable=False),
+    Column("item_version", BigInt, nullable=False),
 )
 
 
