@@ -45,7 +45,7 @@ def grant(connection: Connection, role: str) -> list[tuple[str, list[str]]]:
         raise RightsError("SQLite has no roles: every process that can write to the file can change its content")
     with connection.begin():
         if not connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": role}):
-            raise RightsError(f"there is no role {role!r}: create it first, with CREATE ROLE ... LOGIN")
+            raise RightsError(f"the role {role!r} does not exist: create it first, with CREATE ROLE ... LOGIN")
         quote = connection.dialect.identifier_preparer.quote
         quoted = quote(role)
         # A new projection has no table before its rebuild, which copies the rights of another projection's table.

@@ -157,7 +157,7 @@ async def test_a_role_that_could_change_history_all_the_same_is_refused(roles: R
         roles.execute(undone)
     with pytest.raises(RightsError, match="could still change events"):
         await prepared(roles, roles.owner)
-    with pytest.raises(RightsError, match="there is no role 'nobody'"):
+    with pytest.raises(RightsError, match="the role 'nobody' does not exist"):
         await prepared(roles, "nobody")
     await prepared(roles)
 
