@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import chain, pairwise
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from eventstore import codec
 from eventstore.database.database import Database
@@ -59,10 +58,9 @@ class ItemHistory:
         return last
 
     async def _stream(self, item_id: int, through: int) -> Sequence[ItemEvent]:
-        def read(connection: Connection) -> Sequence[ItemEvent]:
-            return list(log.read_streams(connection, [item_id], through))
-
-        return await self._database.read_transaction(read)
+        return await self._database.read_transaction(
+            lambda connection: list(log.read_streams(connection, [item_id], through))
+        )
 
 
 def _view(row: Row | None) -> ItemView | None:

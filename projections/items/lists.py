@@ -139,15 +139,10 @@ class ListPlan(Struct, frozen=True):
         """Return the plan of the part up to the key `end`, all of it where there is none."""
         return replace(self, end=end or self.end)
 
-    @property
-    def shape(self) -> Shape:
-        """The shape of its SQL."""
-        return Shape(self.order, self.start is not None, self.end is not None, frozenset(self.residual_filters))
-
-    @property
-    def range_shape(self) -> Shape:
-        """The shape of its SQL without filters: every row of the range."""
-        return Shape(self.order, self.start is not None, self.end is not None)
+    def shape(self, *, filtered: bool = True) -> Shape:
+        """Return the shape of its SQL; without filters, of every row of the range."""
+        filters = frozenset(self.residual_filters if filtered else ())
+        return Shape(self.order, self.start is not None, self.end is not None, filters)
 
     @property
     def parameters(self) -> dict[str, Any]:

@@ -43,14 +43,14 @@ class PastItemReader:
         # A few rows are enough for most pages. The past does not change, so the queries are all of one moment.
         for scan in (2 * limit, SCAN_ROWS):
             parameters = {**of_position, **plan.parameters, "skip": scan - 1}
-            last = await self._read(_scan_end(dialect, plan.range_shape), parameters)
+            last = await self._read(_scan_end(dialect, plan.shape(filtered=False)), parameters)
             if last is None:
                 return None
             scanned = order.key_of(last[0]) if last else None
             part = plan.up_to(scanned)
             # One more row than requested shows whether there is a next page.
             parameters = {**of_position, **part.parameters, "limit": limit + 1 - len(views)}
-            rows = await self._read(_page(dialect, part.shape), parameters)
+            rows = await self._read(_page(dialect, part.shape()), parameters)
             if rows is None:
                 return None
             views += (ItemView(*(getattr(row, name) for name in _NAMES)) for row in rows)

@@ -55,11 +55,11 @@ class ItemReader:
         scanned: PageKey | None = None
         if plan.residual_filters:
             # Read before the page and not with it: the page tests all rows up to there, whatever happens in between.
-            last = await self._database.read(_scan_end(plan.range_shape), plan.parameters)
+            last = await self._database.read(_scan_end(plan.shape(filtered=False)), plan.parameters)
             scanned = order.key_of(last[0]) if last else None
             plan = plan.up_to(scanned)
         # One more row than requested shows whether there is a next page.
-        rows = await self._database.read(_page(plan.shape), {**plan.parameters, "limit": limit + 1})
+        rows = await self._database.read(_page(plan.shape()), {**plan.parameters, "limit": limit + 1})
         views = [_view(row) for row in rows if row.id is not None]
         more = order.key_of(views[limit - 1]) if len(views) > limit else scanned
         return Page(rows[0].position, views[:limit], more)
