@@ -1,4 +1,8 @@
-"""The schema's history (Alembic): one numbered file a step under `versions/`, run over a connection that is given."""
+"""The schema's revisions (Alembic), one file each under `versions/`, run over a given connection.
+
+Until the first release there is one revision, edited in place. A database that an earlier development version created
+is refused. Revisions of those versions were 0001 to 0012; the ids here begin with a `v`, so the two cannot be confused.
+"""
 
 from pathlib import Path
 
@@ -12,61 +16,68 @@ from projections import PROJECTIONS
 from projections.projection_status import create_missing_tables
 
 _HERE = Path(__file__).parent
-#: "itemledg" as a 64-bit integer, so that no other user of advisory locks meets it by chance.
+#: "itemledg" as a 64-bit integer, so that no other user of advisory locks uses the same number by chance.
 _LOCK = text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'itemledg')})")
+_BEFORE_RELEASE = frozenset(f"{number:04}" for number in range(1, 13))
 
 
 class UnknownRevisionError(Exception):
-    """The schema is at a revision that this code does not have."""
+    """The schema is at a revision that this code does not have; the message says what to do."""
 
 
 def head() -> str:
-    """Give the newest revision that this code knows."""
-    newest = _scripts().get_current_head()
-    assert newest is not None
-    return newest
+    """Return the newest revision that this code knows."""
+    return str(_scripts().get_current_head())
 
 
 def current(connection: Connection) -> str | None:
-    """Give the revision that the database is at, None for one without our schema."""
+    """Return the database's revision, None if it has no schema. Raises UnknownRevisionError."""
     with connection.begin():
-        return MigrationContext.configure(connection).get_current_revision()
+        return _known_revision(connection)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema up to `revision` in one transaction: whole or not at all, and one process at a time.
-
-    Raises UnknownRevisionError where the schema is at a revision that this code does not have.
-    """
+    """Upgrade the schema to `revision` in one transaction, one process at a time. Raises UnknownRevisionError."""
     with connection.begin():
-        _alone(connection)
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found is not None and found not in {script.revision for script in _scripts().walk_revisions()}:
-            raise UnknownRevisionError(f"The schema is at {found}, which this version does not know: is it newer?")
+        _lock(connection)
+        _known_revision(connection)
         command.upgrade(_config(connection), revision)
         if revision == "head":
-            # What no migration makes: a projection's table, which a rebuild makes where there is anything to fold.
+            # Tables of projections are made from live code, not by a revision: a rebuild replaces them when it changes.
             create_missing_tables(connection, PROJECTIONS)
 
 
 def downgrade(connection: Connection, revision: str = "base") -> None:
-    """Take the schema back to `revision` in one transaction. Back to `base` is the end of the log."""
+    """Downgrade the schema to `revision` in one transaction. `base` deletes the log."""
     with connection.begin():
-        _alone(connection)
+        _lock(connection)
         command.downgrade(_config(connection), revision)
+
+
+def _known_revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision in _BEFORE_RELEASE:
+        raise UnknownRevisionError(
+            f"The schema is at {revision}, of a development version before the first release, and cannot be upgraded: "
+            "export the log with that version (`itemledger events export`), then import it into an empty database with "
+            "this one (`itemledger events import`)"
+        )
+    if revision is not None and revision not in {script.revision for script in _scripts().walk_revisions()}:
+        raise UnknownRevisionError(f"The schema is at {revision}, which this version does not know: is it newer?")
+    return revision
+
+
+def _lock(connection: Connection) -> None:
+    """Wait for another migration to end. On SQLite BEGIN IMMEDIATE has waited for every writer."""
+    if connection.dialect.name == "postgresql":
+        # The service's timeouts are for requests. A migration may wait, and may take long.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(_LOCK)
 
 
 def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(_HERE))
-
-
-def _alone(connection: Connection) -> None:
-    """Wait for another migration to end. On SQLite BEGIN IMMEDIATE has waited for every writer."""
-    if connection.dialect.name == "postgresql":
-        # The service's limits are for requests: a migration may wait, and may take long.
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(_LOCK)
 
 
 def _config(connection: Connection) -> Config:

@@ -1,4 +1,4 @@
-"""The answers. One file a read model: its table, how events change it, its queries. Register a new one here."""
+"""The read models. Each has its table, its fold of events into rows, and its queries. Register a new one here."""
 
 from projections.activity import ACTIVITY
 from projections.items.item_versions import ITEM_VERSIONS

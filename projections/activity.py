@@ -1,19 +1,19 @@
-"""What happened day by day, and what there was at the end of each: one row a UTC day on which something happened."""
+"""Activity by day: one row for each UTC day with events, with their counts and the totals at its end."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any, assert_never
+from typing import Any
 
-from msgspec import UNSET, Struct
-from sqlalchemy import Column, Table, Text, bindparam, select, true
+from msgspec import Struct
+from sqlalchemy import Column, Table, Text, bindparam, select
 from sqlalchemy import Row as AnyRow
 
 from eventstore.database.database import Database
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
 from eventstore.log.tables import BigInt, metadata
-from projections.items.items import price_units
-from projections.projection import Changes, PriorState, Row, checkpoints
-from projections.projection_status import read_if_current
+from projections.items.items import state_after
+from projections.projection import Changes, PriorState, Row
+from projections.projection_status import read_if_current, with_position
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -23,27 +23,33 @@ activity = Table(
     metadata,
     #: In days since 1970-01-01.
     Column("day", BigInt, primary_key=True, autoincrement=False),
-    #: How many events of each sort the day had.
+    #: The number of events of each kind on that day.
     Column("created", BigInt, nullable=False),
     Column("changed", BigInt, nullable=False),
     Column("deleted", BigInt, nullable=False),
     Column("restored", BigInt, nullable=False),
-    #: The items that there were at its end.
-    Column("alive", BigInt, nullable=False),
-    #: What those of them that were in stock cost together, in ten-thousandths. Text: it can exceed 64 bits.
+    #: The number of items at its end, deleted ones not counted.
+    Column("active_items", BigInt, nullable=False),
+    #: The total price of those in stock, in ten-thousandths. Text: it can exceed 64 bits.
     Column("stock_value", Text, nullable=False),
 )
 
-_QUIET = {"created": 0, "changed": 0, "deleted": 0, "restored": 0}
-_DAY_BEFORE_ALL: Row = {"day": -1, **_QUIET, "alive": 0, "stock_value": "0"}
-_UNBORN: Row = {"alive": False, "price": 0, "in_stock": False}
+_COUNTERS: Mapping[type[Event], str] = {
+    ItemCreated: "created",
+    ItemChanged: "changed",
+    ItemDeleted: "deleted",
+    ItemRestored: "restored",
+}
+_NO_EVENTS = dict.fromkeys(_COUNTERS.values(), 0)
+_DAY_BEFORE_ALL: Row = {"day": -1, **_NO_EVENTS, "active_items": 0, "stock_value": "0"}
+_NO_ITEM: Row = {"active": False, "price": 0, "in_stock": False}
 
 
 class ActivityProjection:
     """Folds events into rows of `activity`; see Projection.
 
-    Of the time before a run it needs the row of the last day, and what the items were that the run's events happen to.
-    Those are told apart from days by their keys: their ids, below zero.
+    Before a run of events it reads the row of the last day, and the states of the items in the run. Items are
+    distinguished from days by their keys: their ids, negated.
     """
 
     name = "activity"
@@ -53,16 +59,16 @@ class ActivityProjection:
     replay_by_item = False
 
     def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
-        """Read the row of the last day, and of the items what their events before made of them."""
+        """Read the row of the last day, and the states of items that earlier events created."""
         last = before.latest_row()
         rows: dict[int, Row] = {} if last is None else {last["day"]: last}
-        born = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
-        for recorded in before.streams({recorded.item_id for recorded in events} - born):
-            _, rows[-recorded.item_id] = _apply_event(rows.get(-recorded.item_id, _UNBORN), recorded.event)
+        created = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
+        for recorded in before.streams({recorded.item_id for recorded in events} - created):
+            rows[-recorded.item_id] = state_after(rows.get(-recorded.item_id, {}), recorded)
         return rows
 
     def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
-        """Give the row of each day on which `events` happened."""
+        """Return the row of each day on which `events` happened."""
         items = {-key: row for key, row in rows.items() if key < 0}
         day = {**_DAY_BEFORE_ALL, **next((row for key, row in rows.items() if key >= 0), {})}
         day["stock_value"] = int(day["stock_value"])
@@ -70,13 +76,12 @@ class ActivityProjection:
         for recorded in events:
             number = recorded.recorded_at // _MICROSECONDS_A_DAY
             if number != day["day"]:
-                day = {**day, **_QUIET, "day": number}
-            before = items.get(recorded.item_id, _UNBORN)
-            counted, after = _apply_event(before, recorded.event)
-            items[recorded.item_id] = after
-            day[counted] += 1
-            day["alive"] += after["alive"] - before["alive"]
-            day["stock_value"] += _worth(after) - _worth(before)
+                day = {**day, **_NO_EVENTS, "day": number}
+            before = items.get(recorded.item_id, _NO_ITEM)
+            after = items[recorded.item_id] = state_after(before, recorded)
+            day[_COUNTERS[recorded.event.__class__]] += 1
+            day["active_items"] += after["active"] - before["active"]
+            day["stock_value"] += _stock_value(after) - _stock_value(before)
             days[number] = day
         return {number: {**row, "stock_value": str(row["stock_value"])} for number, row in days.items()}
 
@@ -84,50 +89,30 @@ class ActivityProjection:
 ACTIVITY = ActivityProjection()
 
 
-def _apply_event(item: Row, event: Event) -> tuple[str, Row]:
-    """Give the column that counts `event`, and what it makes of `item`."""
-    match event:
-        case ItemCreated(_, price, in_stock):
-            return "created", {"alive": True, "price": price_units(price), "in_stock": in_stock}
-        case ItemChanged(_, price, in_stock):
-            changes: dict[str, Any] = {}
-            if price is not UNSET:
-                changes["price"] = price_units(price)
-            if in_stock is not UNSET:
-                changes["in_stock"] = in_stock
-            return "changed", {**item, **changes}
-        case ItemDeleted():
-            return "deleted", {**item, "alive": False}
-        case ItemRestored():
-            return "restored", {**item, "alive": True}
-        case _:
-            assert_never(event)
-
-
-def _worth(item: Row) -> int:
-    return item["price"] if item["alive"] and item["in_stock"] else 0
+def _stock_value(item: Row) -> int:
+    return item["price"] if item["active"] and item["in_stock"] else 0
 
 
 class DayView(Struct, frozen=True):
-    """A day as its row holds it."""
+    """One row of `activity`."""
 
     day: date
     created: int
     changed: int
     deleted: int
     restored: int
-    alive: int
+    active_items: int
     #: In ten-thousandths.
     stock_value: int
 
 
 class DayPage(Struct, frozen=True):
-    """A part of the days, the newest first."""
+    """A page of days, the newest first."""
 
-    #: The log position that it is of.
+    #: The log position of the page.
     position: int
     days: Sequence[DayView]
-    #: The day that the next page begins with, None where this one is the last.
+    #: The first day of the next page, None on the last page.
     next: date | None
 
 
@@ -138,40 +123,29 @@ _page = (
     .limit(bindparam("limit"))
     .subquery()
 )
-# The position is of the same snapshot as the days, and there is a row of it even where there is no day.
-_HERE = checkpoints.c.name == ACTIVITY.name
-_PAGE = (
-    select(checkpoints.c.position, *_page.c)
-    .select_from(checkpoints.outerjoin(_page, true()))
-    .where(_HERE)
-    .order_by(_page.c.day.desc())
-)
+_PAGE = with_position(ACTIVITY, _page).order_by(_page.c.day.desc())
 
 
 class ActivityReader:
-    """Answers questions about days."""
+    """Reads days of activity."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(self, first: date, last: date, limit: int) -> DayPage | None:
-        """Give at most `limit` days from `first` to `last`, those on which something happened, the newest first.
+        """Return at most `limit` days with events from `first` to `last`, the newest first.
 
-        None where the table is not there yet, or is too old to tell. Raises UnavailableError.
+        Returns None where the table does not exist yet, or is too old. Raises UnavailableError.
         """
-        # One more than asked for tells where the next page begins.
-        wanted = {"first": _number(first), "last": _number(last), "limit": limit + 1}
-        rows = await read_if_current(self._database, ACTIVITY, _PAGE, wanted)
+        # One more row than requested shows where the next page begins.
+        parameters = {"first": first.toordinal() - _EPOCH, "last": last.toordinal() - _EPOCH, "limit": limit + 1}
+        rows = await read_if_current(self._database, ACTIVITY, _PAGE, parameters)
         if rows is None:
             return None
         days = [_view(row) for row in rows if row.day is not None]
         return DayPage(rows[0].position, days[:limit], days[limit].day if len(days) > limit else None)
 
 
-def _number(day: date) -> int:
-    return day.toordinal() - _EPOCH
-
-
 def _view(row: AnyRow[Any]) -> DayView:
     day = date.fromordinal(row.day + _EPOCH)
-    return DayView(day, row.created, row.changed, row.deleted, row.restored, row.alive, int(row.stock_value))
+    return DayView(day, row.created, row.changed, row.deleted, row.restored, row.active_items, int(row.stock_value))

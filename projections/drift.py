@@ -12,7 +12,7 @@ from eventstore.database.database import Database
 from eventstore.log import log
 from projections import checks
 from projections.checks import Check, Finding
-from projections.projection import Projection, checkpoints
+from projections.projection import Projection, projections_table
 from projections.projection_status import projection_statuses
 from projections.rebuild.rebuild_state import now
 from projections.sampling import Sampler, Seen, sampler
@@ -70,7 +70,9 @@ class DriftCheck:
 
         def look(connection: Connection) -> Seen | None:
             table_swap.lock_table_shared(connection, projection.table.name)
-            here = select(checkpoints.c.version, checkpoints.c.position).where(checkpoints.c.name == projection.name)
+            here = select(projections_table.c.version, projections_table.c.position).where(
+                projections_table.c.name == projection.name
+            )
             standing = connection.execute(here).one_or_none()
             if standing is None or tuple(standing) != (projection.version, log.head_position(connection)):
                 return None  # there is nothing to compare with, and whoever appends will say so

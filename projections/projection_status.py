@@ -1,10 +1,10 @@
-"""Where each projection stands: the version and position of its table, beside what the code has."""
+"""The status of each projection: the version and position of its table, compared with the code and the log."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, Executable, Row, select, true
+from sqlalchemy import Connection, Executable, Row, Select, Subquery, select, true
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import table_swap
@@ -12,22 +12,22 @@ from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.log import log
 from eventstore.log.tables import log_head
-from projections.projection import Projection, checkpoints
+from projections.projection import Projection, projections_table
 
 
 class ProjectionStatus(Struct, frozen=True):
-    """One projection of this version of the code."""
+    """The status of one projection of this version of the code."""
 
     projection: Projection
     #: The log's position at that moment.
     log_position: int
-    #: The version of the code that made its table, and the position that the table is at; None where there is none yet.
+    #: The version of the code that created its table, and the table's position; None without a table.
     table_version: int | None
     position: int | None
 
     @property
     def current(self) -> bool:
-        """Whether its table is one that this version of the code made or would make."""
+        """Whether its table is of this version of the code."""
         return self.table_version == self.projection.version
 
     @property
@@ -36,61 +36,62 @@ class ProjectionStatus(Struct, frozen=True):
         return self.table_version is None or self.table_version < self.projection.version
 
 
-_STANDING = select(log_head.c.position.label("log_position"), checkpoints).join_from(
-    log_head,
-    checkpoints,
-    true(),
-    isouter=True,  # a log without a checkpoint is still a row
+#: An outer join: a log whose projections have no rows is still a row.
+_STATUSES = select(log_head.c.position.label("log_position"), projections_table).join_from(
+    log_head, projections_table, true(), isouter=True
 )
 
 
 async def projection_statuses(database: Database, projections: Sequence[Projection]) -> list[ProjectionStatus]:
-    """Tell where `projections` stand, all as of one moment. Raises UnavailableError."""
-    rows = await database.read(_STANDING)
-    found = {row.name: row for row in rows}
+    """Return the status of each of `projections`, all as of one moment. Raises UnavailableError."""
+    rows = await database.read(_STATUSES)
+    by_name = {row.name: (row.version, row.position) for row in rows}
     return [
-        ProjectionStatus(
-            projection,
-            rows[0].log_position,
-            found[projection.name].version if projection.name in found else None,
-            found[projection.name].position if projection.name in found else None,
-        )
+        ProjectionStatus(projection, rows[0].log_position, *by_name.get(projection.name, (None, None)))
         for projection in projections
     ]
+
+
+def with_position(projection: Projection, rows: Subquery) -> Select[Any]:
+    """Build the query for `rows` with the position of their snapshot: a row of NULLs if there are none."""
+    joined = projections_table.outerjoin(rows, true())
+    query = select(projections_table.c.position, *rows.c).select_from(joined)
+    return query.where(projections_table.c.name == projection.name)
 
 
 async def read_if_current(
     database: Database, projection: Projection, statement: Executable, parameters: Mapping[str, object]
 ) -> Sequence[Row[Any]] | None:
-    """Run a SELECT that joins the checkpoint of `projection` with what it finds in its table, and give its rows.
+    """Run a SELECT that joins the `projections` row of `projection` with rows of its table, and return its rows.
 
-    None where the table is not there yet, or is too old for that. Raises UnavailableError.
+    Returns None where the table does not exist yet, or is too old for the query. Raises UnavailableError.
     """
     try:
         return await database.read(statement, parameters) or None
     except DBAPIError:
-        version = select(checkpoints.c.version).where(checkpoints.c.name == projection.name)
+        version = select(projections_table.c.version).where(projections_table.c.name == projection.name)
         if [row.version for row in await database.read(version)] != [projection.version]:
             return None
-        return await database.read(statement, parameters)  # it was put in place just then
+        return await database.read(statement, parameters)  # the table was swapped in just then
 
 
 def create_missing_tables(connection: Connection, projections: Sequence[Projection]) -> None:
-    """Make the tables of `projections` that are not there as the code has them, where the log is empty.
+    """Create the current tables of `projections` that are missing or outdated, if the log is empty.
 
-    Where it has events they must be folded, which a rebuild does. To be called within a transaction.
+    A log with events must be folded, which a rebuild does. Call it within a transaction.
     """
     if log.head_position(connection) > 0:
         return
-    there = {name: version for name, version, _ in connection.execute(select(checkpoints))}
+    versions = {name: version for name, version, _ in connection.execute(select(projections_table))}
     for projection in projections:
-        if there.get(projection.name) == projection.version:
+        if versions.get(projection.name) == projection.version:
             continue
         shadow = table_swap.shadow_of(projection.table, f"{projection.table.name}_rebuild")
         table_swap.drop(connection, shadow.name)
         table_swap.create(connection, projection.table, shadow)
         while table_swap.index(connection, projection.table, shadow):
             pass
-        table_swap.swap_in(connection, projection.table, shadow, like=next(iter(there), None))
+        table_swap.swap_in(connection, projection.table, shadow, like=next(iter(versions), None))
         table_swap.drop(connection, table_swap.retired_name(projection.table))
-        upsert(connection, checkpoints, [{"name": projection.name, "version": projection.version, "position": 0}])
+        row = {"name": projection.name, "version": projection.version, "position": 0}
+        upsert(connection, projections_table, [row])

@@ -11,7 +11,7 @@ from eventstore.database.session import disable_statement_timeout
 from eventstore.log import log
 from eventstore.log.snapshots import delete
 from projections import snapshots
-from projections.projection import Projection, checkpoints, remove
+from projections.projection import Projection, projections_table, remove
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.table_reader import Pages, columns_of, values_that_differ
 
@@ -77,7 +77,7 @@ def _mend(connection: Connection, projection: Projection, item_id: int, *, dry_r
 
 
 def _check_version(connection: Connection, projection: Projection) -> None:
-    version = connection.scalar(select(checkpoints.c.version).where(checkpoints.c.name == projection.name))
+    version = connection.scalar(select(projections_table.c.version).where(projections_table.c.name == projection.name))
     if version is None or not table_swap.exists(connection, projection.table.name):
         raise RepairError(f"{projection.name} is not built yet: rebuild all of it")
     if version != projection.version:

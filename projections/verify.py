@@ -14,7 +14,7 @@ from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.log import log
 from projections import snapshots
-from projections.projection import Projection, checkpoints
+from projections.projection import Projection, projections_table
 from projections.rebuild.compare import SAMPLES, Comparison
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.replay import catch_up, fold, write
@@ -83,7 +83,7 @@ def _unknown(connection: Connection, projections: Sequence[Projection]) -> list[
     """Give a verdict on each projection that the database has and the code has not: nothing can be said of it."""
     known = {projection.name for projection in projections}
     with connection.begin():
-        found = connection.execute(select(checkpoints.c.name).order_by(checkpoints.c.name)).scalars().all()
+        found = connection.execute(select(projections_table.c.name).order_by(projections_table.c.name)).scalars().all()
     problem = "this version of the code does not know it"
     return [_without_rows(name, problem) for name in found if name not in known]
 
@@ -113,7 +113,7 @@ class _Verification:
         projection, name = self._projection, self._projection.name
         with connection.begin():
             there = table_swap.exists(connection, projection.table.name)
-            known = connection.scalar(select(checkpoints.c.name).where(checkpoints.c.name == name))
+            known = connection.scalar(select(projections_table.c.name).where(projections_table.c.name == name))
         if not there:
             gone = f"its table is gone: `itemledger rebuild {name}` makes it anew"
             unbuilt = f"it is not built yet: `itemledger rebuild {name}` builds it"
@@ -155,7 +155,7 @@ class _Verification:
     def _compare(self, connection: Connection, folded: Table, tick: Tick) -> Comparison:
         name, table, version = self._projection.name, self._projection.table, self._projection.version
         position = log.head_position(connection)
-        standing = connection.execute(select(checkpoints).where(checkpoints.c.name == name)).one_or_none()
+        standing = connection.execute(select(projections_table).where(projections_table.c.name == name)).one_or_none()
         if standing is None:
             self._problems.append("it has no checkpoint, so that nothing keeps it in step")
         elif standing.position != position:

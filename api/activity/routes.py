@@ -83,7 +83,13 @@ async def list_activity() -> HttpResponse:
 
 def _shown(view: DayView) -> Day:
     return Day(
-        view.day, view.created, view.changed, view.deleted, view.restored, view.alive, Raw(number(view.stock_value))
+        view.day,
+        view.created,
+        view.changed,
+        view.deleted,
+        view.restored,
+        view.active_items,
+        Raw(number(view.stock_value)),
     )
 
 

@@ -117,7 +117,7 @@ ROUTES = [
                 example={
                     "log_position": 42,
                     "projections": {"items": 42, "activity": 42, "item_versions": 42},
-                    "schema_revision": "0007",
+                    "schema_revision": "v0001",
                     "status": "ready",
                 },
             ),

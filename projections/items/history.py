@@ -1,10 +1,9 @@
-"""What an item was: at each of its versions, and at any position of the log. Told from its events alone."""
+"""One item's past: its state at each version, and at any position of the log, derived from its events only."""
 
 from collections.abc import Sequence
 from itertools import chain, pairwise
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from eventstore import codec
 from eventstore.database.database import Database
@@ -16,7 +15,7 @@ from projections.projection import Row
 
 
 class Version(Struct, frozen=True):
-    """An event of an item, and what clients saw of the item before it and after it: None where there was none."""
+    """An event of an item, and the item as clients saw it before and after: None where they saw none."""
 
     event: StoredEvent
     before: ItemView | None
@@ -24,24 +23,22 @@ class Version(Struct, frozen=True):
 
 
 class ItemHistory:
-    """Answers questions about one item's past.
+    """Reads one item's past.
 
-    All raise UnavailableError, and UnknownEventTypeError or CorruptEventError for events that can't be read. However
-    long the item's history is, few events are read beside those that are asked for: see eventstore's snapshots.
+    Every method raises UnavailableError, and UnknownEventTypeError or CorruptEventError for events that cannot be read.
+    However long the history, few events beside the requested ones are read: see eventstore's snapshots.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def versions(self, events: Sequence[StoredEvent]) -> list[Version]:
-        """Give what each of `events` did: those of one item, one after the other, the first of them first."""
+        """Return the effect of each of `events`, which are consecutive events of one item, the oldest first."""
         if not events:
             return []
         item_id = events[0].item_id
-        earlier = await self._database.read_transaction(
-            lambda connection: _stream(connection, item_id, events[0].position - 1)
-        )
-        facts = (
+        earlier = await self._stream(item_id, events[0].position - 1)
+        decoded = (
             ItemEvent(
                 event.position,
                 item_id,
@@ -51,19 +48,19 @@ class ItemHistory:
             )
             for event in events
         )
-        views = [None, *map(_view, states(chain(earlier, facts)))]
+        views = [None, *map(_view, states(chain(earlier, decoded)))]
         pairs = list(pairwise(views))[-len(events) :]
         return [Version(event, before, after) for event, (before, after) in zip(events, pairs, strict=True)]
 
     async def state(self, item_id: int, position: int) -> ItemView | None:
-        """Give an item as clients saw it when the log was at `position`, None where they saw none."""
-        stream = await self._database.read_transaction(lambda connection: _stream(connection, item_id, position))
-        *_, last = None, *map(_view, states(stream))
+        """Return an item as clients saw it when the log was at `position`, None where they saw none."""
+        *_, last = None, *map(_view, states(await self._stream(item_id, position)))
         return last
 
-
-def _stream(connection: Connection, item_id: int, through: int) -> Sequence[ItemEvent]:
-    return list(log.read_streams(connection, [item_id], through))
+    async def _stream(self, item_id: int, through: int) -> Sequence[ItemEvent]:
+        return await self._database.read_transaction(
+            lambda connection: list(log.read_streams(connection, [item_id], through))
+        )
 
 
 def _view(row: Row | None) -> ItemView | None:

@@ -1,49 +1,47 @@
-"""The items as they were: one row for each state of an item that an event has ended. With `items`, all that ever was.
+"""The earlier states of items, as a system-versioned history table. With `items` it has every state that ever was.
 
-A row is of the positions from the event that began its state to the one before that which ended it. It is found by any
-position in between: see `intervals.py`.
+A row is valid from the position of the event that began its state to before the position of the event that ended it.
+It is found by any position in between: see `intervals.py`.
 """
 
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Boolean, Column, Index, String, Table, Text
 
-from eventstore.events import ItemCreated, ItemDeleted, ItemEvent
+from eventstore.events import ItemCreated, ItemEvent
 from eventstore.log.tables import BigInt, metadata
 from projections.items.intervals import node_of
-from projections.items.items import change
+from projections.items.items import state_after
 from projections.projection import Changes, PriorState, Row
 
 item_versions = Table(
     "item_versions",
     metadata,
-    #: The positions of the events that ended and began the state.
-    Column("ended", BigInt, primary_key=True, autoincrement=False),
-    Column("began", BigInt, nullable=False),
-    #: Of the interval from `began` to before `ended`.
+    #: The positions of the events that ended and began the state: `valid_to` is excluded, `valid_from` included.
+    Column("valid_to", BigInt, primary_key=True, autoincrement=False),
+    Column("valid_from", BigInt, nullable=False),
+    #: Of the interval from `valid_from` to before `valid_to`.
     Column("node", BigInt, nullable=False),
-    # What the item's row in `items` was.
+    # The item's row in `items`.
     Column("id", BigInt, nullable=False),
     Column("name", String(255).with_variant(String(255, collation="C"), "postgresql"), nullable=False),
     Column("price", BigInt, nullable=False),
     Column("in_stock", Boolean, nullable=False),
     Column("version", BigInt, nullable=False),
     Column("name_folded", Text, nullable=False),
-    # What was there at a position is the rows of a few nodes, in any order that `items` can be listed in.
+    # The rows at a position are the rows of a few nodes, in any order that `items` can be listed in.
     Index("ix_item_versions_node_id", "node", "id"),
     Index("ix_item_versions_node_name_id", "node", "name", "id"),
     Index("ix_item_versions_node_price_id", "node", "price", "id"),
 )
-
-
-_KEPT = [column.name for column in item_versions.c if column.name not in ("ended", "node")]
+_COPIED = [column.name for column in item_versions.c if column.name not in ("valid_to", "node")]
 
 
 class ItemVersionsProjection:
     """Folds events into rows of `item_versions`; see Projection.
 
-    It needs to know what the items were that a run's events happen to. Those are told apart from rows by their keys:
-    their ids, below zero. They also have `began`, and whether they are `alive`.
+    Before a run of events it reads the states of the items in the run, with their `valid_from`. They are distinguished
+    from rows by their keys: the items' ids, negated.
     """
 
     name = "item_versions"
@@ -53,40 +51,38 @@ class ItemVersionsProjection:
     replay_by_item = True
 
     def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
-        """Read what the items were, from no more than two events and a row of each.
+        """Read the items' states from at most two events and a row each.
 
-        The row that an event has ended says what was before it. Only a deleted item that returns has no such row: it is
-        what it was before its deletion.
+        The row that an event ended has the state before it. Only the event that restores an item ended no row: the
+        state before it is the one before the deletion.
         """
-        born = {fact.item_id for fact in events if isinstance(fact.event, ItemCreated)}
-        preceding = before.previous_events(fact for fact in events if fact.item_id not in born)
-        ended = before.rows(fact.position for fact in preceding)
+        created = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
+        previous = before.previous_events(recorded for recorded in events if recorded.item_id not in created)
+        ended = before.rows(recorded.position for recorded in previous)
         items: dict[int, Row] = {}
-        for fact in preceding:
-            items[-fact.item_id] = _apply_event(ended.get(fact.position) or items.get(-fact.item_id, {}), fact)
+        for recorded in previous:
+            state = ended.get(recorded.position) or items.get(-recorded.item_id, {})
+            items[-recorded.item_id] = _state_after(state, recorded)
         return items
 
     def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
-        """Give the rows of the states that `events` ended."""
+        """Return the rows of the states that `events` ended."""
         items, ended = dict(rows), dict[int, Row]()
-        for fact in events:
-            before = items.get(-fact.item_id, {})
-            if before.get("alive"):
-                ended[fact.position] = _end(before, fact.position)
-            items[-fact.item_id] = _apply_event(before, fact)
+        for recorded in events:
+            before = items.get(-recorded.item_id, {})
+            if before.get("active"):
+                ended[recorded.position] = _ended(before, recorded.position)
+            items[-recorded.item_id] = _state_after(before, recorded)
         return ended
 
 
 ITEM_VERSIONS = ItemVersionsProjection()
 
 
-def _apply_event(item: Row, fact: ItemEvent) -> Row:
-    """Give what an item is since `fact`."""
-    row = dict(item)
-    change(row, fact)
-    return {**row, "began": fact.position, "alive": not isinstance(fact.event, ItemDeleted)}
+def _state_after(state: Row, recorded: ItemEvent) -> Row:
+    return {**state_after(state, recorded), "valid_from": recorded.position}
 
 
-def _end(item: Row, position: int) -> Row:
-    row = {name: item[name] for name in _KEPT}
-    return {**row, "ended": position, "node": node_of(item["began"], position - 1)}
+def _ended(state: Row, position: int) -> Row:
+    row = {name: state[name] for name in _COPIED}
+    return {**row, "valid_to": position, "node": node_of(state["valid_from"], position - 1)}

@@ -1,4 +1,4 @@
-"""The items as clients see them: one row a live item."""
+"""The items as clients see them: one row for each item that is not deleted."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -20,7 +20,7 @@ from eventstore.events import (
 from eventstore.log.tables import BigInt, metadata
 from projections.projection import Changes, PriorState, Row
 
-#: A price is stored as a whole number of ten-thousandths: sorts, sums and compares right on both databases.
+#: A price is stored as an integer of ten-thousandths: it sorts, sums and compares exactly on both databases.
 PRICE_UNITS = 10**PRICE_SCALE
 _UNITS = Decimal(PRICE_UNITS)
 
@@ -33,29 +33,29 @@ items = Table(
     Column("price", BigInt, nullable=False),
     Column("in_stock", Boolean, nullable=False),
     Column("version", BigInt, nullable=False),
-    #: What a search by name looks at; see `fold_name`.
+    #: What a search by name compares; see `fold_name`.
     Column("name_folded", Text, nullable=False),
     CheckConstraint("version > 0", name="version"),
-    # A page begins at its place in one of these, however far behind the first page it is.
+    # A page begins at its key in one of these, however far behind the first page it is.
     Index("ix_items_name_id", "name", "id"),
     Index("ix_items_price_id", "price", "id"),
-    # Else SQLite takes the id for the row's own number, and enters an index by name or price alone.
+    # Otherwise SQLite makes the id the row number, and uses only the name or the price to search an index.
     sqlite_with_rowid=False,
 )
 
 
 def price_units(price: Decimal) -> int:
-    """Give a price in ten-thousandths, which it is a whole number of."""
+    """Return a price as an integer of ten-thousandths."""
     return int(price * _UNITS)
 
 
 def fold_name(name: str) -> str:
-    """Give `name` without what a search leaves out of account: case (Unicode's full case folding)."""
+    """Return `name` without differences of case (Unicode's full case folding), which a search ignores."""
     return name.casefold()
 
 
 class ItemView(Struct, frozen=True):
-    """An item as its row holds it."""
+    """One row of `items`."""
 
     id: int
     name: str
@@ -66,7 +66,7 @@ class ItemView(Struct, frozen=True):
 
 
 def view_of(row: Row) -> ItemView:
-    """Give an item as `row` holds it."""
+    """Return the item in `row`."""
     return ItemView(row["id"], row["name"], row["price"], row["in_stock"], row["version"])
 
 
@@ -80,18 +80,18 @@ class ItemsProjection:
     replay_by_item = True
 
     def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
-        """Read the rows that changes build on; for a deleted item that returns, what its events before said it was."""
-        touched: dict[type[Event], set[int]] = {event_type: set() for event_type in EVENT_TYPES}
+        """Read the rows that changes build on. A restored item has no row, so fold its earlier events."""
+        ids: dict[type[Event], set[int]] = {event_type: set() for event_type in EVENT_TYPES}
         for recorded in events:
-            touched[recorded.event.__class__].add(recorded.item_id)
-        restored = touched[ItemRestored] - touched[ItemCreated]
-        rows = before.rows(touched[ItemChanged] - touched[ItemCreated] - restored)
+            ids[recorded.event.__class__].add(recorded.item_id)
+        restored = ids[ItemRestored] - ids[ItemCreated]
+        rows = before.rows(ids[ItemChanged] - ids[ItemCreated] - restored)
         for recorded in before.streams(restored):
-            change(rows.setdefault(recorded.item_id, {}), recorded)
+            apply_event(rows.setdefault(recorded.item_id, {}), recorded)
         return rows
 
     def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
-        """Give each item's row after `events`, None for one that is deleted."""
+        """Return each item's row after `events`, None for a deleted item."""
         after: dict[int, dict[str, Any]] = {}
         deleted: set[int] = set()
         for recorded in events:
@@ -99,7 +99,7 @@ class ItemsProjection:
             row = after.get(item_id)
             if row is None:
                 row = after[item_id] = dict(rows.get(item_id, ()))
-            change(row, recorded)
+            apply_event(row, recorded)
             if recorded.event.__class__ is ItemDeleted:
                 deleted.add(item_id)
             elif item_id in deleted:
@@ -110,23 +110,10 @@ class ItemsProjection:
 ITEMS = ItemsProjection()
 
 
-def states(stream: Iterable[ItemEvent]) -> Iterator[Row | None]:
-    """Give one item's row after each event of its stream, None where it is deleted.
-
-    The stream goes from the event that created the item, or from a snapshot, and leaves none out.
-    """
-    row: Row = {}
-    for fact in stream:
-        after = dict(row)
-        change(after, fact)
-        row = after
-        yield None if fact.event.__class__ is ItemDeleted else row
-
-
-def change(row: dict[str, Any], recorded: ItemEvent) -> None:
-    """Make of an item's row before an event the one after it; before the first it is empty."""
+def apply_event(row: dict[str, Any], recorded: ItemEvent) -> None:
+    """Update an item's row in place, from before an event to after it; before the first event it is empty."""
     event = recorded.event
-    # Looked into by name: a pattern of their fields takes several times as long, and a replay does little else.
+    # Read fields by name: matching them in the pattern takes several times as long, and a replay does little else.
     match event:
         case ItemCreated():
             row["id"] = recorded.item_id
@@ -145,3 +132,22 @@ def change(row: dict[str, Any], recorded: ItemEvent) -> None:
         case _:
             assert_never(event)
     row["version"] = recorded.version
+
+
+def state_after(state: Row, recorded: ItemEvent) -> Row:
+    """Return an item's state after an event: its row, and in `active` whether it is not deleted."""
+    row = dict(state)
+    apply_event(row, recorded)
+    row["active"] = recorded.event.__class__ is not ItemDeleted
+    return row
+
+
+def states(stream: Iterable[ItemEvent]) -> Iterator[Row | None]:
+    """Return one item's state after each event of its stream, None where it is deleted.
+
+    The stream begins with the event that created the item, or with a snapshot, and has no gaps.
+    """
+    state: Row = {}
+    for recorded in stream:
+        state = state_after(state, recorded)
+        yield state if state["active"] else None

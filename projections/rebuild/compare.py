@@ -1,4 +1,4 @@
-"""Two tables of one projection, held against each other row by row."""
+"""Compares two tables of one projection row by row."""
 
 from array import array
 from bisect import bisect_left
@@ -13,7 +13,7 @@ from projections.projection import Changes, Row
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.table_reader import PAGE, Pages, columns_of, values_that_differ
 
-#: Values that are shown of all that differ.
+#: The most differing values that are reported.
 SAMPLES = 20
 _END = 2**63 - 1
 
@@ -21,75 +21,79 @@ _encoder = msgspec.json.Encoder()
 
 
 class Comparison:
-    """What differs between a live table and a rebuilt one, both folds of the same events, in the columns both have."""
+    """The differences of a live and a rebuilt table, folds of the same events, in their common columns."""
 
-    def __init__(self, live: Table, rebuilt: Table, there: Sequence[str], position: int) -> None:
-        """Compare the two as of the log's `position`; `there` are the columns that the live table really has."""
+    def __init__(self, live: Table, rebuilt: Table, live_columns: Sequence[str], position: int) -> None:
+        """Compare the two as of the log's `position`; the database's live table has `live_columns`."""
         key, *others = columns_of(rebuilt)
-        columns = [key, *(name for name in others if name in there)]
+        columns = [key, *(name for name in others if name in live_columns)]
         self.position = position
         #: Columns that only one of them has.
-        self.added = [name for name in others if name not in there]
-        self.dropped = [str(name) for name in there if name not in columns]
-        #: Pairs of rows that were looked at.
-        self.compared = 0
-        #: SHA-256 of the live table and of the rebuilt one, where all rows were compared.
+        self.added = [name for name in others if name not in live_columns]
+        self.dropped = [str(name) for name in live_columns if name not in columns]
+        #: SHA-256 of the live table and of the rebuilt one, once all rows are compared.
         self.digests: tuple[str, str] | None = None
         self._live = Pages(live, columns)
         self._rebuilt = Pages(rebuilt, columns)
         self._columns = columns
+        self._compared = 0
         self._samples: dict[int, list[Sample]] = {}
         self._differing = array("q")
-        self._again: dict[int, bool] = {}
+        #: By key: whether a row that was rechecked differs.
+        self._rechecked: dict[int, bool] = {}
+
+    @property
+    def compared(self) -> int:
+        """The number of compared rows. A row that was rechecked counts once more, however often that was."""
+        return self._compared + len(self._rechecked)
 
     @property
     def differing(self) -> int:
         """The number of rows that differ, as last compared."""
-        return len(self._differing) - sum(map(self._differed_at_first, self._again)) + sum(self._again.values())
+        return len(self._differing) - sum(map(self._differed_at_first, self._rechecked)) + sum(self._rechecked.values())
 
     def shown(self) -> list[Sample]:
-        """Give some of the values that differ, those of the lowest keys."""
+        """Return some of the values that differ, those of the lowest keys."""
         return [sample for key in sorted(self._samples) for sample in self._samples[key]][:SAMPLES]
 
     def all(self, connection: Connection, overlay: Changes, tick: Callable[[], None]) -> None:
-        """Compare every row, `overlay` laid over the rebuilt ones. `tick` is called now and then, and may raise."""
+        """Compare every row, after `overlay` is applied to the rebuilt ones. `tick` is called often, and may raise."""
         live_digest, rebuilt_digest = sha256(), sha256()
         changed = sorted(overlay)
         after, start = -_END, 0
         while after < _END:
             tick()
             live, rebuilt = self._live.behind(connection, after), self._rebuilt.behind(connection, after)
-            after = min(_last(live), _last(rebuilt))
-            live, rebuilt = _until(after, live), _until(after, rebuilt)
+            after = min(_last_key(live), _last_key(rebuilt))
+            live, rebuilt = _up_to(after, live), _up_to(after, rebuilt)
             end = bisect_left(changed, after + 1, start)
             if start < end:
                 rebuilt = _overlaid(rebuilt, {key: overlay[key] for key in changed[start:end]}, self._columns)
             start = end
             live_digest.update(_encoder.encode_lines(live))
             rebuilt_digest.update(_encoder.encode_lines(rebuilt))
-            self.compared += max(len(live), len(rebuilt))
+            self._compared += max(len(live), len(rebuilt))
             if live != rebuilt:
                 self._differing.extend(self._differences(live, rebuilt))
         self.digests = live_digest.hexdigest(), rebuilt_digest.hexdigest()
 
-    def again(self, connection: Connection, keys: Iterable[int]) -> None:
+    def recheck(self, connection: Connection, keys: Iterable[int]) -> None:
         """Compare the rows that have one of `keys`, which changed since all were compared."""
-        wanted = sorted(keys)
-        for start in range(0, len(wanted), PAGE):
-            portion = wanted[start : start + PAGE]
+        changed = sorted(keys)
+        for start in range(0, len(changed), PAGE):
+            portion = changed[start : start + PAGE]
             live, rebuilt = self._live.of(connection, portion), self._rebuilt.of(connection, portion)
             for key in portion:
                 self._samples.pop(key, None)
             differing = set(self._differences(live, rebuilt))
-            self._again.update((key, key in differing) for key in portion)
-            self.compared += len(portion)
+            self._rechecked.update((key, key in differing) for key in portion)
 
     def _differed_at_first(self, key: int) -> bool:
-        place = bisect_left(self._differing, key)
-        return place < len(self._differing) and self._differing[place] == key
+        index = bisect_left(self._differing, key)
+        return index < len(self._differing) and self._differing[index] == key
 
     def _differences(self, live: Sequence[Any], rebuilt: Sequence[Any]) -> list[int]:
-        """Give the keys of rows that differ, in order, and keep what differs in some of them."""
+        """Return the keys of rows that differ, in order, and store the differing values of some."""
         ours, theirs = {row[0]: row for row in rebuilt}, {row[0]: row for row in live}
         differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
         for key in differing:
@@ -99,12 +103,12 @@ class Comparison:
         return differing
 
 
-def _last(page: Sequence[Any]) -> int:
-    """Give the last key of a page; behind a page that is not full there is nothing."""
+def _last_key(page: Sequence[Any]) -> int:
+    """Return the last key that a page covers: a page that is not full covers all that follow."""
     return page[-1][0] if len(page) == PAGE else _END
 
 
-def _until(key: int, page: list[Any]) -> list[Any]:
+def _up_to(key: int, page: list[Any]) -> list[Any]:
     return page if not page or page[-1][0] <= key else [row for row in page if row[0] <= key]
 
 

@@ -1,7 +1,7 @@
-"""Rebuilding a projection while the service runs: a shadow table is filled, compared, and put in the live one's place.
+"""Rebuilds a projection while the service runs: fills a shadow table, compares it with the live one, and swaps it in.
 
-The append lock is held for the last step alone. Every chunk is committed with the checkpoint that it leads to: a run
-that was interrupted, by whatever, is gone on with where it stopped.
+Only the last step holds the append lock. Every chunk is committed with its replay checkpoint, so an interrupted run can
+be resumed from there.
 """
 
 import asyncio
@@ -28,99 +28,102 @@ from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 from projections.rebuild.shadow import Shadow
 from projections.rebuild.shadow_loader import ShadowLoader
 
-#: Events that may be left for when the append lock is held.
-_MOST_LEFT = 2_000
-#: Seconds between two tries to reach a database that was lost, and how long it is tried.
-_RETRY_PAUSE, _RETRY_SECONDS = 0.5, 60.0
-#: Tries to swap, where others hold the table for longer than they are waited for; and the seconds between two.
-_SWAP_TRIES, _SWAP_PAUSE = 20, 0.5
-#: Seconds between two looks whether somebody wants the rebuild to stop.
-_WATCH_PAUSE = 0.5
+#: The most events that may be folded while the append lock is held.
+_MAX_SWAP_EVENTS = 2_000
+#: How often, and for how long, to retry after the database connection is lost.
+_RETRY_PAUSE_SECONDS, _RETRY_SECONDS = 0.5, 60.0
+#: How often to try the swap while readers hold the live table for longer than the swap waits.
+_SWAP_TRIES, _SWAP_PAUSE_SECONDS = 20, 0.5
+#: How often to check whether the rebuild must stop.
+_WATCH_PAUSE_SECONDS = 0.5
 
 
 class Options(Struct, frozen=True):
-    """How to rebuild."""
+    """The options of a rebuild."""
 
-    #: Fill a new shadow table, whatever an interrupted run has left.
+    #: Fill a new shadow table instead of resuming an interrupted run.
     from_scratch: bool = False
-    #: Do everything but the swap.
+    #: Do everything except the swap.
     dry_run: bool = False
-    #: Events a second, at most.
+    #: The most events a second.
     throttle: float | None = None
 
 
 class Progress(Struct, frozen=True):
-    """How far a rebuild has come."""
+    """The progress of a rebuild."""
 
     projection: str
     phase: Phase
     #: The number of events that were folded into the shadow table, and of those in the log.
     position: int
     target: int
-    #: Events a second, lately.
+    #: Recent events a second.
     rate: float
-    #: Seconds until the shadow table is where the log is now, at that rate; None where that is not known.
+    #: Seconds until the shadow table reaches the log's present position, at that rate; None if that is not known.
     eta: float | None
 
 
 async def rebuild(
-    database: Database, projection: Projection, options: Options, tell: Callable[[Progress], None] = lambda _: None
+    database: Database,
+    projection: Projection,
+    options: Options,
+    on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
-    """Rebuild the table of `projection` from the log, compare it with the live one and put it in its place.
+    """Rebuild the table of `projection` from the log, compare it with the live one, and swap it in.
 
-    Goes on where an interrupted run stopped, and so it does itself where it loses the database for a while. Raises
-    LockHeldError where it is being rebuilt already, RebuildCancelledError, UnavailableError, and what a fold raises.
+    Resumes an interrupted run, and its own after the database was lost for a while. Raises LockHeldError if the
+    projection is being rebuilt already, RebuildCancelledError, UnavailableError, and what a fold raises.
     """
-    run = _Run(database, projection, options, tell)
-    lost = 0.0
+    run = _RebuildRun(database, projection, options, on_progress)
+    lost_at = 0.0
     while True:
-        run.moved = False
+        run.progressed = False
         try:
             async with database.lock(rebuild_state.lock_name(projection.name)):
-                return await run.go()
+                return await run.run()
         except (UnavailableError, OutcomeUnknownError):
-            # Whether the last commit took place, the checkpoint tells.
-            if not run.begun:
+            # The replay checkpoint shows whether the last commit took place.
+            if not run.started:
                 raise
-            if run.moved or not lost:
-                lost = monotonic()
-            elif monotonic() - lost > _RETRY_SECONDS:
+            if run.progressed or not lost_at:
+                lost_at = monotonic()
+            elif monotonic() - lost_at > _RETRY_SECONDS:
                 raise
-        await asyncio.sleep(_RETRY_PAUSE)
+        await asyncio.sleep(_RETRY_PAUSE_SECONDS)
 
 
-class _Run:
+class _RebuildRun:
     def __init__(
-        self, database: Database, projection: Projection, options: Options, tell: Callable[[Progress], None]
+        self, database: Database, projection: Projection, options: Options, on_progress: Callable[[Progress], None]
     ) -> None:
         self._database = database
         self._options = options
-        self._tell = tell
+        self._on_progress = on_progress
         self._shadow = Shadow(projection)
-        self._filling = ShadowLoader(database, self._shadow, options.throttle, self._written)
+        self._loader = ShadowLoader(database, self._shadow, options.throttle, self._on_write)
         self._phase: Phase = "fill"
         self._seconds = dict[str, float]()
         self._comparison: Comparison | None = None
         #: The keys of rows that changed since they were compared.
-        self._touched = set[int]()
+        self._changed_keys = set[int]()
         self._stop: Exception | None = None
-        #: Whether the database knows of this run, and whether it has got anywhere since it was set to False.
-        self.begun = False
-        self.moved = False
+        #: Whether the run is stored in the database, and whether it has written a chunk since this was set to False.
+        self.started = False
+        self.progressed = False
 
-    async def go(self) -> Report:
-        """Do what is left to do. Raises UnavailableError or OutcomeUnknownError where it can be called again."""
+    async def run(self) -> Report:
+        """Do what is left to do. After UnavailableError or OutcomeUnknownError it can be called again."""
         from_scratch = self._options.from_scratch
-        begun = await self._database.write(lambda c: self._shadow.begin(c, from_scratch=from_scratch))
-        if begun.state == "succeeded":
-            assert begun.report is not None
-            return begun.report
-        self.begun, self._filling.target = True, begun.target
+        state = await self._database.write(lambda c: self._shadow.begin(c, from_scratch=from_scratch))
+        if state.state == "succeeded":
+            assert state.report is not None
+            return state.report
+        self.started, self._loader.target = True, state.target
         watch = asyncio.create_task(self._watch())
         try:
-            return await self._go()
+            return await self._run_phases()
         except asyncio.CancelledError:
-            self._stop = RebuildCancelledError()  # a comparison may go on in a thread
+            self._stop = RebuildCancelledError()  # for a comparison that still runs in a thread
             await self._end(state="interrupted")
             raise
         except RebuildCancelledError:
@@ -134,69 +137,69 @@ class _Run:
         finally:
             watch.cancel()
 
-    async def _go(self) -> Report:
+    async def _run_phases(self) -> Report:
         with self._timed("fill"):
-            await self._filling.fill(self._go_on)
+            await self._loader.fill(self._check_stop)
         await self._enter("index")
         with self._timed("index"):
             while await self._database.write(self._shadow.index):
-                self._go_on()
-        await self._filling.fill(self._go_on)  # what came meanwhile
+                self._check_stop()
+        await self._loader.fill(self._check_stop)  # what was appended meanwhile
         await self._enter("compare")
         with self._timed("compare"):
-            self._comparison, self._touched = None, set()
+            self._comparison, self._changed_keys = None, set()
             self._comparison = await self._database.read_transaction(self._compare)
         await self._enter("swap")
         report = await self._swap_when_free()
         await self._end(drop=True, report=report)
         return report
 
-    def _written(self, folded: Folded) -> None:
-        self._touched.update(folded.changes if self._comparison else ())
-        self.moved = True
-        self._say()
+    def _on_write(self, folded: Folded) -> None:
+        self._changed_keys.update(folded.changes if self._comparison else ())
+        self.progressed = True
+        self._report_progress()
 
     def _compare(self, connection: Connection) -> Comparison | None:
-        """Hold the shadow table against the live one, every row, both as of one moment."""
+        """Compare every row of the shadow table with the live one, both as of one moment."""
         projection, shadow = self._shadow.projection, self._shadow
         if not table_swap.exists(connection, projection.table.name):
             return None
-        there = table_swap.column_names(connection, projection.table.name)
-        comparison = Comparison(projection.table, shadow.table, there, log.head_position(connection))
-        left = shadow.cursor.read(connection, comparison.position)
-        overlay = fold(connection, projection, shadow.table, shadow.cursor, left).changes if left else {}
-        comparison.all(connection, overlay, self._go_on)
+        columns = table_swap.column_names(connection, projection.table.name)
+        comparison = Comparison(projection.table, shadow.table, columns, log.head_position(connection))
+        events = shadow.cursor.read(connection, comparison.position)
+        overlay = fold(connection, projection, shadow.table, shadow.cursor, events).changes if events else {}
+        comparison.all(connection, overlay, self._check_stop)
         return comparison
 
-    def _go_on(self) -> None:
+    def _check_stop(self) -> None:
         if self._stop:
             raise self._stop
 
     async def _swap_when_free(self) -> Report:
         for _ in range(_SWAP_TRIES):
-            await self._filling.fill(self._go_on)
-            began = monotonic()
-            # Who reads the live table for long is not waited for, since whoever writes would have to wait as well.
+            await self._loader.fill(self._check_stop)
+            started = monotonic()
+            # Do not wait for long reads of the live table, because every writer would have to wait as well.
             with suppress(UnavailableError):
                 if report := await self._database.write(self._swap):
-                    held = None if self._options.dry_run else round((monotonic() - began) * 1000, 3)
+                    held = None if self._options.dry_run else round((monotonic() - started) * 1000, 3)
                     return msgspec.structs.replace(report, lock_held_ms=held)
-            await asyncio.sleep(_SWAP_PAUSE)
+            await asyncio.sleep(_SWAP_PAUSE_SECONDS)
         raise UnavailableError
 
     def _swap(self, connection: Connection) -> Report | None:
-        """Do the last step in one transaction under the append lock; give None where too much is left for it."""
+        """Catch up and swap in one transaction under the append lock; return None if too many events are left."""
         shadow = self._shadow
         with connection.begin() as transaction:
             head = log.lock_head(connection)
-            if head.position - shadow.cursor.position > _MOST_LEFT:
+            if head.position - shadow.cursor.position > _MAX_SWAP_EVENTS:
                 return None
-            began = monotonic()
+            started = monotonic()
             changed = catch_up(connection, shadow.projection, shadow.table, shadow.cursor)
             if self._comparison:
-                self._comparison.again(connection, self._touched | changed)
-            self._seconds["swap"] = monotonic() - began
-            events = self._filling.events + head.position - shadow.cursor.position
+                self._comparison.recheck(connection, self._changed_keys | changed)
+            self._seconds["swap"] = monotonic() - started
+            events = self._loader.events + head.position - shadow.cursor.position
             report = self._report(head.position, events, shadow.count(connection))
             if not self._options.dry_run:
                 shadow.swap_in(connection, head.position)
@@ -206,22 +209,22 @@ class _Run:
         return report
 
     def _report(self, position: int, events: int, rows: int) -> Report:
-        compared = self._comparison
-        live, rebuilt = (compared and compared.digests) or (None, None)
+        comparison = self._comparison
+        live, rebuilt = (comparison and comparison.digests) or (None, None)
         return Report(
             projection=self._shadow.projection.name,
             version=self._shadow.projection.version,
             position=position,
             events=events,
-            rate=round(self._filling.events / max(self._seconds["fill"], 1e-6)),
+            rate=round(self._loader.events / max(self._seconds["fill"], 1e-6)),
             seconds={phase: round(seconds, 3) for phase, seconds in self._seconds.items()},
             rows=rows,
-            rows_compared=compared.compared if compared else 0,
-            rows_differ=compared.differing if compared else 0,
-            samples=compared.shown() if compared else [],
-            columns_added=compared.added if compared else [],
-            columns_dropped=compared.dropped if compared else [],
-            compared_at=compared.position if compared else None,
+            rows_compared=comparison.compared if comparison else 0,
+            rows_differ=comparison.differing if comparison else 0,
+            samples=comparison.shown() if comparison else [],
+            columns_added=comparison.added if comparison else [],
+            columns_dropped=comparison.dropped if comparison else [],
+            compared_at=comparison.position if comparison else None,
             digest_live=live,
             digest_rebuilt=rebuilt,
             lock_held_ms=None,
@@ -229,30 +232,30 @@ class _Run:
         )
 
     async def _watch(self) -> None:
-        """Look now and then whether this run is to stop."""
+        """Check regularly whether this run must stop."""
         while self._stop is None:
-            await asyncio.sleep(_WATCH_PAUSE)
+            await asyncio.sleep(_WATCH_PAUSE_SECONDS)
             with suppress(UnavailableError):
                 self._stop = await self._shadow.why_stop(self._database)
 
     async def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        await self._database.write(lambda connection: self._shadow.enter(connection, phase))
-        self._say()
+        await self._database.write(lambda connection: self._shadow.update(connection, phase=phase))
+        self._report_progress()
 
     async def _end(self, *, drop: bool = False, **changes: Any) -> None:
-        """Note how this run ended, where that can be done."""
+        """Store how this run ended, if the database can be reached."""
         with suppress(UnavailableError, OutcomeUnknownError, OvertakenError):
-            await self._database.write(lambda connection: self._shadow.end(connection, drop=drop, **changes))
+            await self._database.write(lambda connection: self._shadow.update(connection, drop=drop, **changes))
 
     @contextmanager
     def _timed(self, phase: Phase) -> Iterator[None]:
-        began = monotonic()
+        started = monotonic()
         yield
-        self._seconds[phase] = self._seconds.get(phase, 0.0) + monotonic() - began
+        self._seconds[phase] = self._seconds.get(phase, 0.0) + monotonic() - started
 
-    def _say(self) -> None:
+    def _report_progress(self) -> None:
         name, position = self._shadow.projection.name, self._shadow.cursor.position
-        target, rate = self._filling.target, self._filling.rate
+        target, rate = self._loader.target, self._loader.rate
         eta = (target - position) / rate if rate else None
-        self._tell(Progress(name, self._phase, position, target, round(rate), eta))
+        self._on_progress(Progress(name, self._phase, position, target, round(rate), eta))

@@ -1,11 +1,11 @@
-"""What is known of each projection's last rebuild: the checkpoint it goes on from, and what came of it."""
+"""The state of each projection's last rebuild: its replay checkpoint, from which it resumes, and its report."""
 
 import time
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, text, update
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, update
 
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
@@ -13,7 +13,7 @@ from eventstore.log.replay_reader import ItemVersion
 from eventstore.log.tables import BigInt, metadata
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
-#: `running` is what the process that rebuilds wrote; where no process holds the rebuild's lock, it was interrupted.
+#: `running` was written by the rebuilding process. If no process holds the rebuild's lock, it was interrupted.
 State = Literal["running", "interrupted", "cancelled", "failed", "succeeded"]
 Phase = Literal["fill", "index", "compare", "swap"]
 
@@ -21,34 +21,34 @@ rebuilds = Table(
     "rebuilds",
     metadata,
     Column("name", Text, primary_key=True),
-    #: Which attempt holds the shadow table: one that was overtaken by another must not write to it.
+    #: The run that owns the shadow table: a run that another has overtaken must not write to it.
     Column("run", Text, nullable=False),
     #: The version of the code that fills the shadow table.
     Column("version", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("phase", Text, nullable=False),
-    #: How far the shadow table is, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
+    #: The replay checkpoint, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
     Column("position", BigInt, nullable=False),
     Column("target", BigInt, nullable=False),
-    #: Events a second, lately.
+    #: Recent events a second.
     Column("rate", Float, nullable=False),
     #: In microseconds since the epoch, UTC.
     Column("started_at", BigInt, nullable=False),
     Column("updated_at", BigInt, nullable=False),
-    #: Whether somebody wants it to stop, and its shadow table gone.
+    #: Whether a client asked it to stop and to drop its shadow table.
     Column("cancelled", Boolean, nullable=False),
     #: Why it failed.
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
-    Column("base", BigInt, nullable=False, server_default=text("0")),
-    Column("item_id", BigInt, nullable=False, server_default=text("0")),
-    Column("item_version", BigInt, nullable=False, server_default=text("0")),
+    Column("base", BigInt, nullable=False),
+    Column("item_id", BigInt, nullable=False),
+    Column("item_version", BigInt, nullable=False),
 )
 
 
 class Sample(Struct, frozen=True):
-    """A value that differs. A row that only one of the tables has differs in its key."""
+    """A differing value. A row that only one of the tables has differs in its key."""
 
     id: int
     column: str
@@ -57,23 +57,24 @@ class Sample(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What a rebuild did and found."""
+    """The result of a rebuild."""
 
     projection: str
     version: int
-    #: The log position that the rebuilt table is of.
+    #: The log position of the rebuilt table.
     position: int
-    #: Events that were folded, those that an interrupted run before this one folded not counted.
+    #: The number of events that were folded, without those that an interrupted run before this one folded.
     events: int
-    #: Events a second, while the table was filled.
+    #: Events a second while the table was filled.
     rate: float
     #: Seconds that each phase took.
     seconds: dict[str, float]
     rows: int
+    #: A row that changed after all were compared counts twice; see `Comparison.compared`.
     rows_compared: int
     rows_differ: int
     samples: list[Sample]
-    #: Columns that only the rebuilt table has, and only the live one had: they were not compared.
+    #: Columns that only the rebuilt table has, or only the live one had: they were not compared.
     columns_added: list[str]
     columns_dropped: list[str]
     #: The position at which all rows were compared, and the digests of both tables' common columns there: SHA-256 of
@@ -81,7 +82,7 @@ class Report(Struct, frozen=True):
     compared_at: int | None
     digest_live: str | None
     digest_rebuilt: str | None
-    #: Milliseconds that the append lock was held, None where it was not swapped.
+    #: Milliseconds that the append lock was held, None if the table was not swapped.
     lock_held_ms: float | None
     swapped: bool
 
@@ -105,65 +106,65 @@ class Rebuild(Struct, frozen=True):
 
 
 class OvertakenError(Exception):
-    """Another run has taken this rebuild over."""
+    """Another run has taken over this rebuild."""
 
 
 class RebuildCancelledError(Exception):
-    """The rebuild was cancelled: its shadow table is gone, and the projection is as it was."""
+    """The rebuild was cancelled: its shadow table is dropped, and the projection is unchanged."""
 
 
 def lock_name(name: str) -> str:
-    """Give the name of the lock that whoever rebuilds the projection `name` holds."""
+    """Return the name of the lock that a process holds while it rebuilds the projection `name`."""
     return f"rebuild {name}"
 
 
 def now() -> int:
-    """Give the time in microseconds since the epoch, UTC."""
+    """Return the time in microseconds since the epoch, UTC."""
     return time.time_ns() // 1000
 
 
 def find(connection: Connection, name: str) -> Rebuild | None:
-    """Read what is known of the last rebuild of `name`."""
+    """Read the state of the last rebuild of `name`."""
     row = connection.execute(select(rebuilds).where(rebuilds.c.name == name)).mappings().one_or_none()
     return None if row is None else _rebuild(row)
 
 
 async def find_all(database: Database) -> dict[str, Rebuild]:
-    """Read what is known of every projection's last rebuild, by name. Raises UnavailableError.
+    """Read the state of every projection's last rebuild, by name. Raises UnavailableError.
 
-    One that says it is running though nobody holds its lock is given as what it is: interrupted.
+    A rebuild that is stored as running, but whose lock no process holds, is returned as interrupted.
     """
-    found = [_rebuild(row._mapping) for row in await database.read(select(rebuilds).order_by(rebuilds.c.name))]
-    return {rebuild.name: await _as_it_is(database, rebuild) for rebuild in found}
+    stored = [_rebuild(row._mapping) for row in await database.read(select(rebuilds).order_by(rebuilds.c.name))]
+    return {rebuild.name: await _or_interrupted(database, rebuild) for rebuild in stored}
 
 
-async def _as_it_is(database: Database, rebuild: Rebuild) -> Rebuild:
+async def _or_interrupted(database: Database, rebuild: Rebuild) -> Rebuild:
     if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
         return msgspec.structs.replace(rebuild, state="interrupted")
     return rebuild
 
 
 def put(connection: Connection, rebuild: Rebuild) -> None:
-    """Store what is known of a rebuild, whoever held it before."""
+    """Store the state of a rebuild, whichever run owned it before."""
     upsert(connection, rebuilds, [_columns(msgspec.structs.asdict(rebuild))])
 
 
 def note(connection: Connection, name: str, run: str, **changes: Any) -> None:
-    """Store how far the run `run` has come. Raises OvertakenError where it is no longer that run's rebuild."""
-    mine = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.run == run)
-    if connection.execute(mine.values(updated_at=now(), **_columns(changes))).rowcount != 1:
+    """Store changes of the state of the run `run`. Raises OvertakenError if another run has taken over."""
+    of_run = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.run == run)
+    if connection.execute(of_run.values(updated_at=now(), **_columns(changes))).rowcount != 1:
         raise OvertakenError
 
 
 def cancel(connection: Connection, name: str) -> bool:
-    """Ask the rebuild of `name` to stop; tell whether one was said to be running."""
+    """Ask the rebuild of `name` to stop; return whether one is stored as running."""
     with connection.begin():
         running = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.state == "running")
         return connection.execute(running.values(cancelled=True)).rowcount == 1
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
-    """Give the columns that fields of a Rebuild are stored in."""
+    """Return the columns in which fields of a Rebuild are stored."""
     columns = dict(fields)
     cursor: ReplayCheckpoint | None = columns.pop("cursor", None)
     if cursor is not None:

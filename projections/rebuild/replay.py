@@ -1,4 +1,4 @@
-"""The log folded into a table from the start: chunk by chunk, in which order, and at what pace."""
+"""Folds the log into a table from the start, in chunks whose size and pauses adapt to other writers."""
 
 from collections.abc import Sequence
 from time import monotonic
@@ -11,22 +11,21 @@ from eventstore.events import ItemEvent
 from projections.projection import Changes, PriorState, Projection, Row, remove
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
-#: Events of one chunk.
-_LEAST, _MOST = 250, 8_000
-#: Seconds that a chunk's transaction is to take while nobody else writes, and while others do: on SQLite they wait.
-_ALONE, _AMONG_OTHERS = 0.2, 0.02
-#: How long others are left to themselves after a chunk, in times of what it took, and at least in seconds.
-_YIELD_FACTOR, _LEAST_PAUSE = 1.0, 0.02
+_MIN_CHUNK_EVENTS, _MAX_CHUNK_EVENTS = 250, 8_000
+#: How long a chunk's transaction should take without and with other writers, which wait for it on SQLite.
+_UNCONTENDED_SECONDS, _CONTENDED_SECONDS = 0.2, 0.02
+#: The pause for other writers after a chunk: a multiple of the time that the chunk took, and at least some seconds.
+_YIELD_FACTOR, _MIN_PAUSE_SECONDS = 1.0, 0.02
 
 
 class Folded(Struct, frozen=True):
-    """What a chunk of events makes of a table."""
+    """The changes that a chunk of events makes to a table."""
 
-    #: Where the table is then.
+    #: The table's checkpoint after them.
     cursor: ReplayCheckpoint
     events: int
     changes: Changes
-    #: The keys of rows that were there before, if any of `changes` was.
+    #: The keys of rows that existed before: those of `changes` that must be updated are among them.
     known: frozenset[int]
 
 
@@ -38,36 +37,35 @@ def fold(
     events: Sequence[ItemEvent],
     pending: Folded | None = None,
 ) -> Folded:
-    """Fold the next events behind `cursor`, which `table` is at, from events alone. Writes nothing.
+    """Fold the next events behind `cursor`, where `table` is, from events only. Writes nothing.
 
-    `pending` is the chunk before, where that is still being written to `table`, or was just then. Raises what the
-    projection's fold raises.
+    `pending` is the chunk before, if it is still being written to `table`. Raises what the projection's fold raises.
     """
-    # Item by item only the first of them can have begun before: what is behind its last event is all that matters.
+    # Item by item, only the item of the first event can have earlier events: the position before that event will do.
     position, changes = events[0].position - 1, pending.changes if pending else None
-    rows = projection.load(PriorState(connection, table, position, whole=True, pending=changes), events)
+    rows = projection.load(PriorState(connection, table, position, ignore_snapshots=True, pending=changes), events)
     return Folded(cursor.behind(events), len(events), projection.fold(events, rows), frozenset(rows))
 
 
 def write(connection: Connection, table: Table, folded: Folded) -> None:
-    """Write what was folded to `table`."""
-    fresh: list[Row] = []
-    known: list[Row] = []
-    gone: list[int] = []
-    for key, row in sorted(folded.changes.items()):  # in the table's own order, which is quicker
+    """Write the changes of a chunk to `table`."""
+    inserted: list[Row] = []
+    updated: list[Row] = []
+    deleted: list[int] = []
+    for key, row in sorted(folded.changes.items()):  # in the table's own order, which is faster
         if row is None:
-            gone.append(key)
+            deleted.append(key)
         else:
-            (known if key in folded.known else fresh).append(row)
-    bulk_insert(connection, table, fresh)
-    upsert(connection, table, known)
-    remove(connection, table, gone)
+            (updated if key in folded.known else inserted).append(row)
+    bulk_insert(connection, table, inserted)
+    upsert(connection, table, updated)
+    remove(connection, table, deleted)
 
 
 def catch_up(connection: Connection, projection: Projection, table: Table, cursor: ReplayCheckpoint) -> set[int]:
-    """Fold all events behind `cursor`, which `table` is at, into it; give the keys of the rows that changed."""
+    """Fold all events behind `cursor` into `table`, which is at `cursor`; return the keys of changed rows."""
     changed: set[int] = set()
-    while events := cursor.read(connection, _MOST):
+    while events := cursor.read(connection, _MAX_CHUNK_EVENTS):
         folded = fold(connection, projection, table, cursor, events)
         write(connection, table, folded)
         changed.update(folded.changes)
@@ -76,14 +74,14 @@ def catch_up(connection: Connection, projection: Projection, table: Table, curso
 
 
 class AdaptivePacer:
-    """How large the next chunk is, and how long to rest after one: whoever else writes comes first."""
+    """Adapts the chunk size and the pauses of a rebuild, so that other writers have priority."""
 
     def __init__(self, throttle: float | None = None) -> None:
-        """Fold as quickly as may be, but at most `throttle` events a second."""
+        """Fold as fast as possible, but at most `throttle` events a second."""
         self._throttle = throttle
-        self._began = monotonic()
+        self._chunk_started = monotonic()
         self._size = 2_000.0
-        #: Events a second, of late.
+        #: Recent events a second.
         self.rate = 0.0
 
     @property
@@ -91,19 +89,20 @@ class AdaptivePacer:
         """The number of events in the next chunk."""
         return int(self._size if self._throttle is None else max(1.0, min(self._size, self._throttle / 4)))
 
-    def rest(self, events: int, writing: float, *, alone: bool) -> float:
-        """Give the seconds to rest after a chunk of `events`, whose transaction took `writing` seconds.
+    def pause_after(self, events: int, writing_seconds: float, *, uncontended: bool) -> float:
+        """Return the seconds to pause after a chunk of `events`, and adapt the size of the next.
 
-        `alone` says that nobody else appended since the chunk before.
+        `writing_seconds` is how long its transaction took, `uncontended` whether no other process has appended since
+        the chunk before.
         """
-        goal = _ALONE if alone else _AMONG_OTHERS
-        change = min(max(goal / max(writing, 1e-6), 0.5), 2.0)
-        self._size = min(max(self._size * change, _LEAST), _MOST)
-        took = monotonic() - self._began
-        pause = 0.0 if alone else max(took * _YIELD_FACTOR, _LEAST_PAUSE)
+        goal = _UNCONTENDED_SECONDS if uncontended else _CONTENDED_SECONDS
+        change = min(max(goal / max(writing_seconds, 1e-6), 0.5), 2.0)
+        self._size = min(max(self._size * change, _MIN_CHUNK_EVENTS), _MAX_CHUNK_EVENTS)
+        took = monotonic() - self._chunk_started
+        pause = 0.0 if uncontended else max(took * _YIELD_FACTOR, _MIN_PAUSE_SECONDS)
         if self._throttle is not None:
             pause = max(pause, events / self._throttle - took)
         rate = events / (took + pause)
         self.rate = rate if not self.rate else 0.8 * self.rate + 0.2 * rate
-        self._began += took + pause
+        self._chunk_started += took + pause
         return pause

@@ -1,4 +1,4 @@
-"""How far a replay has come in the log, and in which order it reads it."""
+"""The replay checkpoint: how far a replay has come in the log, and in which order it reads it."""
 
 from collections.abc import Sequence
 
@@ -15,8 +15,8 @@ from projections.projection import Projection
 class ReplayCheckpoint(Struct, frozen=True):
     """How far a table has come in the log: it is the fold of the events 1 to `position`.
 
-    Where each row comes of one item's events alone, the events 1 to `base` are folded item by item, which writes every
-    row once. Until that is done `position` is the number of events that were folded, up to `place`.
+    Where each row depends on one item's events only, the events 1 to `base` are folded item by item, which writes every
+    row once. Until that is done, `position` is the number of events that were folded, up to `place`.
     """
 
     position: int = 0
@@ -25,7 +25,7 @@ class ReplayCheckpoint(Struct, frozen=True):
 
     @classmethod
     def start(cls, projection: Projection, head: int) -> "ReplayCheckpoint":
-        """Give where to begin with an empty table, while the log is at position `head`."""
+        """Return the checkpoint of an empty table, while the log is at position `head`."""
         return cls(base=head if projection.replay_by_item else 0)
 
     @property
@@ -34,7 +34,7 @@ class ReplayCheckpoint(Struct, frozen=True):
         return self.position >= self.base
 
     def read(self, connection: Connection, limit: int) -> list[ItemEvent]:
-        """Read the next events, at most `limit`, none where there are no more. Raises what `facts.behind` raises."""
+        """Read the next events, at most `limit`. Raises what `replay_reader.behind` raises."""
         if self.whole:
             return replay_reader.behind(connection, self.position, limit)
         events = replay_reader.by_item(connection, self.place, self.base, limit)
@@ -43,8 +43,7 @@ class ReplayCheckpoint(Struct, frozen=True):
         return events
 
     def behind(self, events: Sequence[ItemEvent]) -> "ReplayCheckpoint":
-        """Give where the table is once `events`, which were read here, are folded."""
+        """Return the checkpoint after `events`, which were read at this one, are folded."""
         last, position = events[-1], self.position + len(events)
-        return ReplayCheckpoint(
-            position, self.base, ItemVersion() if self.whole else ItemVersion(last.item_id, last.version)
-        )
+        place = ItemVersion() if self.whole else ItemVersion(last.item_id, last.version)
+        return ReplayCheckpoint(position, self.base, place)

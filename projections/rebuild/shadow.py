@@ -1,6 +1,6 @@
-"""A projection's table in the making, beside the live one: what a run of a rebuild does to it, a transaction each.
+"""A projection's shadow table, next to the live one: the transactions of one run of a rebuild on it.
 
-Every transaction moves the checkpoint in `rebuilds` along with what it writes, and fails where another run took over.
+Every transaction updates the replay checkpoint in `rebuilds` along with its writes, and fails if another run took over.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from eventstore.database.database import Database
 from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit, disable_statement_timeout
 from eventstore.log import log
-from projections.projection import Projection, checkpoints
+from projections.projection import Projection, projections_table
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
 from projections.rebuild.replay import Folded, write
@@ -32,18 +32,19 @@ class Shadow:
         self._run = token_hex(8)
 
     def begin(self, connection: Connection, *, from_scratch: bool) -> Rebuild:
-        """Take it over as it was left, or make it; give what is known of the rebuild now.
+        """Take over the table of an interrupted run, or create it; return the rebuild's state.
 
-        Where this very run has begun before, and lost the database, it goes on; it may turn out to have succeeded.
+        If this very run began before, and lost the database, it resumes; it may turn out to have succeeded.
         """
         with self._transaction(connection):
             disable_statement_timeout(connection)
             table_swap.drop(connection, table_swap.retired_name(self.projection.table))
             before = rebuild_state.find(connection, self.projection.name)
-            again = before if before and before.run == self._run else None
-            if again and again.state == "succeeded":
-                return again
-            resumed = before if before and (again or not from_scratch) and self._is_usable(connection, before) else None
+            same_run = before if before and before.run == self._run else None
+            if same_run and same_run.state == "succeeded":
+                return same_run
+            may_resume = before and (same_run or not from_scratch) and self._is_usable(connection, before)
+            resumed = before if may_resume else None
             if not resumed:
                 table_swap.drop(connection, self.table.name)
                 table_swap.create(connection, self.projection.table, self.table)
@@ -58,9 +59,9 @@ class Shadow:
                 cursor=self.cursor,
                 target=head,
                 rate=0.0,
-                started_at=again.started_at if again else now,
+                started_at=same_run.started_at if same_run else now,
                 updated_at=now,
-                cancelled=bool(again and again.cancelled),
+                cancelled=bool(same_run and same_run.cancelled),
                 failure=None,
                 report=before.report if before else None,
             )
@@ -75,7 +76,7 @@ class Shadow:
         )
 
     def write(self, connection: Connection, folded: Folded, rate: float) -> int:
-        """Write a chunk, and give the log's position at that moment. `rate`: events a second, for those who watch."""
+        """Write a chunk, and return the log's position then. `rate`: events a second, to be shown."""
         with self._transaction(connection):
             allow_async_commit(connection)
             write(connection, self.table, folded)
@@ -85,49 +86,44 @@ class Shadow:
         return target
 
     def index(self, connection: Connection) -> bool:
-        """Give it one more index of the live table, once it is filled; tell whether there was one that it lacked."""
+        """Create one more index of the live table on it, once it is filled; return whether one was missing."""
         with self._transaction(connection):
             disable_statement_timeout(connection)
             return table_swap.index(connection, self.projection.table, self.table)
 
     def count(self, connection: Connection) -> int:
-        """Give the number of its rows."""
+        """Count its rows."""
         return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
 
     def swap_in(self, connection: Connection, position: int) -> None:
-        """Make it the live table, within a transaction that holds the append lock; `position`: the log's."""
+        """Make it the live table at the log's `position`, within a transaction that holds the append lock."""
         name, version = self.projection.name, self.projection.version
-        # A table that was not there before gets the rights that another projection's has.
-        like = connection.scalar(select(checkpoints.c.name).order_by(checkpoints.c.name).limit(1))
-        table_swap.swap_in(connection, self.projection.table, self.table, like=like)
-        upsert(connection, checkpoints, [{"name": name, "version": version, "position": position}])
+        # A projection's first table gets the rights of another projection's table.
+        model = select(projections_table.c.name).order_by(projections_table.c.name).limit(1)
+        table_swap.swap_in(connection, self.projection.table, self.table, like=connection.scalar(model))
+        upsert(connection, projections_table, [{"name": name, "version": version, "position": position}])
 
-    def end(self, connection: Connection, *, drop: bool, **changes: object) -> None:
-        """Note how the run ended; `drop` what is left of tables that nobody needs any more."""
+    def update(self, connection: Connection, *, drop: bool = False, **changes: object) -> None:
+        """Store changes of this run's state; `drop` the tables that are no longer needed."""
         with self._transaction(connection):
             known = rebuild_state.find(connection, self.projection.name)
             if "state" in changes and known and known.state == "succeeded":
-                return  # whoever stopped it was late
+                return  # it was stopped too late
             disable_statement_timeout(connection)
             self.note(connection, **changes)
             if drop:
                 table_swap.drop(connection, self.table.name)
                 table_swap.drop(connection, table_swap.retired_name(self.projection.table))
 
-    def enter(self, connection: Connection, phase: rebuild_state.Phase) -> None:
-        """Note that a phase begins."""
-        with self._transaction(connection):
-            self.note(connection, phase=phase)
-
     async def why_stop(self, database: Database) -> Exception | None:
-        """Give the reason why this run is to stop, if there is one: OvertakenError or RebuildCancelledError."""
+        """Return OvertakenError or RebuildCancelledError if this run must stop."""
         known = (await rebuild_state.find_all(database)).get(self.projection.name)
         if known is None or known.run != self._run:
             return OvertakenError()
         return RebuildCancelledError() if known.cancelled else None
 
     def note(self, connection: Connection, **changes: object) -> None:
-        """Note what is new of this run, within a transaction. Raises OvertakenError."""
+        """Store changes of this run's state, within a transaction. Raises OvertakenError."""
         rebuild_state.note(connection, self.projection.name, self._run, **changes)
 
     @staticmethod

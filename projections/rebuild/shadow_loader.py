@@ -1,4 +1,4 @@
-"""A shadow table on its way to where the log is: while a chunk is written, the next is folded, and others are read."""
+"""Fills a shadow table as a pipeline: one chunk is read and the next folded while the one before is written."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,51 +21,51 @@ B = TypeVar("B")
 class Chunk(Struct, frozen=True):
     """A run of events as it was read."""
 
-    #: Those who fold them may take them out.
+    #: Cleared once they are folded.
     events: list[ItemEvent]
-    #: Where a replay is behind them.
+    #: The replay checkpoint behind them.
     cursor: ReplayCheckpoint
     #: Whether they reach the end of the log.
     last: bool = False
 
 
 class ShadowLoader:
-    """Fills the table of `shadow`. Nobody else writes to it meanwhile."""
+    """Fills the table of `shadow`, as its only writer."""
 
     def __init__(
-        self, database: Database, shadow: Shadow, throttle: float | None, tell: Callable[[Folded], None]
+        self, database: Database, shadow: Shadow, throttle: float | None, on_write: Callable[[Folded], None]
     ) -> None:
-        """Fold at most `throttle` events a second. `tell` is called with each chunk that was written."""
+        """Fold at most `throttle` events a second. `on_write` is called after each chunk is written."""
         self._database = database
         self._shadow = shadow
-        self._tell = tell
-        self._pace = AdaptivePacer(throttle)
-        #: Where the log was last, and how many events were folded.
+        self._on_write = on_write
+        self._pacer = AdaptivePacer(throttle)
+        #: The log's last known position, and the number of events that were folded.
         self.target = 0
         self.events = 0
 
     @property
     def rate(self) -> float:
-        """Events a second, lately."""
-        return self._pace.rate
+        """Recent events a second."""
+        return self._pacer.rate
 
-    async def fill(self, go_on: Callable[[], None]) -> None:
-        """Fold the log into the shadow table, until little is left of it. `go_on` may raise, between two chunks.
+    async def fill(self, check_stop: Callable[[], None]) -> None:
+        """Fold the log into the shadow table up to its end. `check_stop` is called between chunks, and may raise.
 
         Raises what `ReplayCheckpoint.read` and a fold raise, UnavailableError, OutcomeUnknownError and OvertakenError.
         """
         cursor, pending = self._shadow.cursor, None
-        # Reading takes longest, and never waits for the others: it is a chunk ahead of what is folded.
+        # Reading takes longest, and never waits for the other steps: it is one chunk ahead of what is folded.
         read = asyncio.create_task(self._read(Chunk([], cursor)))
         ahead = asyncio.create_task(self._read_behind(read))
         try:
             while events := (await read).events:
                 read, ahead = ahead, asyncio.create_task(self._read_behind(ahead))
-                go_on()
-                rest, folded = await _both(self._write(pending), self._fold(cursor, events, pending))
+                check_stop()
+                pause, folded = await _both(self._write(pending), self._fold(cursor, events, pending))
                 cursor, pending = folded.cursor, folded
-                await asyncio.sleep(rest)
-            go_on()
+                await asyncio.sleep(pause)
+            check_stop()
             await self._write(pending)
         finally:
             ahead.cancel()
@@ -76,7 +76,7 @@ class ShadowLoader:
         return await self._read(await before)
 
     async def _read(self, before: Chunk) -> Chunk:
-        cursor, size = before.cursor, self._pace.size
+        cursor, size = before.cursor, self._pacer.size
         if before.last:
             return Chunk([], cursor, last=True)
         events = await self._database.read_transaction(lambda connection: cursor.read(connection, size))
@@ -87,33 +87,33 @@ class ShadowLoader:
 
         def work(connection: Connection) -> Folded:
             folded = fold(connection, projection, table, cursor, events, pending)
-            # Here, where others work meanwhile. At the next chunk the event loop would do it, and all would wait.
+            # Free them here, while other steps run. Later the event loop would do it, and everything would wait.
             events.clear()
             return folded
 
         return await self._database.read_transaction(work)
 
     async def _write(self, folded: Folded | None) -> float:
-        """Write a chunk, if there is one; give the seconds to rest then."""
+        """Write a chunk, if there is one; return the seconds to pause then."""
         if folded is None:
             return 0.0
 
         def work(connection: Connection) -> tuple[int, float]:
-            began = monotonic()
-            return self._shadow.write(connection, folded, self.rate), monotonic() - began
+            started = monotonic()
+            return self._shadow.write(connection, folded, self.rate), monotonic() - started
 
-        target, took = await self._database.write(work)
-        rest = self._pace.rest(folded.events, took, alone=target == self.target)
+        target, seconds = await self._database.write(work)
+        pause = self._pacer.pause_after(folded.events, seconds, uncontended=target == self.target)
         self.target = target
         self.events += folded.events
-        self._tell(folded)
-        return rest
+        self._on_write(folded)
+        return pause
 
 
 async def _both(first: Awaitable[A], second: Awaitable[B]) -> tuple[A, B]:
-    """Wait for both. Raises what one of them raises once none is under way any more."""
-    done = await asyncio.gather(first, second, return_exceptions=True)
-    for one in done:
-        if isinstance(one, BaseException):
-            raise one
-    return done  # type: ignore[return-value]  # none of them is an exception
+    """Wait for both, then raise the exception of one, if any. A TaskGroup would cancel the other instead."""
+    results = await asyncio.gather(first, second, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return results  # type: ignore[return-value]  # neither is an exception

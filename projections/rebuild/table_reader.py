@@ -1,20 +1,10 @@
-"""A table's rows as they are stored, page by page."""
+"""Reads a table's rows as they are stored, page by page."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    ColumnElement,
-    Connection,
-    Dialect,
-    Table,
-    TypeDecorator,
-    bindparam,
-    select,
-    type_coerce,
-)
+from sqlalchemy import Boolean, Column, ColumnElement, Connection, Dialect, Table, TypeDecorator, bindparam, select
+from sqlalchemy import type_coerce as coerce
 
 from eventstore.database.parameters import in_ids, numbers
 from projections.projection import key_of
@@ -24,8 +14,8 @@ from projections.rebuild.rebuild_state import Sample
 PAGE = 5_000
 
 
-class _Truth(TypeDecorator[Any]):
-    """A boolean as it is stored: SQLite's could be any value, and all but 0 would be read as True."""
+class _StoredBoolean(TypeDecorator[Any]):
+    """A boolean as it is stored: SQLite can store any value, and SQLAlchemy reads every value but 0 as True."""
 
     impl = Boolean
     cache_ok = True
@@ -37,36 +27,34 @@ class _Truth(TypeDecorator[Any]):
 
 
 def _stored(column: Column[Any]) -> ColumnElement[Any]:
-    return type_coerce(column, _Truth()) if isinstance(column.type, Boolean) else column
+    return coerce(column, _StoredBoolean()) if isinstance(column.type, Boolean) else column
 
 
 class Pages:
-    """A table's rows, the key first, in its order."""
+    """A table's rows, the key first, in the order of keys."""
 
     def __init__(self, table: Table, columns: Sequence[str]) -> None:
-        key = key_of(table)
-        rows = select(*(_stored(table.c[name]) for name in columns)).order_by(key)
-        self._behind = rows.where(key > bindparam("after")).limit(PAGE)
+        self._key = key = key_of(table)
+        self._rows = select(*(_stored(table.c[name]) for name in columns)).order_by(key)
+        self._behind = self._rows.where(key > bindparam("after")).limit(PAGE)
         self._within = self._behind.where(key <= bindparam("through"))
-        self._rows = rows
-        self._key = key
 
     def behind(self, connection: Connection, after: int) -> list[Any]:
-        """Give a page of rows, those behind the key `after`."""
+        """Read a page of rows, those behind the key `after`."""
         return [tuple(row) for row in connection.execute(self._behind, {"after": after})]
 
     def within(self, connection: Connection, after: int, through: int) -> list[Any]:
-        """Give the rows behind the key `after` up to the key `through`: a page of them at most."""
+        """Read the rows behind the key `after` up to the key `through`, at most a page."""
         return [tuple(row) for row in connection.execute(self._within, {"after": after, "through": through})]
 
     def of(self, connection: Connection, keys: Sequence[int]) -> list[Any]:
-        """Give the rows that have one of `keys`."""
-        found = self._rows.where(in_ids(connection, self._key, "keys"))
-        return [tuple(row) for row in connection.execute(found, {"keys": numbers(connection, keys)})]
+        """Read the rows that have one of `keys`."""
+        matching = self._rows.where(in_ids(connection, self._key, "keys"))
+        return [tuple(row) for row in connection.execute(matching, {"keys": numbers(connection, keys)})]
 
 
 def columns_of(table: Table) -> list[str]:
-    """Give the names of a table's columns, the key's first."""
+    """Return the names of a table's columns, the key's first."""
     key = key_of(table)
     return [str(key.name), *(str(column.name) for column in table.columns if column is not key)]
 
@@ -74,7 +62,7 @@ def columns_of(table: Table) -> list[str]:
 def values_that_differ(
     columns: Sequence[str], key: int, live: Sequence[Any] | None, folded: Sequence[Any] | None
 ) -> list[Sample]:
-    """Give the values in which two rows differ, either of which may not be there: then it is the key that differs."""
+    """Return the values in which two rows differ. Where only one of the rows exists, the key differs."""
     if live is None or folded is None:
         return [Sample(key, columns[0], live and key, folded and key)] if live is not folded else []
     pairs = zip(columns, live, folded, strict=True)

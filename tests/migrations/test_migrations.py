@@ -1,6 +1,8 @@
-"""The schema goes up and down whole, and is what the code's metadata says."""
+"""The schema is upgraded and downgraded as a whole, and matches the metadata."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,9 +16,22 @@ import migrations
 from api.auth.api_keys.store import api_keys
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
+from eventstore.events import ItemDeleted
 from eventstore.log.tables import metadata
 from projections import PROJECTIONS
-from tests.eventstore.recording import assert_still_works, execute, opened
+from projections.verification_state import verifications
+from tests.eventstore.recording import (
+    assert_still_works,
+    changed,
+    created,
+    execute,
+    opened,
+    proposed,
+    record,
+    tables,
+)
+from tests.migrations.second_revision import add_second_revision
+from tests.support.service import ITEMLEDGER
 
 T = TypeVar("T")
 
@@ -44,14 +59,14 @@ def within(work: Callable[[Connection], T]) -> Callable[[Connection], T]:
 
 @within
 def objects(connection: Connection) -> set[tuple[str, str]]:
-    """Give the kind and name of everything in the database but Alembic's own table."""
+    """Return the kind and name of everything in the database except Alembic's own table."""
     rows = connection.execute(text(_OBJECTS[connection.dialect.name]))
     return {(kind, name) for kind, name in rows if "alembic_version" not in name}
 
 
 @within
 def shape(connection: Connection) -> dict[str, Any]:
-    """Give every table with its columns and constraints, as the database tells them."""
+    """Return every table with its columns and constraints, as the database reports them."""
     look = inspect(connection)
     return {
         table: {
@@ -73,7 +88,7 @@ def shape(connection: Connection) -> dict[str, Any]:
 
 @within
 def differences(connection: Connection) -> list[Any]:
-    """Let Alembic compare the database with the metadata."""
+    """Return the differences that Alembic finds between the database and the metadata."""
     options = {"compare_type": True, "compare_server_default": True}
     found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
     return found
@@ -86,43 +101,43 @@ async def empty(database_url: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def test_up_from_nothing_down_to_nothing_and_up_again(empty: Database) -> None:
+async def test_upgrade_from_nothing_downgrade_to_nothing_and_upgrade_again(empty: Database) -> None:
     assert await empty.write(objects) == set()
     assert await empty.write(migrations.current) is None
     await empty.write(migrations.upgrade)
-    made = await empty.write(objects)
-    assert {"trigger"} < {kind for kind, _ in made}
+    created = await empty.write(objects)
+    assert {"trigger"} < {kind for kind, _ in created}
     assert await empty.write(migrations.current) == migrations.head()
     await assert_still_works(empty)
     await empty.write(migrations.downgrade)
     assert await empty.write(objects) == set()
     assert await empty.write(migrations.current) is None
     await empty.write(migrations.upgrade)
-    assert await empty.write(objects) == made
+    assert await empty.write(objects) == created
     await assert_still_works(empty)
 
 
-async def test_going_up_twice_is_harmless(database: Database) -> None:
+async def test_a_second_upgrade_changes_nothing(database: Database) -> None:
     await assert_still_works(database)
-    made = await database.write(objects)
+    before = await database.write(objects), await tables(database)
     await database.write(migrations.upgrade)
-    assert await database.write(objects) == made
+    assert (await database.write(objects), await tables(database)) == before
     await assert_still_works(database)
 
 
-async def test_the_migrated_schema_is_the_metadata_to_alembic(database: Database) -> None:
+async def test_the_migrated_schema_matches_the_metadata_to_alembic(database: Database) -> None:
     assert PROJECTIONS
-    assert api_keys.metadata is metadata  # imported: these tables are part of it
+    assert api_keys.metadata is verifications.metadata is metadata  # imported: these tables are part of it
     assert await database.write(differences) == []
 
 
-async def test_a_difference_is_seen(database: Database) -> None:
+async def test_a_difference_is_found(database: Database) -> None:
     await execute(database, "ALTER TABLE items ADD COLUMN colour TEXT")
     assert len(await database.write(differences)) == 1
 
 
-async def test_the_migrated_schema_is_the_metadata_to_the_last_check(database: Database) -> None:
-    # Alembic compares no check constraint and no table option: the database itself tells them.
+async def test_the_migrated_schema_matches_the_metadata_in_every_constraint(database: Database) -> None:
+    # Alembic compares neither check constraints nor table options, so ask the database itself.
     migrated = await database.write(shape)
     await database.write(migrations.downgrade)
     await database.write(within(metadata.create_all))
@@ -130,16 +145,16 @@ async def test_the_migrated_schema_is_the_metadata_to_the_last_check(database: D
     assert migrated.keys() == metadata.tables.keys()
 
 
-async def test_a_step_that_fails_leaves_nothing_of_it(empty: Database) -> None:
-    await execute(empty, "CREATE TABLE items (mine INTEGER)")  # the last table that the first step makes
+async def test_a_revision_that_fails_leaves_nothing_behind(empty: Database) -> None:
+    await execute(empty, "CREATE TABLE verifications (mine INTEGER)")  # one of the last tables to be created
     before = await empty.write(objects)
-    with pytest.raises(Exception, match="items"):
+    with pytest.raises(Exception, match="verifications"):
         await empty.write(migrations.upgrade)
     assert await empty.write(objects) == before
     assert await empty.write(migrations.current) is None
 
 
-async def test_two_who_migrate_at_once_do_not_collide(empty: Database, database_url: str) -> None:
+async def test_concurrent_upgrades_do_not_collide(empty: Database, database_url: str) -> None:
     async with opened(database_url) as one, opened(database_url) as another:
         migrating = [database.write(migrations.upgrade) for database in (empty, one, another)]
         assert await asyncio.gather(*migrating, return_exceptions=True) == [None] * 3
@@ -147,8 +162,29 @@ async def test_two_who_migrate_at_once_do_not_collide(empty: Database, database_
     await assert_still_works(empty)
 
 
-async def test_many_who_open_a_new_file_at_once_all_can_write_it(tmp_path: Path) -> None:
-    # The switch of a new file to WAL is a race that SQLite lets one of them lose, though rarely: thus many files.
+async def test_a_second_revision_is_applied_and_reverted_with_all_data_kept(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(position) for position in range(1, 301)])  # enough for a row of `log_tiles`
+    await record(database, [changed(1, 2), proposed(2, 2, ItemDeleted())])
+    before, schema = await tables(database), await database.write(shape)
+    add_second_revision(tmp_path, monkeypatch)
+    for _ in range(2):
+        await database.write(migrations.upgrade)
+        assert await database.write(migrations.current) == migrations.head() == "v0002"
+        (head,) = await database.read(text("SELECT * FROM log_head"))
+        assert (head.position, head.note) == (302, "none")
+        assert await database.read(text("SELECT * FROM second")) == []
+        await database.write(lambda connection: migrations.downgrade(connection, "v0001"))
+        assert await database.write(shape) == schema
+        assert await tables(database) == before
+    await database.write(migrations.upgrade)
+    await record(database, [changed(1, 3)])
+    assert (await database.read(text("SELECT position FROM log_head")))[0].position == 303
+
+
+async def test_a_new_file_that_is_opened_several_times_at_once_can_be_written_by_all(tmp_path: Path) -> None:
+    # In the switch of a new file to WAL mode one connection may fail, though rarely: thus many files.
     for number in range(40):
         opening = [open_database(f"sqlite+aiosqlite:///{tmp_path}/{number}.db") for _ in range(3)]
         found = await asyncio.gather(*(one.write(migrations.current) for one in opening), return_exceptions=True)
@@ -157,10 +193,10 @@ async def test_many_who_open_a_new_file_at_once_all_can_write_it(tmp_path: Path)
             await one.dispose()
 
 
-async def test_a_migration_has_more_patience_than_a_request(postgres_url: str) -> None:
+async def test_a_migration_has_no_timeouts(postgres_url: str) -> None:
     def limits(connection: Connection) -> list[str]:
         with connection.begin():
-            migrations._alone(connection)
+            migrations._lock(connection)
             return [connection.scalar(text(f"SHOW {name}")) or "" for name in ("lock_timeout", "statement_timeout")]
 
     async with opened(postgres_url) as database:
@@ -169,13 +205,37 @@ async def test_a_migration_has_more_patience_than_a_request(postgres_url: str) -
         assert with_requests == ["2s"]
 
 
-async def test_a_schema_that_is_newer_than_the_code_is_refused_by_name(database: Database) -> None:
-    await execute(database, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(migrations.UnknownRevisionError, match="9999"):
-        await database.write(migrations.upgrade)
+@pytest.mark.parametrize("revision", ["9999", "v9999", "0013"])
+async def test_a_revision_that_this_version_does_not_know_is_refused(database: Database, revision: str) -> None:
+    await execute(database, f"UPDATE alembic_version SET version_num = '{revision}'")
+    for work in (migrations.upgrade, migrations.current):
+        with pytest.raises(migrations.UnknownRevisionError, match=f"at {revision}, which this version does not know"):
+            await database.write(work)
 
 
-def test_the_head_is_the_last_file() -> None:
+def run(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": database_url}
+    return subprocess.run([ITEMLEDGER, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0012"])
+async def test_a_database_of_a_development_version_is_refused_with_the_way_out(
+    database: Database, database_url: str, revision: str
+) -> None:
+    await execute(database, f"UPDATE alembic_version SET version_num = '{revision}'")
+    before = await tables(database)
+    for arguments in (["migrate"], ["serve", "--port", "0"]):
+        done = await asyncio.to_thread(run, database_url, *arguments)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        line = f"Error: The schema is at {revision}, of a development version before the first release"
+        assert done.stderr.startswith(line)
+        assert "`itemledger events export`" in done.stderr
+        assert "import it into an empty database with this one (`itemledger events import`)" in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert await tables(database) == before
+
+
+def test_every_file_is_a_revision_and_the_last_is_the_head() -> None:
     files = sorted(path.name for path in (Path(migrations.__file__).parent / "versions").glob("*.py"))
-    assert [name.split("_")[0] for name in files] == [f"{number:04}" for number in range(1, len(files) + 1)]
+    assert [name.split("_")[0] for name in files] == [f"v{number:04}" for number in range(1, len(files) + 1)]
     assert migrations.head() == files[-1].split("_")[0]

@@ -17,7 +17,7 @@ _changed = st.builds(ItemChanged, st.just(UNSET) | _names, st.just(UNSET) | _pri
 
 @st.composite
 def histories(draw: st.DrawFn, max_size: int = 30) -> list[ProposedEvent]:
-    """Draw a log's events from position 1: each creates an item, or happens to one that it can happen to."""
+    """Draw a log's events from position 1: each creates an item, or is possible for an existing one."""
     items: dict[int, Item] = {}
     proposed: list[ProposedEvent] = []
     for position in range(1, draw(st.integers(1, max_size)) + 1):
@@ -35,13 +35,6 @@ def cuts(draw: st.DrawFn, length: int) -> list[int]:
     """Draw where to cut a run of `length` events: increasing, from 0 to the end."""
     inner = draw(st.sets(st.integers(1, length - 1), max_size=length)) if length > 1 else set()
     return [0, *sorted(inner), length]
-
-
-@st.composite
-def cut_histories(draw: st.DrawFn) -> tuple[list[ProposedEvent], list[int]]:
-    """Draw a history and where to cut it."""
-    history = draw(histories())
-    return history, cuts(draw, len(history))
 
 
 def _possible(item: Item) -> st.SearchStrategy[Event]:

@@ -1,21 +1,17 @@
-"""From events to days: the same in one run or cut anywhere, exact, and told with the position they are of."""
+"""From events to days, exactly, and read with their position. See test_contract.py for what every projection does."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database.database import Database
-from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent, RecordedEvent
+from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent
 from eventstore.log import log
 from eventstore.log.snapshots import Snapshot, save
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
@@ -23,76 +19,17 @@ from projections.projection import PriorState, apply
 from projections.rebuild import replay
 from projections.rebuild.rebuild import Options, rebuild
 from tests.eventstore.recording import changed, created, execute, proposed, record
-from tests.projections.histories import cuts, histories
-from tests.projections.test_fold import in_passing
-from tests.support.fold import assert_log_and_projection_agree, days_of_log, stored_days
+from tests.projections.transactions import append, rolled_back
+from tests.support.fold import assert_log_and_projection_agree, stored_days
 
 DAY = 86_400_000_000
-
-_search = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-def append(connection: Connection, events: Sequence[ProposedEvent], now: int = 1) -> list[RecordedEvent]:
-    return log.append(connection, log.lock_head(connection), events, now)[1]
-
-
-#: A stretch of a log: some events, and when they are recorded.
-Stretch = tuple[list[ProposedEvent], int]
-
-
-@st.composite
-def calendars(draw: st.DrawFn) -> tuple[list[Stretch], list[int]]:
-    """Draw a log that goes over some days, with several stretches on one and days without any; and where to cut it."""
-    history = draw(histories())
-    stretches: list[Stretch] = []
-    now = draw(st.sampled_from([0, 1, DAY - 1, DAY, 20_000 * DAY]))
-    for start, end in pairwise(cuts(draw, len(history))):
-        stretches.append((history[start:end], now))
-        now += draw(st.sampled_from([0, 1, DAY - 1, DAY, 3 * DAY]))
-    return stretches, cuts(draw, len(history))
-
-
-@_search
-@given(calendars())
-async def test_the_live_fold_is_the_same_wherever_it_is_cut(
-    database: Database, example: tuple[list[Stretch], list[int]]
-) -> None:
-    def work(connection: Connection) -> None:
-        for events, now in example[0]:
-            apply(connection, ACTIVITY, activity, append(connection, events, now))
-            assert stored_days(connection) == days_of_log(connection)
-
-    await in_passing(database, work)
-
-
-@_search
-@given(calendars())
-async def test_a_replay_is_the_same_wherever_it_is_cut(
-    database: Database, example: tuple[list[Stretch], list[int]]
-) -> None:
-    stretches, cuts = example
-
-    def work(connection: Connection) -> None:
-        recorded = [one for events, now in stretches for one in append(connection, events, now)]
-        apply(connection, ACTIVITY, activity, recorded)
-        at_once = stored_days(connection)
-        assert at_once == days_of_log(connection)
-        connection.execute(delete(activity))
-        for start, end in pairwise(cuts):  # the log already holds what lies ahead of the chunk
-            apply(connection, ACTIVITY, activity, recorded[start:end])
-            assert stored_days(connection) == days_of_log(connection, upto=end)
-        assert stored_days(connection) == at_once
-
-    await in_passing(database, work)
 
 
 def priced(item_id: int, price: str, in_stock: bool = True) -> ProposedEvent:
     return proposed(item_id, 1, ItemCreated("Pen", Decimal(price), in_stock))
 
 
-async def test_a_day_counts_what_happened_and_says_what_there_was_at_its_end(database: Database) -> None:
+async def test_a_day_has_its_counts_and_the_totals_at_its_end(database: Database) -> None:
     await record(database, [priced(1, "1.5"), priced(2, "2"), priced(3, "4", in_stock=False)], now=10 * DAY)
     await record(database, [proposed(3, 2, ItemChanged(in_stock=True))], now=11 * DAY - 1)
     await record(database, [proposed(1, 2, ItemDeleted()), proposed(2, 2, ItemChanged(price=Decimal(3)))], now=11 * DAY)
@@ -112,7 +49,7 @@ async def test_a_day_counts_what_happened_and_says_what_there_was_at_its_end(dat
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-async def test_a_log_that_has_days_already_is_worked_out_while_more_is_recorded(
+async def test_an_existing_log_is_folded_by_a_rebuild_while_more_is_appended(
     database: Database, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     monkeypatch.setattr(replay.AdaptivePacer, "size", size)
@@ -140,55 +77,42 @@ async def test_a_sum_is_exact_beyond_64_bits(database: Database) -> None:
                 apply(connection, ACTIVITY, activity, append(connection, births))
             (day,) = stored_days(connection).values()
             assert day["stock_value"] == (0 if sign else 200 * (10**18 - 1))
-            assert day["alive"] == before + 200
+            assert day["active_items"] == before + 200
 
-    await in_passing(database, work)
+    await rolled_back(database, work)
 
 
-async def test_an_item_that_comes_and_goes_in_one_run_is_counted_and_worth_nothing(database: Database) -> None:
+async def test_an_item_created_and_deleted_in_one_run_is_counted_and_worth_nothing(database: Database) -> None:
     def work(connection: Connection) -> None:
         run = [created(1), changed(1, 2), proposed(1, 3, ItemDeleted())]
         apply(connection, ACTIVITY, activity, append(connection, run))
         assert stored_days(connection) == {
-            0: {"created": 1, "changed": 1, "deleted": 1, "restored": 0, "alive": 0, "stock_value": 0}
+            0: {"created": 1, "changed": 1, "deleted": 1, "restored": 0, "active_items": 0, "stock_value": 0}
         }
 
-    await in_passing(database, work)
+    await rolled_back(database, work)
 
 
-async def test_the_fold_of_what_was_loaded_needs_nothing_else_and_changes_nothing_of_it(database: Database) -> None:
-    def work(connection: Connection) -> None:
-        apply(connection, ACTIVITY, activity, append(connection, [created(1), created(2)]))
-        recorded = append(connection, [changed(1, 2), created(4)], now=DAY)
-        loaded = ACTIVITY.load(PriorState(connection, activity, 2), recorded)
-        copy = {key: dict(row) for key, row in loaded.items()}
-        changes = ACTIVITY.fold(recorded, loaded)
-        assert changes.keys() == {1}
-        assert ACTIVITY.fold(recorded, loaded) == changes
-        assert loaded == copy
-
-    await in_passing(database, work)
-
-
-@pytest.mark.parametrize(("whole", "price"), [(False, 50_000), (True, 390_000)])
-async def test_an_item_is_known_by_its_snapshot_but_to_whoever_wants_events_alone(
-    database: Database, whole: bool, price: int
+@pytest.mark.parametrize(("ignore_snapshots", "price"), [(False, 50_000), (True, 390_000)])
+async def test_an_item_is_read_from_its_snapshot_unless_snapshots_are_ignored(
+    database: Database, ignore_snapshots: bool, price: int
 ) -> None:
     def work(connection: Connection) -> None:
         append(connection, [created(1), *(changed(1, version) for version in range(2, 40))])
-        save(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # not what the events say
+        save(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # which contradicts the events
         deleted = append(connection, [proposed(1, 40, ItemDeleted())])
-        loaded = ACTIVITY.load(PriorState(connection, activity, 39, whole=whole), deleted)
-        assert loaded == {-1: {"alive": True, "price": price, "in_stock": whole}}
+        loaded = ACTIVITY.load(PriorState(connection, activity, 39, ignore_snapshots=ignore_snapshots), deleted)
+        assert loaded.keys() == {-1}
+        assert (loaded[-1]["active"], loaded[-1]["price"], loaded[-1]["in_stock"]) == (True, price, ignore_snapshots)
 
-    await in_passing(database, work)
+    await rolled_back(database, work)
 
 
-async def test_a_run_costs_a_look_at_the_last_day_one_at_the_items_it_changes_and_a_row(database: Database) -> None:
+async def test_a_run_reads_the_last_day_and_its_items_once_and_writes_once(database: Database) -> None:
     statements: list[str] = []
 
     def work(connection: Connection) -> None:
-        listen(connection, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
+        listen(connection, "before_cursor_execute", lambda *arguments: statements.append(arguments[2].split()[0]))
         births = append(connection, [created(item_id) for item_id in range(1, 33)])
         deaths = append(connection, [proposed(item_id, 2, ItemDeleted()) for item_id in range(1, 33)])
         for run, cost in ((births, ["SELECT", "INSERT"]), (deaths, ["SELECT", "SELECT", "INSERT"])):
@@ -196,15 +120,15 @@ async def test_a_run_costs_a_look_at_the_last_day_one_at_the_items_it_changes_an
             apply(connection, ACTIVITY, activity, run)
             assert statements == cost
 
-    await in_passing(database, work)
+    await rolled_back(database, work)
 
 
-def day(number: int, created: int, alive: int) -> DayView:
-    return DayView(date(1970, 1, number + 1), created, 0, 0, 0, alive, alive * 15_000)
+def day(number: int, created: int, active: int) -> DayView:
+    return DayView(date(1970, 1, number + 1), created, 0, 0, 0, active, active * 15_000)
 
 
 async def week(database: Database) -> list[DayView]:
-    """Record 3 creations on day 0 and one on each of the days 2, 4 and 6; give the days, newest first."""
+    """Record 3 creations on day 0 and one on each of the days 2, 4 and 6; return the days, newest first."""
     for position, number in enumerate([0, 0, 0, 2, 4, 6], 1):
         await record(database, [created(position)], now=number * DAY)
     return [day(6, 1, 6), day(4, 1, 5), day(2, 1, 4), day(0, 3, 3)]
@@ -229,17 +153,17 @@ async def test_a_page_is_of_one_moment_with_its_position(database: Database) -> 
     reader = ActivityReader(database)
     going = True
 
-    async def look() -> None:
+    async def read() -> None:
         while going:
             page = await reader.page(date.min, date.max, 1)
             assert page is not None
             assert sum(day.created for day in page.days) == page.position
 
-    looking = [asyncio.create_task(look()) for _ in range(3)]
+    reading = [asyncio.create_task(read()) for _ in range(3)]
     for position in range(1, 31):
         await record(database, [created(position)])
     going = False
-    await asyncio.gather(*looking)
+    await asyncio.gather(*reading)
 
 
 @pytest.mark.parametrize(
@@ -251,19 +175,19 @@ async def test_a_page_is_of_one_moment_with_its_position(database: Database) -> 
     ],
     ids=["no table", "one that is not yet complete", "one of an older version"],
 )
-async def test_what_can_not_tell_yet_tells_nothing(database: Database, statements: list[str]) -> None:
+async def test_a_table_that_cannot_answer_yet_returns_none(database: Database, statements: list[str]) -> None:
     await week(database)
     await execute(database, *statements)
     assert await ActivityReader(database).page(date.min, date.max, 10) is None
 
 
-async def test_an_older_table_that_has_every_column_goes_on_telling(database: Database) -> None:
+async def test_an_older_table_that_has_every_column_is_still_read(database: Database) -> None:
     days = await week(database)
     await execute(database, "UPDATE projections SET version = 0 WHERE name = 'activity'")
     assert await ActivityReader(database).page(date.min, date.max, 10) == DayPage(6, days, None)
 
 
-async def test_a_table_that_comes_while_it_is_missed_is_read(
+async def test_a_table_that_is_swapped_in_during_a_read_is_read(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days = await week(database)
@@ -281,7 +205,7 @@ async def test_a_table_that_comes_while_it_is_missed_is_read(
     assert await ActivityReader(database).page(date.min, date.max, 10) == DayPage(6, days, None)
 
 
-async def test_a_table_that_is_lost_is_a_fault_and_no_promise(database: Database) -> None:
+async def test_a_lost_table_is_an_error(database: Database) -> None:
     await execute(database, "DROP TABLE activity")
     with pytest.raises(DBAPIError):
         await ActivityReader(database).page(date.min, date.max, 10)

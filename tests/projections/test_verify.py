@@ -65,8 +65,10 @@ async def test_an_empty_log_is_the_same(database: Database) -> None:
 
 
 _ADDED = "INSERT INTO items (id, name, price, in_stock, version, name_folded) VALUES"
-_ANOTHER_STATE = "began, node, id, name, price, in_stock, version, name_folded FROM item_versions WHERE ended = 41"
-_ANOTHER_DAY = "created, changed, deleted, restored, alive, stock_value FROM activity"
+_ANOTHER_STATE = (
+    "valid_from, node, id, name, price, in_stock, version, name_folded FROM item_versions WHERE valid_to = 41"
+)
+_ANOTHER_DAY = "created, changed, deleted, restored, active_items, stock_value FROM activity"
 
 #: What is done to each table, and the key and the column that must be named then: the key of the one day is not known.
 TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
@@ -86,24 +88,24 @@ TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
         ("UPDATE activity SET changed = changed + 1", None, "changed"),
         ("UPDATE activity SET deleted = deleted + 1", None, "deleted"),
         ("UPDATE activity SET restored = restored + 1", None, "restored"),
-        ("UPDATE activity SET alive = alive - 1", None, "alive"),
+        ("UPDATE activity SET active_items = active_items - 1", None, "active_items"),
         ("UPDATE activity SET stock_value = stock_value || '0'", None, "stock_value"),
         ("DELETE FROM activity", None, "day"),
         (f"INSERT INTO activity SELECT 3, {_ANOTHER_DAY}", 3, "day"),
         (f"INSERT INTO activity SELECT day + 1, {_ANOTHER_DAY}", None, "day"),
     ],
     "item_versions": [
-        ("UPDATE item_versions SET began = began - 1 WHERE ended = 9", 9, "began"),
-        ("UPDATE item_versions SET node = node + 1 WHERE ended = 9", 9, "node"),
-        ("UPDATE item_versions SET id = 2 WHERE ended = 9", 9, "id"),
-        ("UPDATE item_versions SET name = 'pen' WHERE ended = 9", 9, "name"),
-        ("UPDATE item_versions SET price = price + 1 WHERE ended = 9", 9, "price"),
-        ("UPDATE item_versions SET in_stock = NOT in_stock WHERE ended = 40", 40, "in_stock"),
-        ("UPDATE item_versions SET version = version + 1 WHERE ended = 40", 40, "version"),
-        ("UPDATE item_versions SET name_folded = 'pem' WHERE ended = 41", 41, "name_folded"),
-        ("DELETE FROM item_versions WHERE ended = 41", 41, "ended"),
-        (f"INSERT INTO item_versions SELECT 42, {_ANOTHER_STATE}", 42, "ended"),
-        (f"INSERT INTO item_versions SELECT -7, {_ANOTHER_STATE}", -7, "ended"),
+        ("UPDATE item_versions SET valid_from = valid_from - 1 WHERE valid_to = 9", 9, "valid_from"),
+        ("UPDATE item_versions SET node = node + 1 WHERE valid_to = 9", 9, "node"),
+        ("UPDATE item_versions SET id = 2 WHERE valid_to = 9", 9, "id"),
+        ("UPDATE item_versions SET name = 'pen' WHERE valid_to = 9", 9, "name"),
+        ("UPDATE item_versions SET price = price + 1 WHERE valid_to = 9", 9, "price"),
+        ("UPDATE item_versions SET in_stock = NOT in_stock WHERE valid_to = 40", 40, "in_stock"),
+        ("UPDATE item_versions SET version = version + 1 WHERE valid_to = 40", 40, "version"),
+        ("UPDATE item_versions SET name_folded = 'pem' WHERE valid_to = 41", 41, "name_folded"),
+        ("DELETE FROM item_versions WHERE valid_to = 41", 41, "valid_to"),
+        (f"INSERT INTO item_versions SELECT 42, {_ANOTHER_STATE}", 42, "valid_to"),
+        (f"INSERT INTO item_versions SELECT -7, {_ANOTHER_STATE}", -7, "valid_to"),
     ],
     "snapshots": [
         ("UPDATE snapshots SET data = replace(data, 'Pen', 'Pan') WHERE version = 17", 1, "name, version 17"),

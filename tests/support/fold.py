@@ -19,11 +19,11 @@ from eventstore.database.database import Database
 
 #: An item's row as a dictionary: id, name, price in ten-thousandths, in_stock, version.
 ItemRow = dict[str, Any]
-#: A day's: what was created, changed, deleted and restored, and at its end alive and stock_value (ten-thousandths).
+#: A day's row: created, changed, deleted, restored, active_items, and stock_value in ten-thousandths.
 DayRow = dict[str, int]
 
-#: A state of an item that is over: its row with `name_folded`, and `began`, `ended` and `node`.
-FormerRow = dict[str, Any]
+#: A state of an item that is over: its row with `name_folded`, and `valid_from`, `valid_to` and `node`.
+VersionRow = dict[str, Any]
 
 _EVENTS = text("SELECT * FROM events ORDER BY position")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,15 +57,15 @@ def stored_days(connection: Connection) -> dict[int, DayRow]:
     return {row["day"]: {name: int(value) for name, value in row.items() if name != "day"} for row in rows}
 
 
-def former_items_of_log(connection: Connection, upto: int | None = None) -> dict[int, FormerRow]:
+def item_versions_of_log(connection: Connection, upto: int | None = None) -> dict[int, VersionRow]:
     """Give the states of items that the log, or its first `upto` events, ended. Run it within a transaction."""
-    return _former_items(connection.execute(_EVENTS).mappings().all()[:upto])
+    return _item_versions(connection.execute(_EVENTS).mappings().all()[:upto])
 
 
-def stored_former_items(connection: Connection) -> dict[int, FormerRow]:
-    """Give what the `item_versions` table holds, by `ended`. Run it within a transaction."""
+def stored_item_versions(connection: Connection) -> dict[int, VersionRow]:
+    """Give what the `item_versions` table holds, by `valid_to`. Run it within a transaction."""
     rows = connection.execute(text("SELECT * FROM item_versions")).mappings()
-    return {row["ended"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
+    return {row["valid_to"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
 
 
 def leaf_hash_of(row: Any) -> bytes:
@@ -117,7 +117,7 @@ def _check(connection: Connection) -> None:
         checkpoints = connection.execute(text("SELECT name, position FROM projections")).all()
         items = stored_items(connection)
         days = stored_days(connection) if "activity" in dict(map(tuple, checkpoints)) else None
-        former = stored_former_items(connection) if "item_versions" in dict(map(tuple, checkpoints)) else None
+        versions_stored = stored_item_versions(connection) if "item_versions" in dict(map(tuple, checkpoints)) else None
 
     assert [row["position"] for row in rows] == list(range(1, len(rows) + 1)), "positions are not 1..N"
     times = [row["recorded_at"] for row in rows]
@@ -143,7 +143,7 @@ def _check(connection: Connection) -> None:
     for item_id in sorted(expected.keys() | items.keys()):
         assert items.get(item_id) == expected.get(item_id), f"item {item_id} differs from the fold of the log"
     assert days in (None, _days(rows)), "the days differ from those of the log"
-    assert former in (None, _former_items(rows)), "what items were differs from the log"
+    assert versions_stored in (None, _item_versions(rows)), "what items were differs from the log"
 
 
 def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
@@ -168,26 +168,26 @@ def _fold(rows: Sequence[Any]) -> dict[int, ItemRow]:
     return {item_id: item for item_id, item in items.items() if item_id not in deleted}
 
 
-def _former_items(rows: Sequence[Any]) -> dict[int, FormerRow]:
-    former: dict[int, FormerRow] = {}
+def _item_versions(rows: Sequence[Any]) -> dict[int, VersionRow]:
+    versions: dict[int, VersionRow] = {}
     states: dict[int, ItemRow] = {}
     for row in rows:
-        item_id, ended = row["item_id"], row["position"]
+        item_id, position = row["item_id"], row["position"]
         state = states.pop(item_id, {"id": item_id})
         if state.pop("alive", False):
-            folded = {"name_folded": state["name"].casefold(), "node": _node(state["began"], ended)}
-            former[ended] = {**state, "ended": ended, **folded}
+            folded = {"name_folded": state["name"].casefold(), "node": _node(state["valid_from"], position)}
+            versions[position] = {**state, "valid_to": position, **folded}
         data = json.loads(row["data"])
         if "price" in data:
             data["price"] = int(Decimal(data["price"]) * 10_000)
         alive = row["type"] != "item.deleted.v1"
-        states[item_id] = {**state, **data, "version": row["version"], "began": ended, "alive": alive}
-    return former
+        states[item_id] = {**state, **data, "version": row["version"], "valid_from": position, "alive": alive}
+    return versions
 
 
-def _node(began: int, ended: int) -> int:
-    """Give the number from `began` to before `ended` that can be halved most often."""
-    return next(n for bit in reversed(range(63)) if (n := (ended - 1) >> bit << bit) >= began)
+def _node(valid_from: int, valid_to: int) -> int:
+    """Give the number from `valid_from` to before `valid_to` that can be halved most often."""
+    return next(n for bit in reversed(range(63)) if (n := (valid_to - 1) >> bit << bit) >= valid_from)
 
 
 def _day(row: Any) -> int:
@@ -203,7 +203,7 @@ def _days(rows: Sequence[Any]) -> dict[int, DayRow]:
         items = _fold(rows[: events[-1]["position"]]).values()
         days[day] = {
             **{name: happened[name] for name in ("created", "changed", "deleted", "restored")},
-            "alive": len(items),
+            "active_items": len(items),
             "stock_value": sum(item["price"] for item in items if item["in_stock"]),
         }
     return days

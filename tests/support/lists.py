@@ -97,13 +97,13 @@ async def pages(service: InProcess, query: Mapping[str, str]) -> list[list[dict[
 @contextmanager
 def scanning(rows: int) -> Iterator[None]:
     """Let a page look at no more than this many rows."""
-    before = reader.SCAN
-    reader.SCAN = rows
+    before = reader.SCAN_ROWS
+    reader.SCAN_ROWS = rows
     reader._scan_end.cache_clear()  # its queries were made for the other number
     try:
         yield
     finally:
-        reader.SCAN = before
+        reader.SCAN_ROWS = before
         reader._scan_end.cache_clear()
 
 

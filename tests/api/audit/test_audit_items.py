@@ -109,7 +109,7 @@ async def past(client: httpx.AsyncClient, path: str, as_of: str) -> Any:
 async def test_the_past_is_what_was_answered_when_it_was_now(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past_reader, "SCAN", 3)  # so that pages end wherever they may
+    monkeypatch.setattr(past_reader, "SCAN_ROWS", 3)  # so that pages end wherever they may
     service.client.event_hooks = {}  # hundreds of answers of two kinds need not each be held against the document
     recorder = Recorder(service, seed=9)
     for _ in range(STEPS):

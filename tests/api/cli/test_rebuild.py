@@ -173,7 +173,7 @@ async def test_a_database_that_cannot_be_reached_is_said_in_one_line() -> None:
 
 async def test_a_schema_that_is_not_at_head_is_said_with_the_command_that_helps(postgres_url: str) -> None:
     await migrate(postgres_url)
-    await migrate(postgres_url, down_to="0004")
+    await migrate(postgres_url, down_to="base")
     assert_refused(rebuild(postgres_url), "itemledger migrate")
 
 

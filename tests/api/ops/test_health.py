@@ -8,7 +8,7 @@ from sqlalchemy import delete, text, update
 import migrations
 from commands.writer import Writer
 from eventstore.errors import UnavailableError
-from projections.projection import checkpoints
+from projections.projection import projections_table
 from tests.support.clients.http import check_problem
 from tests.support.service import InProcess
 
@@ -85,14 +85,16 @@ async def test_with_another_schema_it_is_not_ready(service: InProcess, statement
 async def test_with_a_projection_that_is_not_where_the_log_is_it_is_not_ready(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
     for position in (0, 2):
-        await execute(service, update(checkpoints).where(checkpoints.c.name == "items").values(position=position))
+        await execute(
+            service, update(projections_table).where(projections_table.c.name == "items").values(position=position)
+        )
         assert await why_not_ready(service) == f"items is at position {position}, and the log at 1"
-    await execute(service, update(checkpoints).values(position=1))
+    await execute(service, update(projections_table).values(position=1))
     assert (await service.client.get("/readyz")).status_code == 200
 
 
 async def test_with_a_projection_that_was_never_set_up_it_is_not_ready(service: InProcess) -> None:
-    await execute(service, delete(checkpoints).where(checkpoints.c.name == "items"))
+    await execute(service, delete(projections_table).where(projections_table.c.name == "items"))
     assert await why_not_ready(service) == "items is not built: run `itemledger rebuild items`"
 
 

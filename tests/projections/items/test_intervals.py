@@ -1,4 +1,4 @@
-"""Nodes of intervals: every position leads to each interval that contains it, and no node has two that are disjoint."""
+"""Nodes of intervals: a position leads to each interval that contains it, and no node has two disjoint ones."""
 
 from itertools import combinations_with_replacement
 
@@ -26,7 +26,7 @@ def test_every_position_of_an_interval_leads_to_its_node() -> None:
 
 
 @given(_NUMBERS, _NUMBERS, _NUMBERS)
-def test_so_does_a_position_among_very_many(one: int, two: int, three: int) -> None:
+def test_every_position_of_a_long_interval_leads_to_its_node(one: int, two: int, three: int) -> None:
     first, position, last = sorted((one, two, three))
     assert node_of(first, last) in nodes_above(position)
     assert first <= node_of(first, last) <= last

@@ -1,9 +1,7 @@
-"""What lists cost at a million items: the plan of every query is shown, and the work that it does is counted."""
+"""The cost of lists at a million items: checks the plan of every query, and counts its work."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,40 +9,27 @@ from msgspec import Struct
 
 from eventstore.database.database import Database
 from projections.items.lists import Filter, Order, Page, PageKey
-from projections.items.reader import SCAN, ItemReader
+from projections.items.reader import SCAN_ROWS, ItemReader
 from tests.eventstore.recording import opened
+from tests.projections.items.planning import LIMIT, ORDERS, SERIES, assert_planned, filled, insert_items
 from tests.support import plans
-from tests.support.postgres import PostgresServer
 
 ITEMS = 1_000_000
-LIMIT = 100
 
-# Of ten names and ten prices each is shared by 100,000 items: whoever looks for a place by name or price alone, and not
-# by id as well, goes through as many. Name, price and stock do not depend on each other.
-_COLUMNS = "id, name, price, in_stock, version, name_folded"
-_VALUES = "i, 'Pen ' || (i % 10), i / 10 % 10 * 10000, (i / 100 % 2) {boolean}, 1, 'pen ' || (i % 10)"
-_FILL = {
-    "sqlite": f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {ITEMS}) "
-    f"INSERT INTO items ({_COLUMNS}) SELECT {_VALUES.format(boolean='')} FROM n",
-    "postgresql": f"INSERT INTO items ({_COLUMNS}) SELECT {_VALUES.format(boolean='= 1')} "
-    f"FROM generate_series(1, {ITEMS}) AS n(i)",
-}
-
-ORDERS = [Order("id"), Order("id", True), Order("name"), Order("name", True), Order("price"), Order("price", True)]
 FILTERS = [
     Filter(in_stock, min_price, max_price, name)
     for in_stock, min_price, max_price, name in product((None, True), (None, 20_000), (None, 70_000), (None, "PEN"))
 ]
-#: Nothing has this name; or this price, which lies between those that there are; or both.
+#: No item has this name, or this price between the existing ones, or both.
 EMPTY = [Filter(name="ink"), Filter(min_price=25_000, max_price=25_000), Filter(True, 5_000, 9_000, "pen 3")]
-#: In the midst of the items that have this name, or this price.
+#: A key in the middle of the items that have this name, or this price.
 DEEP = {
     order: {"id": PageKey(None, 500_000), "name": PageKey("Pen 5", 500_005), "price": PageKey(50_000, 500_055)}[
         order.by
     ]
     for order in ORDERS
 }
-#: Where a second page is.
+#: The key behind which a second page begins.
 EARLY = {
     order: {
         "id": PageKey(None, ITEMS - 100 if order.descending else 100),
@@ -57,7 +42,7 @@ INDEXES = {"id": "pk_items", "name": "ix_items_name_id", "price": "ix_items_pric
 
 
 class Query(Struct, frozen=True):
-    """A statement as it was sent, and for what."""
+    """A statement as it was sent, and the list that it is for."""
 
     order: Order
     wanted: Filter
@@ -73,17 +58,7 @@ class Query(Struct, frozen=True):
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def million_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of either kind with a million items."""
-    with TemporaryDirectory() as directory:  # a file of this size is not left to pytest, which would keep it
-        if request.param == "sqlite":
-            url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
-            asyncio.run(plans.fill(url, plans.by_sql(_FILL)))
-            yield url
-        else:
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = server.create_database()
-            asyncio.run(plans.fill(url, plans.by_sql(_FILL)))
-            yield url
-            server.drop_database(url)
+    yield from filled(request, plans.by_sql({kind: insert_items(kind, ITEMS, version=1) for kind in SERIES}))
 
 
 @pytest.fixture
@@ -95,7 +70,7 @@ async def million(million_url: str) -> AsyncIterator[Database]:
 async def ask(
     database: Database, filters: Iterable[Filter], places: Mapping[Order, PageKey]
 ) -> list[tuple[Page, list[Query]]]:
-    """Ask for a page in every order with each filter; give each with the statements that it took."""
+    """Read a page in every order with each filter; return each with the statements that were sent."""
     reader = ItemReader(database)
     asked = []
     with plans.statements(database) as ran:
@@ -106,26 +81,17 @@ async def ask(
     return asked
 
 
-async def assert_followed(database: Database, query: Query) -> None:
-    """Fail where a query does anything but follow its order's index, from its start and only as far as it needs."""
-    if plans.is_postgres(database):
-        for plan in await plans.trees(database, query.sent):
-            _check_tree(query, plan)
-    else:
-        _check_rows(query, await plans.rows(database, query.sent))
-
-
 def _check_tree(query: Query, plan: dict[str, Any]) -> None:
     nodes = list(plans.nodes(plan))
     (scan,) = (node for node in nodes if node.get("Relation Name") == "items")
     assert scan["Node Type"] in ("Index Scan", "Index Only Scan"), (query, plan)
     assert scan["Index Name"] == INDEXES[query.order.by], (query, plan)
     assert scan["Scan Direction"] == ("Backward" if query.order.descending else "Forward"), (query, plan)
-    # Bounds are what the index is entered with, and not what its rows are held against.
+    # Bounds must be index conditions, not filters on rows.
     condition, residual_filter = scan.get("Index Cond", ""), scan.get("Filter", "")
     assert _bounds(query) == sum(condition.count(sign) for sign in "<>"), (query, plan)
     assert "id" not in residual_filter, (query, plan)
-    # Only the page itself is sorted, once it is there.
+    # Only the page itself may be sorted.
     assert [node for node in nodes if "Sort" in node["Node Type"]] == [plan] * ("projections" in query.statement)
 
 
@@ -135,19 +101,19 @@ def _check_rows(query: Query, plan: Sequence[Any]) -> None:
     key = "id" if query.order.by == "id" else f"({query.order.by},id)"
     index = "PRIMARY KEY" if query.order.by == "id" else f"INDEX {INDEXES[query.order.by]}"
     if bounds := _bounds(query):
-        # Bounds are what the index is entered with, whole, and not what its rows are held against.
+        # Bounds must be index conditions as a whole, not filters on rows.
         assert scan.startswith("SEARCH"), (query, details)
         assert index in scan, (query, details)
         assert bounds == scan.count(f"{key}<") + scan.count(f"{key}>"), (query, details)
-    elif query.order.by != "id":  # else it is the table itself, which is in the order of its key
+    elif query.order.by != "id":  # otherwise the table itself is in the order of its key
         assert index in scan, (query, details)
-    # Only the page itself is sorted, once it is there: at the outermost level.
+    # Only the page itself may be sorted, at the outermost level.
     sorts = [parent for _, parent, _, detail in plan if "TEMP B-TREE" in detail]
     assert sorts == [0] * ("projections" in query.statement), (query, details)
 
 
 def _bounds(query: Query) -> int:
-    """Count the ends of the range of its order that a query has."""
+    """Count the bounds of the range that a query reads of its order."""
     inner = query.statement.partition("items \nWHERE ")[2].partition(" ORDER BY")[0]
     key = "items.id " if query.order.by == "id" else f"(items.{query.order.by}, items.id) "
     return inner.replace("(items.id) ", "items.id ").count(key)
@@ -158,19 +124,13 @@ async def test_every_list_follows_the_index_of_its_order_whatever_the_planner_kn
         query for places in ({}, DEEP) for _, ran in await ask(million, [*FILTERS, *EMPTY], places) for query in ran
     ]
     assert len(queries) > 2 * len(ORDERS) * len(FILTERS)
-    for query in queries:
-        await assert_followed(million, query)
-    if plans.is_postgres(million):
-        # Until now it may have had no statistics.
-        await plans.analyze(million, "items")
-        for query in queries:
-            await assert_followed(million, query)
+    await assert_planned(million, [(query, query.sent) for query in queries], _check_tree, _check_rows, "items")
 
 
-#: A row that is looked at costs at most so much of each.
+#: The most that one scanned row costs.
 PER_ROW = {"rows": 1.0, "blocks": 1.1, "steps": 30.0}
-#: A later page costs at most so much more than the first, which has no place to hold its rows against: on SQLite some
-#: steps a row, where else a row that is only counted takes two.
+#: The most that a later page costs, relative to the first, which has no start key to compare rows with. On SQLite that
+#: comparison takes some steps a row, where a row that is only counted takes two.
 PER_FIRST = {"rows": 1.5, "blocks": 1.5, "steps": 5.0}
 
 
@@ -183,18 +143,18 @@ async def test_a_page_costs_the_same_wherever_it_begins(million: Database) -> No
             for measure, count in deep.items():
                 assert count <= 1.5 * second[measure] + 16, (measure, query, second, deep)
                 assert count <= PER_FIRST[measure] * first[measure] + 16, (measure, query, first, deep)
-                assert count <= PER_ROW[measure] * SCAN + 500, (measure, query, deep)
+                assert count <= PER_ROW[measure] * SCAN_ROWS + 500, (measure, query, deep)
 
 
 @pytest.mark.parametrize("places", [{}, DEEP], ids=["first", "deep"])
-async def test_a_page_that_finds_nothing_looks_at_a_bounded_number_of_items(
+async def test_a_page_that_finds_nothing_scans_a_bounded_number_of_items(
     million: Database, places: Mapping[Order, PageKey]
 ) -> None:
     for page, ran in await ask(million, EMPTY, places):
         assert page.items == []
-        # A price that nothing has is a place in the order of prices: nothing is looked at.
+        # A price that no item has is an empty range in the order of prices: nothing is scanned.
         over = ran[0].order.by == "price" and ran[0].wanted.min_price is not None
         assert (page.next is None) == over, ran
         for query in ran:
             for measure, count in (await plans.work(million, query.sent, "items")).items():
-                assert count <= PER_ROW[measure] * (0 if over else SCAN) + 500, (measure, query, count)
+                assert count <= PER_ROW[measure] * (0 if over else SCAN_ROWS) + 500, (measure, query, count)

@@ -1,4 +1,4 @@
-"""What clients are shown: one item, or a page of them, each with the position it is of."""
+"""One item, or a page of items, each with its log position."""
 
 import asyncio
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def reader(database: Database) -> ItemReader:
 
 @pytest.fixture
 def queries(database: Database) -> Iterator[list[str]]:
-    """The statements that the read engine has run."""
+    """The statements that the read engine runs."""
     ran: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
@@ -38,7 +38,7 @@ def queries(database: Database) -> Iterator[list[str]]:
     event.remove(database.reader.sync_engine, "before_cursor_execute", note)
 
 
-async def test_an_item_is_shown_as_it_is_and_with_the_position(database: Database, reader: ItemReader) -> None:
+async def test_an_item_is_returned_with_the_position(database: Database, reader: ItemReader) -> None:
     assert await reader.get(1) == (0, None)
     await record(database, [created(1), created(2), changed(2, 2)])
     assert await reader.get(1) == (3, pen(1))
@@ -49,7 +49,9 @@ async def test_an_item_is_shown_as_it_is_and_with_the_position(database: Databas
 
 
 @pytest.mark.parametrize("item_id", [0, -1, 2**63 - 1, -(2**63)])
-async def test_an_id_that_was_never_given_shows_nothing(database: Database, reader: ItemReader, item_id: int) -> None:
+async def test_an_id_that_was_never_assigned_finds_nothing(
+    database: Database, reader: ItemReader, item_id: int
+) -> None:
     await record(database, [created(1)])
     assert await reader.get(item_id) == (1, None)
 
@@ -68,11 +70,11 @@ async def test_pages_follow_each_other_by_id(database: Database, reader: ItemRea
     assert await page(reader, 2**63 - 1, 3) == Page(8, [], None)
 
 
-async def test_what_is_deleted_while_a_page_is_looked_for_makes_it_skip_nothing(
+async def test_a_delete_while_a_page_is_read_makes_it_skip_no_other_item(
     database: Database, reader: ItemReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(database, [created(position) for position in range(1, 8)])
-    monkeypatch.setattr(item_reader, "SCAN", 3)
+    monkeypatch.setattr(item_reader, "SCAN_ROWS", 3)
     item_reader._scan_end.cache_clear()
     read, reads = database.read, 0
 
@@ -95,7 +97,7 @@ async def test_what_is_deleted_while_a_page_is_looked_for_makes_it_skip_nothing(
     assert len(seen) == len(set(seen))
 
 
-async def test_concurrent_looks_share_queries_and_none_names_the_log(
+async def test_concurrent_reads_share_queries_and_none_reads_the_log(
     database: Database, reader: ItemReader, queries: list[str]
 ) -> None:
     await record(database, [created(position) for position in range(1, 301)])
@@ -108,7 +110,7 @@ async def test_concurrent_looks_share_queries_and_none_names_the_log(
     assert not [query for query in queries if "events" in query or "log_" in query]
 
 
-async def test_a_look_sees_what_was_committed_before_it(database: Database, reader: ItemReader) -> None:
+async def test_a_read_sees_every_earlier_commit(database: Database, reader: ItemReader) -> None:
     async def watch() -> None:
         for _ in range(50):
             await reader.get(1)

@@ -1,12 +1,10 @@
-"""What lists of the past cost in a long log: the plan of every query is shown, and the work that it does is counted.
+"""The cost of past lists in a long log: checks the plan of every query, and counts its work.
 
-There are 10,000 items that were changed once; `ITEMLEDGER_TEST_SCALE=50` makes it 500,000, and 1,000,000 events.
+The log has 10,000 items, each changed once; `ITEMLEDGER_TEST_SCALE=50` makes it 500,000, and 1,000,000 events.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from itertools import product
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -20,30 +18,21 @@ from projections.items.item_versions import item_versions
 from projections.items.lists import Filter, Order
 from projections.items.past_reader import PastItemReader
 from tests.eventstore.recording import opened
-from tests.projections.items.test_item_plans import ORDERS
+from tests.projections.items.planning import LIMIT, ORDERS, SERIES, assert_planned, filled, insert_items
 from tests.support import plans
-from tests.support.postgres import PostgresServer
 from tests.support.scale import SCALE
 
 ITEMS = 10_000 * SCALE
-LIMIT = 100
-SCAN = 500
+SCAN_ROWS = 500
 
-# Item i began at position i and was changed at ITEMS + i. Many share a name, or a price.
+# Item i is created at position i and changed at ITEMS + i.
 _EVENTS = (
     "i, CASE WHEN i > {n} THEN i - {n} ELSE i END, CASE WHEN i > {n} THEN 2 ELSE 1 END, 'item.changed.v1', '{{}}', i, "
 )
 _EVENTS += "'a', 'command ' || i, 0, {bytes}, {bytes}"
 _INTO_EVENTS = "INSERT INTO events (position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, "
 _INTO_EVENTS += "fingerprint, leaf_hash)"
-_ITEMS = "i, 'Pen ' || (i % 10), i / 10 % 10 * 10000, (i / 100 % 2) {boolean}, 2, 'pen ' || (i % 10)"
-_INTO_ITEMS = "INSERT INTO items (id, name, price, in_stock, version, name_folded)"
-_SERIES = {
-    "sqlite": "(WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {n}) SELECT i FROM n)",
-    "postgresql": "(SELECT i FROM generate_series(1, {n}) AS n(i)) AS n",
-}
 _BYTES = {"sqlite": "zeroblob(32)", "postgresql": "sha256($$$$)"}
-_BOOLEAN = {"sqlite": "", "postgresql": "= 1"}
 
 FILTERS = [
     Filter(),
@@ -57,25 +46,24 @@ INDEXES = {
     "name": {"ix_items_name_id", "ix_item_versions_node_name_id"},
     "price": {"ix_items_price_id", "ix_item_versions_node_price_id"},
 }
-#: Beside these: by which event an item came to a version, and the row at which a look ends.
-LOOK_UPS = {"uq_events_item_id_version", "pk_former_items", "pk_projections"}
+#: Indexes for look-ups besides: the event of an item's version, and the row at which a scan ends.
+LOOK_UPS = {"uq_events_item_id_version", "pk_item_versions", "pk_projections"}
 
 
 def _fill(connection: Connection) -> None:
     kind = connection.dialect.name
-    events = f"{_INTO_EVENTS} SELECT {_EVENTS} FROM {_SERIES[kind]}"
-    items = f"{_INTO_ITEMS} SELECT {_ITEMS} FROM {_SERIES[kind]}"
-    connection.exec_driver_sql(events.replace("{n}", str(ITEMS), 3).format(n=2 * ITEMS, bytes=_BYTES[kind]))
-    connection.exec_driver_sql(items.format(n=ITEMS, boolean=_BOOLEAN[kind]))
-    bulk_insert(connection, item_versions, [_former(item_id) for item_id in range(1, ITEMS + 1)])
+    events = f"{_INTO_EVENTS} SELECT {_EVENTS.format(n=ITEMS, bytes=_BYTES[kind])} FROM {SERIES[kind]}"
+    connection.exec_driver_sql(events.replace("{n}", str(2 * ITEMS)))
+    connection.exec_driver_sql(insert_items(kind, ITEMS, version=2))
+    bulk_insert(connection, item_versions, [_first_version(item_id) for item_id in range(1, ITEMS + 1)])
 
 
-def _former(item_id: int) -> dict[str, Any]:
-    ended = ITEMS + item_id
+def _first_version(item_id: int) -> dict[str, Any]:
+    changed_at = ITEMS + item_id
     return {
-        "ended": ended,
-        "began": item_id,
-        "node": node_of(item_id, ended - 1),
+        "valid_to": changed_at,
+        "valid_from": item_id,
+        "node": node_of(item_id, changed_at - 1),
         "id": item_id,
         "name": f"Pen {item_id % 9}",
         "price": item_id // 9 % 10 * 10_000,
@@ -87,29 +75,19 @@ def _former(item_id: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def long_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of either kind in which much is past."""
-    with TemporaryDirectory() as directory:
-        if request.param == "sqlite":
-            url = f"sqlite+aiosqlite:///{directory}/itemledger.db"
-            asyncio.run(plans.fill(url, _fill))
-            yield url
-        else:
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = server.create_database()
-            asyncio.run(plans.fill(url, _fill))
-            yield url
-            server.drop_database(url)
+    """A database of either kind with a long history."""
+    yield from filled(request, _fill)
 
 
 @pytest.fixture
 async def long(long_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
-    monkeypatch.setattr(past_reader, "SCAN", SCAN)
+    monkeypatch.setattr(past_reader, "SCAN_ROWS", SCAN_ROWS)
     async with opened(long_url) as database:
         yield database
 
 
 async def ask(database: Database) -> list[tuple[Order, plans.Sent]]:
-    """Ask for a first and a second page of every list; give the statements that this took."""
+    """Read a first and a second page of every list; return the statements that were sent."""
     reader, asked = PastItemReader(database), []
     with plans.statements(database) as ran:
         for position, order, wanted in product(POSITIONS, ORDERS, FILTERS):
@@ -124,42 +102,36 @@ async def ask(database: Database) -> list[tuple[Order, plans.Sent]]:
 
 
 async def test_every_list_follows_the_indexes_of_its_order_whatever_the_planner_knows(long: Database) -> None:
-    # Each statement once, with what it was last asked with: there are as many plans as there are statements.
-    asked = [(order, sent) for order, sent in {sent[0]: (order, sent) for order, sent in await ask(long)}.values()]
-    for known in (False, True):
-        if known and plans.is_postgres(long):
-            for table in ("items", "item_versions", "events"):
-                await plans.analyze(long, table)  # until now it may have had no statistics
-        for order, sent in asked:
-            if plans.is_postgres(long):
-                for tree in await plans.trees(long, sent):
-                    _check_tree(order, sent, tree)
-            else:
-                _check_rows(order, sent, await plans.rows(long, sent))
+    # Each statement once, with its last parameters: there are as many plans as there are statements.
+    queries = {sent[0]: (order, sent) for order, sent in await ask(long)}.values()
+    tables = ("items", "item_versions", "events")
+    await assert_planned(long, [(query, query[1]) for query in queries], _check_tree, _check_rows, *tables)
 
 
-def _check_tree(order: Order, sent: plans.Sent, tree: dict[str, Any]) -> None:
+def _check_tree(query: tuple[Order, plans.Sent], tree: dict[str, Any]) -> None:
+    order, _ = query
     scans = [node for node in plans.nodes(tree) if "Relation Name" in node]
     used = {scan.get("Index Name") for scan in scans}
-    assert used <= INDEXES[order.by] | LOOK_UPS, (sent, tree)
-    assert used & INDEXES[order.by], (sent, tree)
+    assert used <= INDEXES[order.by] | LOOK_UPS, (query, tree)
+    assert used & INDEXES[order.by], (query, tree)
     for scan in scans:
-        assert scan["Node Type"].startswith("Index"), (sent, tree)
+        assert scan["Node Type"].startswith("Index"), (query, tree)
         if scan["Relation Name"] == "item_versions":
-            assert scan["Index Cond"], (sent, tree)
+            assert scan["Index Cond"], (query, tree)
 
 
-def _check_rows(order: Order, sent: plans.Sent, plan: Any) -> None:
+def _check_rows(query: tuple[Order, plans.Sent], plan: Any) -> None:
+    order, _ = query
     details = [detail for _, _, _, detail in plan]
     for detail in details:
-        if detail.startswith("SCAN items"):  # from the beginning of the order that it is in anyway
-            assert order.by == "id" or INDEXES[order.by] & set(detail.split()), (sent, details)
-        assert not detail.startswith(("SCAN item_versions", "SCAN events", "SCAN projections")), (sent, details)
-    assert any("ix_item_versions_node" in detail and "(node=?" in detail for detail in details), (sent, details)
+        if detail.startswith("SCAN items"):  # from the start of an order that the table or its index is in
+            assert order.by == "id" or INDEXES[order.by] & set(detail.split()), (query, details)
+        assert not detail.startswith(("SCAN item_versions", "SCAN events", "SCAN projections")), (query, details)
+    assert any("ix_item_versions_node" in detail and "(node=?" in detail for detail in details), (query, details)
 
 
 @pytest.mark.parametrize("descending", [False, True])
-async def test_in_the_order_of_ids_no_item_that_came_later_is_passed_over(long: Database, descending: bool) -> None:
+async def test_in_the_order_of_ids_no_later_item_is_scanned(long: Database, descending: bool) -> None:
     for position in POSITIONS:
         page = await PastItemReader(long).page(position, Filter(), Order("id", descending), None, LIMIT)
         assert page is not None
@@ -169,13 +141,13 @@ async def test_in_the_order_of_ids_no_item_that_came_later_is_passed_over(long: 
         )
 
 
-#: A row that is looked at costs at most so much of each: in `items` and in each node that has rows.
+#: The most that one scanned row costs, in `items` and in each node that has rows.
 PER_ROW = {"rows": 1.0, "blocks": 4.0, "steps": 60.0}
 BESIDE = {"rows": 1_000, "blocks": 2_000, "steps": 40_000}
 
 
-async def test_a_page_looks_at_a_bounded_number_of_rows_whatever_it_finds(long: Database) -> None:
+async def test_a_page_scans_a_bounded_number_of_rows_whatever_it_finds(long: Database) -> None:
     nodes = ITEMS.bit_length() + 1
     for order, sent in await ask(long):
         for measure, count in (await plans.work(long, sent, "item_versions")).items():
-            assert count <= PER_ROW[measure] * SCAN * nodes + BESIDE[measure], (measure, count, order, sent)
+            assert count <= PER_ROW[measure] * SCAN_ROWS * nodes + BESIDE[measure], (measure, count, order, sent)

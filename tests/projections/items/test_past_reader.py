@@ -1,4 +1,4 @@
-"""Lists as they were: at every position, in every order and with any filter what `items` had then, page by page."""
+"""Past lists: at every position, in every order and with any filter they have the items of then, page by page."""
 
 import random
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from projections.items.items import ItemView, fold_name
 from projections.items.lists import Filter, Order, PageKey
 from projections.items.past_reader import PastItemReader
 from tests.eventstore.recording import proposed, record
-from tests.projections.items.test_item_plans import ORDERS
+from tests.projections.items.planning import ORDERS
 from tests.support.fold import assert_log_and_projection_agree, fold_of_log
 
 NAMES = ["Pen", "pen", "Ink", "\uffee", "\U0001f58b", "100%"]
@@ -30,7 +30,7 @@ FILTERS = [
 
 
 def wandering(seed: int, length: int) -> list[ProposedEvent]:
-    """Let some items be created, changed, deleted and restored at random, some of them much more often than others."""
+    """Create, change, delete and restore items at random, some of them much more often than others."""
     chance, versions = random.Random(seed), dict[int, int]()
     event: Event
     alive, gone, history = list[int](), list[int](), list[ProposedEvent]()
@@ -88,14 +88,14 @@ async def walk(reader: PastItemReader, position: int, wanted: Filter, order: Ord
         if page.next is None:
             return walked
         after = page.next
-    raise AssertionError("the pages go in a circle")
+    raise AssertionError("the pages never end")
 
 
 @pytest.mark.parametrize("scan", [3, 4_000])
-async def test_a_list_is_what_it_was_at_every_position(
+async def test_a_list_has_the_items_of_every_position(
     database: Database, monkeypatch: pytest.MonkeyPatch, scan: int
 ) -> None:
-    monkeypatch.setattr(past_reader, "SCAN", scan)
+    monkeypatch.setattr(past_reader, "SCAN_ROWS", scan)
     length, chance = 120, random.Random(scan)
     history = wandering(seed=scan, length=length)
     for start in range(0, length, 7):

@@ -1,7 +1,7 @@
-"""A worked example: the code moves on, the log stays, and a rebuild makes of the one what the other asks for.
+"""A worked example: the code changes, the log stays, and a rebuild creates the tables that the new code needs.
 
-First an event gets a new form, and `items` a column that only the new form tells. Then a projection is added that
-nobody thought of when the events were written.
+First an event type gets a new version, and `items` a column that only the new version has. Then a projection is added
+to a log with events.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.eventstore.recording import changed, created, execute, opened, propos
 from tests.support.evolved import EVOLVED, ItemCreatedV2, using
 from tests.support.writing import metadata as of_a_command
 
-#: Items in the log before the rebuild, and the events a second of a rebuild that others have time to meet.
+#: Items in the log before the rebuild, and the events a second of a rebuild that is slow enough for other work.
 ITEMS, SLOWLY = 400, 1_000.0
 NEXT_TO_TODAY = MetaData(naming_convention=metadata.naming_convention)
 
@@ -37,21 +37,21 @@ items_with_currency.append_column(Column("currency", String(3), nullable=False))
 
 
 class ItemsWithCurrency(ItemsProjection):
-    """What `items` would become along with ItemCreatedV2. Only what is new of it is told here."""
+    """`items` with the currency of ItemCreatedV2. Only the changes are implemented here."""
 
     version = 3
     table = items_with_currency
 
     def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         past = before.streams({recorded.item_id for recorded in events})
-        told = self.fold([recorded for recorded in past if not isinstance(recorded.event, ItemDeleted)], {})
-        return {item_id: row for item_id, row in told.items() if row is not None}
+        rows = self.fold([recorded for recorded in past if not isinstance(recorded.event, ItemDeleted)], {})
+        return {item_id: row for item_id, row in rows.items() if row is not None}
 
     def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
         currencies = {item_id: row["currency"] for item_id, row in rows.items()}
         as_before: list[ItemEvent] = []
         for recorded in events:
-            event: Any = recorded.event  # ItemCreatedV2 is no event yet
+            event: Any = recorded.event  # ItemCreatedV2 is not an event yet
             if isinstance(event, ItemCreatedV2):
                 currencies[recorded.item_id] = event.currency
                 event = ItemCreated(event.name, event.price, event.in_stock)
@@ -61,7 +61,7 @@ class ItemsWithCurrency(ItemsProjection):
 
 
 class EventsOfItems:
-    """A projection that nobody has had: how many events each item has, whether it is deleted or not."""
+    """A new projection: the number of events of each item, deleted or not."""
 
     name = "events_of_items"
     version = 1
@@ -86,13 +86,13 @@ class EventsOfItems:
 
 
 async def rebuild_beside(url: str, projection: Projection, options: Options) -> Report:
-    """Rebuild over connections of its own, as another process would."""
+    """Rebuild over separate connections, as another process would."""
     async with opened(url) as database:
         return await rebuild(database, projection, options)
 
 
 def created_in(currency: str, item_id: int) -> ProposedEvent:
-    """Give an item's first event, in its new form."""
+    """Return an item's first event, in the new version."""
     event: Any = ItemCreatedV2("Pen", Decimal("1.5"), True, currency)
     return proposed(item_id, 1, event)
 
@@ -106,7 +106,7 @@ async def items_that_serve(database: Database) -> tuple[int, dict[int, dict[str,
 
 
 async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: Database, database_url: str) -> None:
-    # Last year's code writes. Others would be taught the new form like `items`: this example leaves them out.
+    # The old code writes. The other projections would be changed like `items`; this example leaves them out.
     others = ("activity", "item_versions")
     await execute(database, *(f"DROP TABLE {name}" for name in others), "DELETE FROM projections WHERE name <> 'items'")
     known = range(1, ITEMS + 1)
@@ -115,7 +115,7 @@ async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: 
     expected = {item_id: {"price": 20_000, "version": 2, "currency": "EUR"} for item_id in known if item_id != 3}
     position, served_by = 2 * ITEMS + 1, list[int]()
 
-    # This year's takes over. It writes while the table is rebuilt, and everything that it has written is there at once.
+    # The new code takes over. It writes while the table is rebuilt, and every write is visible at once.
     live = LiveProjections([ItemsWithCurrency()])
 
     async def append(*more: ProposedEvent) -> None:
@@ -126,7 +126,7 @@ async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: 
         position += len(happened)
         expected[item_id] = {"price": 20_000, "version": 2, "currency": "USD"}
 
-    async def look() -> None:
+    async def check_rows() -> None:
         version, rows = await items_that_serve(database)
         columns = ("price", "version") if version == 2 else ("price", "version", "currency")
         assert all(("currency" in row) == (version == 3) for row in rows.values())
@@ -136,20 +136,20 @@ async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: 
 
     with using(EVOLVED):
         await append()
-        await look()
+        await check_rows()
         rebuilding = asyncio.create_task(rebuild_beside(database_url, ItemsWithCurrency(), Options(throttle=SLOWLY)))
         for turn in count(3):
             await append(changed(1, turn), changed(ITEMS, turn))
             for item_id in (1, ITEMS):
                 expected[item_id] = {"price": turn * 10_000, "version": turn, "currency": "EUR"}
-            await look()
+            await check_rows()
             if rebuilding.done():
                 break
             await asyncio.sleep(0.01)
         report = await rebuilding
         await append(proposed(3, 4, ItemRestored()))
         expected[3] = {"price": 20_000, "version": 4, "currency": "EUR"}
-        await look()
+        await check_rows()
 
     assert served_by == sorted(served_by)
     assert set(served_by) == {2, 3}
@@ -169,7 +169,7 @@ async def test_a_projection_added_to_a_log_with_events_is_built_while_others_app
     ended = asyncio.Event()
 
     async def append() -> int:
-        """Create one item after the other; give the position of the last."""
+        """Create one item after the other; return the position of the last."""
         while True:
             last = ended.is_set()  # once more after the end
             recorded = await writer.submit(CreateItem("Pen", Decimal(1)), metadata=of_a_command())
@@ -184,7 +184,7 @@ async def test_a_projection_added_to_a_log_with_events_is_built_while_others_app
     await writer.close()
 
     end = max(task.result() for task in appending)
-    assert 2 * ITEMS < report.position < end, "nobody appended meanwhile, or afterwards"
+    assert 2 * ITEMS < report.position < end, "nothing was appended meanwhile, or afterwards"
     assert (report.swapped, report.rows_compared, report.digest_live) == (True, 0, None)
     rows = await database.read(text("SELECT id, events FROM events_of_items ORDER BY id"))
     assert rows == await database.read(text("SELECT item_id, count(*) FROM events GROUP BY item_id ORDER BY item_id"))

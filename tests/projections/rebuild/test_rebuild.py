@@ -1,4 +1,4 @@
-"""A rebuild gives the fold of the log, whatever happened before, and says truly how the live table differed."""
+"""A rebuilt table is the fold of the log, whatever happened before, and the report shows how the old one differed."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ NOW = Options()
 
 
 async def fill(database: Database, items: int = 600) -> None:
-    """Give half the items a change, delete a few and bring one of those back."""
+    """Create items, change half of them, delete a few and restore one of those."""
     ids = range(1, items + 1)
     await record(database, [created(item) for item in ids])
     await record(database, [changed(item, 2) for item in ids if item % 2])
@@ -63,7 +63,7 @@ async def test_in_chunks_of_any_size_it_is_the_same(
     await assert_log_and_projection_agree(database)
 
 
-async def test_every_row_that_differs_is_counted_and_mended(database: Database) -> None:
+async def test_every_row_that_differs_is_counted_and_repaired(database: Database) -> None:
     await fill(database)
     await execute(database, "UPDATE items SET price = price + 1 WHERE id IN (7, 8)")
     await execute(database, "DELETE FROM items WHERE id = 9")
@@ -84,7 +84,7 @@ async def test_every_row_that_differs_is_counted_and_mended(database: Database) 
     assert (await rebuild(database, ITEMS, NOW)).rows_differ == 0
 
 
-async def test_a_row_that_was_put_right_while_all_were_compared_is_not_counted(database: Database) -> None:
+async def test_a_row_that_was_corrected_after_all_were_compared_is_not_counted(database: Database) -> None:
     await fill(database)
     await execute(database, "UPDATE items SET price = 1 WHERE id IN (7, 8)")
     compared = asyncio.Event()
@@ -95,17 +95,17 @@ async def test_a_row_that_was_put_right_while_all_were_compared_is_not_counted(d
 
     async def write_meanwhile() -> None:
         await compared.wait()
-        await record(database, [changed(7, 3)])  # as an event does that changes what is wrong
+        await record(database, [changed(7, 3)])  # an event that overwrites the wrong value
 
     await asyncio.gather(rebuild(database, ITEMS, NOW, tell), write_meanwhile())
     report = await last_report(database)
-    # Whichever came first, what is said holds at the position that is said.
+    # Whichever came first, the report holds at its position.
     assert {sample.id for sample in report.samples} <= {7, 8}
     assert report.rows_differ == len(report.samples)
     await assert_log_and_projection_agree(database)
 
 
-async def test_the_digest_can_be_computed_by_anybody(database: Database) -> None:
+async def test_the_digest_can_be_computed_from_the_rows(database: Database) -> None:
     await fill(database, 30)
     report = await rebuild(database, ITEMS, NOW)
     columns = "id, name, price, in_stock, version, name_folded"
@@ -141,7 +141,7 @@ async def test_writers_append_all_the_while_and_nothing_differs(database: Databa
     await assert_log_and_projection_agree(database)
 
 
-async def test_one_that_is_interrupted_goes_on_with_where_it_stopped(database: Database) -> None:
+async def test_an_interrupted_rebuild_is_resumed(database: Database) -> None:
     await fill(database, 3000)
     reached = asyncio.Event()
 
@@ -163,7 +163,7 @@ async def test_one_that_is_interrupted_goes_on_with_where_it_stopped(database: D
     assert report.rows_differ == 0
 
 
-async def test_one_that_is_cancelled_leaves_nothing(database: Database) -> None:
+async def test_a_cancelled_rebuild_leaves_nothing(database: Database) -> None:
     await fill(database, 3000)
 
     def tell(progress: Progress) -> None:
@@ -178,7 +178,7 @@ async def test_one_that_is_cancelled_leaves_nothing(database: Database) -> None:
     assert (await rebuild(database, ITEMS, NOW)).events == len(await history(database))
 
 
-async def test_a_lost_database_is_waited_for_and_the_rebuild_goes_on(
+async def test_a_lost_database_is_retried_and_the_rebuild_resumed(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database, 3000)

@@ -1,4 +1,4 @@
-"""A rebuild that is told to stop at an awkward moment."""
+"""A rebuild that is stopped at a bad moment."""
 
 import asyncio
 import threading
@@ -21,7 +21,7 @@ from tests.eventstore.recording import created, record
 from tests.support.fold import assert_log_and_projection_agree
 
 
-async def test_told_to_stop_when_all_is_done_it_has_succeeded(
+async def test_a_rebuild_that_is_stopped_after_its_commit_has_succeeded(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(database, [created(item) for item in range(1, 100)])
@@ -32,14 +32,14 @@ async def test_told_to_stop_when_all_is_done_it_has_succeeded(
         if not isinstance(database, SqliteDatabase):
             running.cancel()
             return
-        told = threading.Event()
+        stopped = threading.Event()
 
         def stop() -> None:
             running.cancel()
-            told.set()
+            stopped.set()
 
         loop.call_soon_threadsafe(stop)
-        told.wait()
+        stopped.wait()
 
     monkeypatch.setattr("projections.rebuild.rebuild.commit", late)
     running = asyncio.create_task(rebuild(database, ITEMS, Options()))
@@ -53,7 +53,7 @@ async def test_told_to_stop_when_all_is_done_it_has_succeeded(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_told_to_stop_while_tables_are_compared_in_a_thread_it_stops_that(
+async def test_a_comparison_in_a_thread_is_stopped_with_its_rebuild(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await record(database, [created(item) for item in range(1, 100)])

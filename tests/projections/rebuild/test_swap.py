@@ -1,9 +1,8 @@
-"""The last step of a rebuild holds the append lock: who appends meanwhile waits, and nothing of it is lost.
+"""The last step of a rebuild holds the append lock: concurrent appends wait, and none of them is lost.
 
-That these tests would see it was seen, too. The last of them lets go of the lock in the midst of the step, on either
+These tests were seen to fail without it. The last of them releases the lock in the middle of the step, on either
 database. And with `log.lock_head` in `projections/rebuild/rebuild.py` replaced by a plain read of the head, the first
-one fails on PostgreSQL: nobody waited, and the rows of all that was appended were gone. On SQLite the transaction is
-the lock.
+one fails on PostgreSQL: no append waited, and the rows of all of them were gone. On SQLite the transaction is the lock.
 """
 
 import asyncio
@@ -34,32 +33,32 @@ from tests.support.writing import metadata, writing
 
 #: Items in the log before: more than a rebuild leaves for its last step.
 ITEMS_BEFORE = 600
-#: Appenders and readers, each with connections of its own, as other processes have them.
+#: Appenders and readers, each with separate connections, like other processes.
 OTHERS = 3
-#: Seconds that others get in the midst of the last step: where nothing keeps them waiting they take a tenth of it.
-MEANWHILE = 0.5
+#: How long others get in the middle of the last step; without the lock they need a tenth of it.
+MEANWHILE_SECONDS = 0.5
 
 Meeting = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Appender:
-    """Somebody else who appends: a create, a change, a delete and a restore at a time."""
+    """Another process that appends: a create, a change, a delete and a restore at a time."""
 
     def __init__(self, writer: Writer, first_item: int) -> None:
         self._writer = writer
-        self._items = iter(range(first_item, first_item + 100))  # that nobody else writes to
+        self._items = iter(range(first_item, first_item + 100))  # which no other appender writes to
         self._deleted = first_item
         self.waiting: list[asyncio.Task[Recorded]] = []
 
     async def begin(self) -> None:
-        """Append once: then there is something to restore, and every statement has been prepared."""
+        """Append once, so that there is an item to restore, and every statement is prepared."""
         self._deleted = next(self._items)
         await self._writer.submit(DeleteItem(self._deleted), metadata=metadata())
         self.append()
         await asyncio.gather(*self.waiting)
 
     def append(self) -> None:
-        """Submit one command of each sort."""
+        """Submit one command of each kind."""
         changes, deletes, restores = next(self._items), next(self._items), self._deleted
         self._deleted = deletes
         commands: list[Command] = [
@@ -72,7 +71,7 @@ class Appender:
 
 
 class Appenders:
-    """Others who append in the midst of the last step."""
+    """Other processes that append in the middle of the last step."""
 
     def __init__(self, others: list[Appender]) -> None:
         self._others = others
@@ -81,7 +80,7 @@ class Appenders:
     @classmethod
     @asynccontextmanager
     async def to(cls, url: str) -> AsyncIterator["Appenders"]:
-        """Let them begin."""
+        """Start them."""
         async with AsyncExitStack() as stack:
             others = []
             for number in range(OTHERS):
@@ -95,19 +94,19 @@ class Appenders:
         return [one for other in self._others for one in other.waiting]
 
     async def append(self) -> None:
-        """Have each append, and see who is kept waiting."""
+        """Have each append, and count the appends that wait."""
         for other in self._others:
             other.append()
-        _, pending = await asyncio.wait(self._waiting, timeout=MEANWHILE)
+        _, pending = await asyncio.wait(self._waiting, timeout=MEANWHILE_SECONDS)
         self.kept_waiting = len(pending)
 
     async def finish(self) -> None:
-        """Wait until all have been told that what they appended is in the log."""
+        """Wait until every append is committed."""
         await asyncio.gather(*self._waiting)
 
 
 async def fill(database: Database) -> None:
-    """Put more into the log than a rebuild leaves for its last step."""
+    """Append more events than a rebuild leaves for its last step."""
     ids = range(1, ITEMS_BEFORE + 1)
     await record(database, [*map(created, ids), *(changed(item, 2) for item in ids if item % 3 == 0)])
 
@@ -115,9 +114,9 @@ async def fill(database: Database) -> None:
 def interrupt(
     monkeypatch: pytest.MonkeyPatch, when: Literal["before", "after"], meeting: Meeting, *, unlocked: bool = False
 ) -> None:
-    """Let `meeting` take place in the last step, before or after the table is put in its place; nothing is committed.
+    """Run `meeting` in the last step, before or after the table is swapped in; nothing is committed.
 
-    `unlocked`: the append lock is let go of meanwhile, and what was done up to then is committed.
+    With `unlocked` the append lock is released meanwhile, and the work up to then is committed.
     """
     loop, swap_in = asyncio.get_running_loop(), Shadow.swap_in
 
@@ -127,7 +126,7 @@ def interrupt(
         else:  # this is the thread that writes
             asyncio.run_coroutine_threadsafe(meeting(), loop).result()
 
-    def put_in_place_and_meet(shadow: Shadow, connection: Connection, position: int) -> None:
+    def swap_in_and_meet(shadow: Shadow, connection: Connection, position: int) -> None:
         if unlocked:
             connection.exec_driver_sql("COMMIT")
         if when == "before":
@@ -138,11 +137,11 @@ def interrupt(
         if when == "after":
             meet(connection)
 
-    monkeypatch.setattr(Shadow, "swap_in", put_in_place_and_meet)
+    monkeypatch.setattr(Shadow, "swap_in", swap_in_and_meet)
 
 
 async def rows_lost(database: Database) -> int:
-    """Count the rows, of items and of days, that are not what the log says."""
+    """Count the rows, of items and of days, that differ from the log."""
 
     def count(connection: Connection) -> int:
         with connection.begin():
@@ -159,7 +158,7 @@ def differing(wanted: Mapping[int, object], stored: Mapping[int, object]) -> int
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-async def test_who_appends_while_a_table_is_swapped_waits_and_loses_nothing(
+async def test_appends_during_a_swap_wait_and_none_is_lost(
     database: Database,
     database_url: str,
     projection: Projection,
@@ -177,7 +176,7 @@ async def test_who_appends_while_a_table_is_swapped_waits_and_loses_nothing(
     await assert_log_and_projection_agree(database)
 
 
-async def test_who_reads_while_a_table_is_swapped_gets_all_of_it(
+async def test_reads_during_a_swap_return_the_whole_table(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
@@ -194,9 +193,9 @@ async def test_who_reads_while_a_table_is_swapped_gets_all_of_it(
         reading: list[asyncio.Task[None]] = []
 
         async def begin_reading() -> None:
-            # A reader that has read before, with statements that were prepared for the old table, and new ones.
+            # One reader has statements that were prepared for the old table; the others are new.
             reading.extend(asyncio.create_task(read(reader)) for reader in readers)
-            await asyncio.wait(reading, timeout=MEANWHILE)
+            await asyncio.wait(reading, timeout=MEANWHILE_SECONDS)
 
         await read(readers[0])
         interrupt(monkeypatch, "after", begin_reading)
@@ -207,7 +206,7 @@ async def test_who_reads_while_a_table_is_swapped_gets_all_of_it(
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda projection: projection.name)
-async def test_without_the_lock_what_is_appended_meanwhile_would_be_lost(
+async def test_without_the_lock_concurrent_appends_would_be_lost(
     database: Database, database_url: str, projection: Projection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
@@ -216,6 +215,6 @@ async def test_without_the_lock_what_is_appended_meanwhile_would_be_lost(
         await rebuild(database, projection, Options())
         await others.finish()
     assert others.kept_waiting == 0
-    # Of items each event is a row, of days all of them are one; and what has just begun was nothing before.
+    # Of items each event changes a row; all of them are on one day; and states that have just begun have no row yet.
     lost = {"items": 4 * OTHERS, "activity": 1, "item_versions": 0}
     assert await rows_lost(database) == lost[projection.name]

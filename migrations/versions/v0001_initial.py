@@ -1,0 +1,187 @@
+"""The initial schema: the log and its triggers, API keys, and the state of projections, rebuilds and verifications.
+
+Until the first release this file is edited in place. From then on it is frozen, and each change is a new revision.
+The tables of projections are not here: `migrations.upgrade` creates them for an empty log, and rebuilds replace them.
+
+Revision ID: v0001
+"""
+
+from hashlib import sha256
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint
+
+revision = "v0001"
+down_revision = None
+
+BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
+_TABLES = (
+    *("events", "log_head", "log_tiles", "log_checkpoint", "snapshots"),
+    *("api_keys", "projections", "rebuilds", "verifications", "checks"),
+)
+
+
+def _required(column_type: Any, *names: str) -> list[Column[Any]]:
+    return [Column(name, column_type, nullable=False) for name in names]
+
+
+def upgrade() -> None:
+    """Create every table and trigger, and the rows that always exist."""
+    _create_log()
+    op.create_table(
+        "api_keys",
+        Column("id", Text, primary_key=True),
+        Column("digest", LargeBinary, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("scopes", Text, nullable=False),
+        Column("created_at", BigInt, nullable=False),
+        Column("created_by", Text, nullable=False),
+        Column("expires_at", BigInt),
+        Column("revoked_at", BigInt),
+        Column("revoked_by", Text),
+        Column("replaced_by", Text),
+        Column("last_used_at", BigInt),
+        Column("revision", Integer, nullable=False),
+        UniqueConstraint("name", "generation"),
+        CheckConstraint("length(digest) = 32", name="digest"),
+    )
+    op.create_table(
+        "projections",
+        Column("name", Text, primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("position", BigInt, nullable=False),
+    )
+    op.create_table(
+        "rebuilds",
+        Column("name", Text, primary_key=True),
+        Column("run", Text, nullable=False),
+        Column("version", Integer, nullable=False),
+        *_required(Text, "state", "phase"),
+        *_required(BigInt, "position", "target"),
+        Column("rate", sa.Float, nullable=False),
+        *_required(BigInt, "started_at", "updated_at"),
+        Column("cancelled", sa.Boolean, nullable=False),
+        Column("failure", Text),
+        Column("report", Text),
+        *_required(BigInt, "base", "item_id", "item_version"),
+    )
+    op.create_table(
+        "verifications",
+        Column("name", Text, primary_key=True),
+        *_required(BigInt, "started_at", "finished_at"),
+        Column("verdict", Text, nullable=False),
+    )
+    op.create_table(
+        "checks",
+        Column("name", Text, primary_key=True),
+        Column("version", Integer, nullable=False),
+        *_required(BigInt, "position", "checked_at"),
+        Column("findings", Text, nullable=False),
+        Column("more", sa.Boolean, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Remove everything, the log and the tables of projections included."""
+    projections = sa.table("projections", sa.column("name"))
+    for name in [*op.get_bind().execute(sa.select(projections.c.name)).scalars(), *_TABLES]:
+        op.drop_table(name)
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION events_append_only(), events_time()")
+
+
+def _create_log() -> None:
+    op.create_table(
+        "events",
+        Column("position", BigInt, primary_key=True, autoincrement=False),
+        *_required(BigInt, "item_id", "version"),
+        *_required(Text, "type", "data"),
+        Column("recorded_at", BigInt, nullable=False),
+        *_required(Text, "actor", "command_id"),
+        Column("ordinal", Integer, nullable=False),
+        Column("fingerprint", LargeBinary, nullable=False),
+        Column("correlation_id", Text),
+        Column("causation_id", Text),
+        Column("leaf_hash", LargeBinary, nullable=False),
+        UniqueConstraint("item_id", "version"),
+        UniqueConstraint("command_id", "ordinal"),
+        CheckConstraint("position > 0", name="position"),
+        CheckConstraint("version > 0", name="version"),
+        CheckConstraint("length(leaf_hash) = 32", name="leaf_hash"),
+        CheckConstraint("length(fingerprint) = 32", name="fingerprint"),
+        Index("ix_events_type_position", "type", "position"),
+        Index("ix_events_actor_position", "actor", "position"),
+        Index("ix_events_actor_type_position", "actor", "type", "position"),
+        Index("ix_events_correlation_id_position", "correlation_id", "position"),
+        sqlite_strict=True,
+    )
+    for statement in _TRIGGERS[op.get_context().dialect.name]:
+        op.execute(statement)
+    log_head = op.create_table(
+        "log_head",
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        *_required(BigInt, "position", "recorded_at"),
+        Column("frontier", LargeBinary, nullable=False),
+        CheckConstraint("id = 1", name="one_row"),
+    )
+    op.bulk_insert(log_head, [{"id": 1, "position": 0, "recorded_at": 0, "frontier": b""}])
+    op.create_table(
+        "log_tiles",
+        Column("level", SmallInteger, primary_key=True, autoincrement=False),
+        Column("index", BigInt, primary_key=True, autoincrement=False),
+        Column("hash", LargeBinary, nullable=False),
+    )
+    log_checkpoint = op.create_table(
+        "log_checkpoint",
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("size", BigInt, nullable=False),
+        Column("root", LargeBinary, nullable=False),
+        CheckConstraint("id = 1", name="one_row"),
+    )
+    # The head of the empty log, which every log extends.
+    op.bulk_insert(log_checkpoint, [{"id": 1, "size": 0, "root": sha256().digest()}])
+    op.create_table(
+        "snapshots",
+        Column("item_id", BigInt, primary_key=True, autoincrement=False),
+        Column("version", BigInt, primary_key=True, autoincrement=False),
+        Column("position", BigInt, nullable=False),
+        *_required(Text, "type", "data"),
+    )
+
+
+#: In microseconds since the epoch, from 1970 to 9999-12-31T23:59:59.999999Z: RFC 3339 cannot write other times. A
+#: trigger and not a CHECK: a CHECK could be changed later only by a new table on SQLite, and by a full scan on both.
+_BAD_TIME = "NEW.recorded_at NOT BETWEEN 0 AND 253402300799999999"
+_REFUSE = "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END"
+_TRIGGERS = {
+    "sqlite": (
+        f"CREATE TRIGGER events_no_update BEFORE UPDATE ON events {_REFUSE}",
+        f"CREATE TRIGGER events_no_delete BEFORE DELETE ON events {_REFUSE}",
+        # INSERT OR REPLACE deletes rows, but delete triggers run only in connections with `recursive_triggers`. This
+        # one checks the row to insert, whatever a connection has set.
+        "CREATE TRIGGER events_no_replace BEFORE INSERT ON events "
+        "WHEN EXISTS (SELECT 1 FROM events WHERE position = NEW.position) "
+        "OR EXISTS (SELECT 1 FROM events WHERE item_id = NEW.item_id AND version = NEW.version) "
+        "OR EXISTS (SELECT 1 FROM events WHERE command_id = NEW.command_id AND ordinal = NEW.ordinal) "
+        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
+        f"CREATE TRIGGER events_time BEFORE INSERT ON events WHEN {_BAD_TIME} "
+        "BEGIN SELECT RAISE(ABORT, 'recorded_at is out of range'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'events is append-only' USING ERRCODE = 'restrict_violation'; END $$",
+        "CREATE FUNCTION events_time() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'recorded_at is out of range' USING ERRCODE = 'check_violation'; END $$",
+        "CREATE TRIGGER events_no_change BEFORE UPDATE OR DELETE ON events "
+        "FOR EACH ROW EXECUTE FUNCTION events_append_only()",
+        "CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()",
+        f"CREATE TRIGGER events_time BEFORE INSERT ON events FOR EACH ROW WHEN ({_BAD_TIME}) "
+        "EXECUTE FUNCTION events_time()",
+        # ALWAYS, so that session_replication_role = replica does not disable them.
+        *(f"ALTER TABLE events ENABLE ALWAYS TRIGGER events_{name}" for name in ("no_change", "no_truncate", "time")),
+    ),
+}
