@@ -41,7 +41,7 @@ async def repair(database: Database, projection: Projection, item_id: int, *, dr
     for events that it cannot read.
     """
     if not projection.keyed_by_item:
-        raise RepairError(f"{projection.name} has no rows of single items: {_advice(projection)}")
+        raise _rebuild_instead(projection, "has no rows of single items")
     return await database.write(lambda connection: _repair(connection, projection, item_id, dry_run=dry_run))
 
 
@@ -70,21 +70,17 @@ def _repair(connection: Connection, projection: Projection, item_id: int, *, dry
         else:
             commit(transaction)
     in_snapshots = [value for _, values in wrong for value in values]
-    return RepairReport(
-        projection.name, item_id, head.position, different, in_snapshots, mended=differs and not dry_run
-    )
+    return RepairReport(projection.name, item_id, head.position, different, in_snapshots, differs and not dry_run)
 
 
 def _check_version(connection: Connection, projection: Projection) -> None:
     version = connection.scalar(select(checkpoints.c.version).where(checkpoints.c.name == projection.name))
     if version is None or not table_swap.exists(connection, projection.table.name):
-        raise RepairError(f"{projection.name} is not built yet: {_advice(projection)}")
+        raise _rebuild_instead(projection, "is not built yet")
     if version != projection.version:
-        raise RepairError(
-            f"{projection.name} is at version {version}, while this version of the code has {projection.version}: "
-            f"{_advice(projection)}"
-        )
+        reason = f"is at version {version}, while this version of the code has {projection.version}"
+        raise _rebuild_instead(projection, reason)
 
 
-def _advice(projection: Projection) -> str:
-    return f"run `itemledger rebuild {projection.name}`"
+def _rebuild_instead(projection: Projection, reason: str) -> RepairError:
+    return RepairError(f"{projection.name} {reason}: run `itemledger rebuild {projection.name}`")

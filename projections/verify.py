@@ -29,6 +29,8 @@ Tick = Callable[[], None]
 SNAPSHOTS = "snapshots"
 #: Events that are folded in one transaction.
 _CHUNK_EVENTS = 10_000
+#: On PostgreSQL a cancellation takes effect after the pause.
+_MOST_PAUSE_SECONDS = 5.0
 
 
 class Verdict(Struct, frozen=True):
@@ -74,9 +76,9 @@ async def verify_table(
 ) -> Verdict:
     """Compare the table of `projection`, or the snapshots for None, with the log; see verify.
 
-    After each transaction, pause `pause_ratio` times as long as it took. The pause blocks the thread, and so on
-    PostgreSQL the event loop. Inside a transaction there is none: one that stays open delays a table swap, PostgreSQL's
-    VACUUM, and SQLite's WAL checkpoint.
+    After each transaction, pause `pause_ratio` times as long as it took. A pause blocks the thread, on PostgreSQL that
+    of the event loop. Inside a transaction there is none: one that stays open delays a table swap, PostgreSQL's VACUUM,
+    and SQLite's WAL checkpoint.
     """
     work = _verify_snapshots if projection is None else _Verification(projection, chunk_events).run
     return await _run_isolated(database, work, pause_ratio)
@@ -92,7 +94,7 @@ async def _run_isolated(database: Database, work: Callable[[Connection, Tick], T
         def tick() -> None:
             nonlocal since
             if pause_ratio and not connection.in_transaction():
-                cancelled.wait((monotonic() - since) * pause_ratio)
+                cancelled.wait(min((monotonic() - since) * pause_ratio, _MOST_PAUSE_SECONDS))
                 since = monotonic()
             if cancelled.is_set():
                 raise asyncio.CancelledError

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -29,10 +29,6 @@ from projections.projection import Projection
 from projections.projection_status import projection_statuses
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild import Options
-from projections.verify import SNAPSHOTS
-
-if TYPE_CHECKING:
-    from api.services import Services
 
 _PROJECTIONS = {projection.name: projection for projection in PROJECTIONS}
 
@@ -43,9 +39,7 @@ class RebuildQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     from_scratch: Annotated[
         bool, Meta(description="Start from the beginning instead of resuming an interrupted rebuild", examples=[True])
     ] = False
-    dry_run: Annotated[bool, Meta(description="Rebuild and compare, but do not swap the table in", examples=[True])] = (
-        False
-    )
+    dry_run: Annotated[bool, Meta(description="Rebuild and compare, without the swap", examples=[True])] = False
     throttle: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType,
         Meta(description="The highest number of events to replay per second", examples=[20_000]),
@@ -58,7 +52,7 @@ async def list_projections() -> HttpResponse:
     For each, the table's version and position next to those of the code and the log, the running or last rebuild with
     its report, and the last scheduled verification.
     """
-    return json_response(200, await _states(current.get().services, PROJECTIONS))
+    return json_response(200, await _bodies(PROJECTIONS))
 
 
 async def get_projection(name: str) -> HttpResponse:
@@ -66,7 +60,7 @@ async def get_projection(name: str) -> HttpResponse:
 
     During a rebuild, `rebuild` shows its progress; afterwards, `last_report` shows its result.
     """
-    return await _state(200, _parse_name(name))
+    return await _respond(200, _parse_name(name))
 
 
 async def start_rebuild(name: str) -> HttpResponse:
@@ -88,37 +82,34 @@ async def start_rebuild(name: str) -> HttpResponse:
         raise Problem(REBUILD_RUNNING, f"{name} is already being rebuilt") from None
     except RebuildFailedError as error:
         raise Problem(REBUILD_FAILED, str(error)) from None
-    return await _state(202, projection, (b"location", b"/projections/%s" % name.encode()))
+    return await _respond(202, projection, (b"location", b"/projections/%s" % name.encode()))
 
 
 async def cancel_rebuild(name: str) -> HttpResponse:
     """Cancel a rebuild.
 
-    Any process can run it, on any machine. It stops within about a second, and its replayed events are discarded. The
-    live table does not change. A rebuild that was about to finish may still succeed; `rebuild` of the projection shows
-    which.
+    It may run in any process, on any machine. It stops within about a second and discards what it replayed. The live
+    table does not change. A rebuild that was about to finish may still succeed; `rebuild` of the projection shows it.
     """
     projection = _parse_name(name)
     database = current.get().services.database
     rebuild = (await rebuild_state.find_all(database)).get(name)
     if not rebuild or rebuild.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
         raise Problem(REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
-    return await _state(202, projection)
+    return await _respond(202, projection)
 
 
-async def _state(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> HttpResponse:
-    [state] = await _states(current.get().services, [projection])
-    return json_response(status, state, *headers)
+async def _respond(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> HttpResponse:
+    [body] = await _bodies([projection])
+    return json_response(status, body, *headers)
 
 
-async def _states(services: "Services", projections: Sequence[Projection]) -> list[ProjectionState]:
-    rebuilds = await rebuild_state.find_all(services.database)
-    verified = await verification_state.find_all(services.database)
-    return [
-        to_projection(status, rebuilds.get(name), verified.get(name), verified.get(SNAPSHOTS))
-        for status in await projection_statuses(services.database, projections)
-        for name in [status.projection.name]
-    ]
+async def _bodies(projections: Sequence[Projection]) -> list[ProjectionState]:
+    database = current.get().services.database
+    rebuilds = await rebuild_state.find_all(database)
+    verifications = await verification_state.find_all(database)
+    statuses = await projection_statuses(database, projections)
+    return [to_projection(status, rebuilds, verifications) for status in statuses]
 
 
 def _parse_name(name: str) -> Projection:
@@ -127,87 +118,46 @@ def _parse_name(name: str) -> Projection:
     return _PROJECTIONS[name]
 
 
-_NAME_SCHEMA = {
-    "name": {
-        "type": "string",
-        "enum": sorted(_PROJECTIONS),
-        "description": "The projection's name",
-        "examples": ["items"],
-    }
-}
 _EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text())
-_EXAMPLE = _EXAMPLES["projection"]
-_RUNNING = {**_EXAMPLE, "rebuild": _EXAMPLES["running"], "last_report": None}
+_SHOWN = _EXAMPLES["projection"]
+_RUNNING = {**_SHOWN, "rebuild": _EXAMPLES["running"], "last_report": None}
 _CANCELLED = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
-_LINKS = {"name": "$response.body#/name"}
+
+_NAMES = {"type": "string", "enum": sorted(_PROJECTIONS), "description": "The projection's name", "examples": ["items"]}
+_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
+_named_operation = partial(_operation, path_schemas={"name": _NAMES})
+_projection = partial(Answer, type=ProjectionState, links={"name": "$response.body#/name"})
+_every_projection = partial(Answer, type=list[ProjectionState], links={"name": "$response.body#/0/name"})
 
 ROUTES = [
-    Route(
+    _operation(
         "GET",
         "/projections",
         list_projections,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        answers=(
-            Answer(
-                200,
-                "Every projection of this version of the service",
-                list[ProjectionState],
-                (),
-                [_EXAMPLE],
-                links={"name": "$response.body#/0/name"},
-            ),
-        ),
+        answers=(_every_projection(200, "Every projection of this version of the service", example=[_SHOWN]),),
         problems=(STORAGE_FULL,),
     ),
-    Route(
+    _named_operation(
         "GET",
         "/projections/{name}",
         get_projection,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
-        answers=(Answer(200, "The projection", ProjectionState, example=_EXAMPLE, links=_LINKS),),
+        answers=(_projection(200, "The projection", example=_SHOWN),),
         problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
     ),
-    Route(
+    _named_operation(
         "POST",
         "/projections/{name}/rebuild",
         start_rebuild,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,
         budget=REBUILD,
-        answers=(
-            Answer(
-                202,
-                "The rebuild has started, or has already ended",
-                ProjectionState,
-                ("Location",),
-                _RUNNING,
-                links=_LINKS,
-            ),
-        ),
+        answers=(_projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING),),
         problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
     ),
-    Route(
+    _named_operation(
         "DELETE",
         "/projections/{name}/rebuild",
         cancel_rebuild,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
-        answers=(
-            Answer(
-                202,
-                "Its cancellation was requested",
-                ProjectionState,
-                (),
-                _CANCELLED,
-                links=_LINKS,
-            ),
-        ),
+        answers=(_projection(202, "Its cancellation was requested", example=_CANCELLED),),
         problems=(PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL),
     ),
 ]

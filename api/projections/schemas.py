@@ -1,5 +1,6 @@
 """The JSON bodies of the resource `/projections`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -9,6 +10,7 @@ from projections.items.items import ITEMS
 from projections.projection_status import ProjectionStatus
 from projections.rebuild.rebuild_state import Phase, Rebuild, Report, Sample, State
 from projections.verification_state import Verification
+from projections.verify import SNAPSHOTS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -16,7 +18,7 @@ TableState = Annotated[
     Literal["live", "outdated", "not-built", "newer"],
     Meta(
         description="`live`: the table has the version of this service, and every write updates it. `outdated`: an "
-        "earlier version built it; writes update the columns it has; rebuild it. `not-built`: there is no table; "
+        "earlier version built it; writes update the columns it has; rebuild it. `not-built`: the table is missing; "
         "rebuild it. `newer`: a later version built it, and this service cannot write to it"
     ),
 ]
@@ -31,9 +33,7 @@ class RebuildState(Struct, frozen=True):
     target: Annotated[int, Meta(description="The log's position then")]
     progress: Annotated[float, Meta(ge=0, le=1, description="The replayed fraction of the log")]
     rate: Annotated[float, Meta(ge=0, description="Events per second, recently")]
-    eta_seconds: Annotated[
-        float | None, Meta(description="Seconds until the log is replayed; null where it is not being replayed")
-    ]
+    eta_seconds: Annotated[float | None, Meta(description="Until the log is replayed; null where no replay runs")]
     started_at: datetime
     updated_at: datetime
     cancelled: Annotated[bool, Meta(description="Whether its cancellation was requested")]
@@ -65,21 +65,18 @@ class ProjectionState(Struct, frozen=True):
     lag: Annotated[int | None, Meta(description="Events by which the table is behind the log")]
     rebuild: RebuildState | None
     last_report: Annotated[Report | None, Meta(description="The report of the last rebuild that completed")]
-    verification: Annotated[
-        VerificationState | None, Meta(description="Null until the first scheduled verification finishes")
-    ]
-    snapshots: Annotated[
-        VerificationState | None,
-        Meta(description="The verification of the items' snapshots; always null for projections other than `items`"),
-    ]
+    verification: Annotated[VerificationState | None, Meta(description="Null until the first one finishes")]
+    snapshots: Annotated[VerificationState | None, Meta(description="The same for snapshots; null except on `items`")]
 
 
 def to_projection(
-    status: ProjectionStatus, rebuild: Rebuild | None, verification: Verification | None, snapshots: Verification | None
+    status: ProjectionStatus, rebuilds: Mapping[str, Rebuild], verifications: Mapping[str, Verification]
 ) -> ProjectionState:
-    """Build the body for a projection from what the database has of it."""
+    """Build the body for one projection; `rebuilds` and `verifications` are those of all, by name."""
+    name = status.projection.name
+    rebuild = rebuilds.get(name)
     return ProjectionState(
-        name=status.projection.name,
+        name=name,
         version=status.projection.version,
         table_version=status.table_version,
         state=_state(status),
@@ -88,8 +85,8 @@ def to_projection(
         lag=None if status.position is None else status.log_position - status.position,
         rebuild=None if rebuild is None else _to_rebuild(rebuild),
         last_report=None if rebuild is None else rebuild.report,
-        verification=_to_verification(verification),
-        snapshots=_to_verification(snapshots) if status.projection is ITEMS else None,
+        verification=_to_verification(verifications.get(name)),
+        snapshots=_to_verification(verifications.get(SNAPSHOTS)) if status.projection is ITEMS else None,
     )
 
 
@@ -123,14 +120,8 @@ def _to_verification(verification: Verification | None) -> VerificationState | N
     if verification is None:
         return None
     verdict = verification.verdict
-    return VerificationState(
-        _time(verification.finished_at),
-        verdict.position,
-        verdict.rows_compared,
-        verdict.rows_differ,
-        verdict.problems,
-        verdict.samples,
-    )
+    found = (verdict.position, verdict.rows_compared, verdict.rows_differ, verdict.problems, verdict.samples)
+    return VerificationState(_time(verification.finished_at), *found)
 
 
 def _time(microseconds: int) -> datetime:

@@ -15,6 +15,7 @@ from eventstore.database.database import Database
 from eventstore.errors import LockHeldError, UnavailableError
 from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
+from projections.rebuild.replay import fold
 from projections.verify import SNAPSHOTS, Verdict
 from tests.eventstore.recording import changed, created, execute, opened, record
 from tests.projections.test_verify import LONG, fill
@@ -204,6 +205,33 @@ async def test_an_interrupted_round_resumes_after_a_restart_without_its_finished
     names = record_verified(monkeypatch)
     assert await VerificationSchedule(restricted, INTERVAL_SECONDS, clock).run_due() == INTERVAL_SECONDS
     assert names == TABLES[TABLES.index(table) :]
+
+
+async def test_a_verification_that_is_stopped_ends_at_its_next_chunk_and_stores_nothing(
+    restricted: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(restricted)
+    started, loop = asyncio.Event(), asyncio.get_running_loop()
+    chunks = 0
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal chunks
+        chunks += 1
+        loop.call_soon_threadsafe(started.set)
+        return fold(*arguments)
+
+    monkeypatch.setattr("projections.verify.fold", counted)
+    monkeypatch.setattr("projections.verify._MOST_PAUSE_SECONDS", 0.5)
+    monkeypatch.setattr(scheduling, "_PAUSE_RATIO", 1e9)
+    monkeypatch.setattr(scheduling, "_CHUNK_EVENTS", 1)
+    running = asyncio.create_task(VerificationSchedule(restricted, INTERVAL_SECONDS, clock).run_due())
+    await started.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert 0 < chunks < 10
+    assert await verification_state.find_all(restricted) == {}
+    assert not await restricted.is_locked(scheduling.LOCK)
 
 
 async def test_only_one_of_two_processes_verifies(
