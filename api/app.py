@@ -27,8 +27,8 @@ from api.items import routes as items
 from api.keys import routes as keys
 from api.ops import docs, health, openapi
 from api.projections import routes as projections
-from api.projections.checking import checking
 from api.projections.rebuild_jobs import RebuildJobs
+from api.projections.scheduled_verification import scheduled_verification
 from api.services import Services
 from api.settings import Settings, from_environment
 from api.transparency import routes as proofs
@@ -125,7 +125,8 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 if standing.outdated:
                     rebuild_jobs.launch(standing.projection.name, Options())
         try:
-            async with checking(database, settings.check_interval), uses.kept(), feed.running():
+            verifying = scheduled_verification(database, settings.verify_interval)
+            async with verifying, uses.kept(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from api.auth.jwt.jwks_source import JwksSource
+from api.durations import Interval
 from api.edge.cors import Origin
 from api.http.client_address import Network
 from api.secret import Secret, SecretUrl
@@ -76,8 +77,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_client_streams: Annotated[int, Meta(ge=1)] = 100
     #: Seconds after which a stream ends, for its client to resume: elsewhere perhaps, if it still may.
     stream_lifetime: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
-    #: Seconds between two steps of the check that compares projections with the log; 0: it is not made.
-    check_interval: Annotated[float, Meta(ge=0, le=86_400)] = 10.0
+    #: The time between two verifications of the projections and snapshots against the log, for example 12h; or off.
+    verify_interval: Interval = Interval("24h")
     #: The private keys that sign the log's checkpoints, one a line; none: they are not signed.
     log_key: LogKeys | None = None
     #: The log's name in its checkpoints; by default its key's, or `localhost/log` where there is no key.

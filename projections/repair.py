@@ -1,4 +1,4 @@
-"""RepairReport one item: its row, and its snapshots, made what the log says."""
+"""Repair one item from the log: its row and its snapshots."""
 
 from msgspec import Struct
 from sqlalchemy import Connection, select
@@ -17,36 +17,36 @@ from projections.rebuild.table_reader import Pages, columns_of, values_that_diff
 
 
 class RepairReport(Struct, frozen=True):
-    """What was found of one item, and put right."""
+    """What differed for one item, and whether it was repaired."""
 
     projection: str
     item_id: int
-    #: The log position that the row is of.
+    #: The log's position when the item was compared.
     position: int
-    #: The values that differed; `rebuilt` is what they are now.
+    #: The values that differed; `rebuilt` is the value according to the log.
     row: list[Sample]
-    #: What differed in snapshots; those were deleted.
+    #: The values that differed in snapshots. A repair deletes those snapshots.
     snapshots: list[Sample]
-    #: Whether it was put right: not in a dry run.
+    #: Whether anything was repaired; never in a dry run.
     mended: bool
 
 
 class RepairError(Exception):
-    """An item can't be mended; the message says why."""
+    """An item cannot be repaired; the message says why."""
 
 
-async def mend(database: Database, projection: Projection, item_id: int, *, dry_run: bool = False) -> RepairReport:
-    """Fold one item's events, and make its row of `projection` and its snapshots what that tells.
+async def repair(database: Database, projection: Projection, item_id: int, *, dry_run: bool = False) -> RepairReport:
+    """Fold one item's events, then correct its row in `projection` and delete its wrong snapshots.
 
-    The append lock is held for as long as it takes to read the item's events. Raises RepairError, UnavailableError, and
-    what a fold raises for events that it can't read.
+    Holds the append lock while it reads the item's events. Raises RepairError, UnavailableError, and what a fold raises
+    for events that it cannot read.
     """
     if not projection.keyed_by_item:
-        raise RepairError(f"{projection.name} has no rows of single items: rebuild all of it")
-    return await database.write(lambda connection: _mend(connection, projection, item_id, dry_run=dry_run))
+        raise _rebuild_instead(projection, "has no rows of single items")
+    return await database.write(lambda connection: _repair(connection, projection, item_id, dry_run=dry_run))
 
 
-def _mend(connection: Connection, projection: Projection, item_id: int, *, dry_run: bool) -> RepairReport:
+def _repair(connection: Connection, projection: Projection, item_id: int, *, dry_run: bool) -> RepairReport:
     table, columns = projection.table, columns_of(projection.table)
     with connection.begin() as transaction:
         disable_statement_timeout(connection)
@@ -58,30 +58,30 @@ def _mend(connection: Connection, projection: Projection, item_id: int, *, dry_r
         folded = None if row is None else tuple(row[name] for name in columns)
         wrong = [(stored, values) for stored, values in snapshots.check(connection, [item_id]) if values]
         if not events and live is None and not wrong:
-            raise RepairError(f"There is no item {item_id}, and never was")
+            raise RepairError(f"Item {item_id} does not exist and never existed")
         different = values_that_differ(columns, item_id, live, folded)
-        mending = different or wrong
+        differs = bool(different or wrong)
         if different and row is None:
             remove(connection, table, [item_id])
         elif different and row is not None:
             upsert(connection, table, [row])
         delete(connection, (stored for stored, _ in wrong))
-        if dry_run or not mending:
+        if dry_run or not differs:
             transaction.rollback()
         else:
             commit(transaction)
     in_snapshots = [value for _, values in wrong for value in values]
-    return RepairReport(
-        projection.name, item_id, head.position, different, in_snapshots, mended=bool(mending) and not dry_run
-    )
+    return RepairReport(projection.name, item_id, head.position, different, in_snapshots, differs and not dry_run)
 
 
 def _check_version(connection: Connection, projection: Projection) -> None:
     version = connection.scalar(select(projections_table.c.version).where(projections_table.c.name == projection.name))
     if version is None or not table_swap.exists(connection, projection.table.name):
-        raise RepairError(f"{projection.name} is not built yet: rebuild all of it")
+        raise _rebuild_instead(projection, "is not built yet")
     if version != projection.version:
-        raise RepairError(
-            f"{projection.name} is at version {version}, while this version of the code has {projection.version}: "
-            "rebuild all of it"
-        )
+        reason = f"is at version {version}, while this version of the code has {projection.version}"
+        raise _rebuild_instead(projection, reason)
+
+
+def _rebuild_instead(projection: Projection, reason: str) -> RepairError:
+    return RepairError(f"{projection.name} {reason}: run `itemledger rebuild {projection.name}`")

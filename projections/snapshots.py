@@ -1,6 +1,6 @@
-"""Whether snapshots are what the log says: decisions begin with them, and a wrong one would spoil all that follow."""
+"""Compare snapshots with the log: decisions start from them, so a wrong one would corrupt every later event."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, tee
 
 from sqlalchemy import Connection
@@ -14,67 +14,63 @@ from projections.projection import Row
 from projections.rebuild.rebuild_state import Sample
 
 #: Items whose snapshots are read at a time.
-_ITEMS = 100
-#: What a snapshot says of an item.
-_TOLD = ("name", "price", "in_stock")
+_PAGE_ITEMS = 100
+#: The columns of an item's row that a snapshot holds.
+_COLUMNS = ("name", "price", "in_stock")
 
 
-def check_all(connection: Connection, tick: Callable[[], None]) -> Iterator[tuple[Stored, list[Sample]]]:
-    """Hold every snapshot against the events of its item: give each with what is wrong with it, nothing for most."""
-    after = 0
-    while item_ids := snapshots.items_behind(connection, after, _ITEMS):
-        tick()
-        yield from check(connection, item_ids)
-        after = item_ids[-1]
+def next_items(connection: Connection, after: int) -> Sequence[int]:
+    """Return the next ids above `after` of items that have snapshots, as many as are to be checked at a time."""
+    return snapshots.items_behind(connection, after, _PAGE_ITEMS)
 
 
 def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Stored, list[Sample]]]:
-    """Hold the snapshots of the given items against their events; give each with what is wrong with it."""
-    wanted = list(item_ids)
+    """Compare the snapshots of the given items with their events; yield each snapshot with the values that differ."""
     stored: dict[int, dict[int, Stored]] = {}
-    for snapshot in snapshots.read(connection, wanted):
+    for snapshot in snapshots.read(connection, item_ids):
         stored.setdefault(snapshot.item_id, {})[snapshot.version] = snapshot
     for item_id, stream in groupby(
-        log.read_streams(connection, stored, ignore_snapshots=True), key=lambda fact: fact.item_id
+        log.read_streams(connection, stored, ignore_snapshots=True), key=lambda event: event.item_id
     ):
         yield from _check_item(stream, stored.pop(item_id))
-    for alien in stored.values():  # of items that never were
-        yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in alien.values())
+    for orphans in stored.values():  # of items without events
+        yield from ((snapshot, [_without_event(snapshot)]) for snapshot in orphans.values())
 
 
 def _check_item(stream: Iterable[ItemEvent], stored: Mapping[int, Stored]) -> Iterator[tuple[Stored, list[Sample]]]:
-    left = dict(stored)
-    facts, followed = tee(stream)
-    for fact, after in zip(facts, states(followed), strict=True):
-        if snapshot := left.pop(fact.version, None):
-            yield snapshot, list(_wrong(snapshot, fact, after))
-    yield from ((snapshot, [_nowhere(snapshot)]) for snapshot in left.values())
+    rest = dict(stored)
+    events, folded = tee(stream)
+    for event, state in zip(events, states(folded), strict=True):
+        if snapshot := rest.pop(event.version, None):
+            yield snapshot, list(_differences(snapshot, event, state))
+    yield from ((snapshot, [_without_event(snapshot)]) for snapshot in rest.values())
 
 
-def _wrong(snapshot: Stored, fact: ItemEvent, after: Row | None) -> Iterator[Sample]:
+def _differences(snapshot: Stored, event: ItemEvent, state: Row | None) -> Iterator[Sample]:
     try:
-        event = snapshot.event()
+        content = snapshot.event()
     except UnknownEventTypeError:
-        return  # no decision begins with what can't be read; a newer version of the code may have left it
+        return  # written by a newer version of the code perhaps; no decision of this version starts from it
     except CorruptEventError as error:
         yield _sample(snapshot, "data", snapshot.data, str(error))
         return
-    if snapshot.position != fact.position:
-        yield _sample(snapshot, "position", snapshot.position, fact.position)
-    if not isinstance(event, ItemCreated):
+    if snapshot.position != event.position:
+        yield _sample(snapshot, "position", snapshot.position, event.position)
+    if not isinstance(content, ItemCreated):
         yield _sample(snapshot, "type", snapshot.type, ItemCreated.type)
         return
-    if after is None:
+    if state is None:
         yield _sample(snapshot, "deleted", live=False, rebuilt=True)
         return
-    told = ITEMS.fold([ItemEvent(fact.position, fact.item_id, fact.version, fact.recorded_at, event)], {})[fact.item_id]
-    assert told is not None
-    for column in _TOLD:
-        if told[column] != after[column]:
-            yield _sample(snapshot, column, told[column], after[column])
+    created = ItemEvent(event.position, event.item_id, event.version, event.recorded_at, content)
+    row = ITEMS.fold([created], {})[event.item_id]
+    assert row is not None
+    for column in _COLUMNS:
+        if row[column] != state[column]:
+            yield _sample(snapshot, column, row[column], state[column])
 
 
-def _nowhere(snapshot: Stored) -> Sample:
+def _without_event(snapshot: Stored) -> Sample:
     return _sample(snapshot, "version", snapshot.version, None)
 
 

@@ -20,8 +20,8 @@ from api.auth.api_keys import store
 from api.auth.api_keys.key_log import log_change
 from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
 from api.auth.scopes import Scope
-from api.cli.durations import Duration, Lifetime
 from api.cli.runner import with_database
+from api.durations import Duration, Lifetime
 from api.keys.schemas import KeyState, made, shown
 from eventstore.database.database import Database
 

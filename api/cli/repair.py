@@ -10,7 +10,7 @@ from api.cli.report import DIFFERED, print_samples
 from api.cli.runner import with_database
 from eventstore.database.database import Database
 from projections.projection import Projection
-from projections.repair import RepairError, RepairReport, mend
+from projections.repair import RepairError, RepairReport, repair
 
 
 def mend_item(projection: Projection, item_id: int, *, dry_run: bool, as_json: bool) -> NoReturn:
@@ -19,7 +19,7 @@ def mend_item(projection: Projection, item_id: int, *, dry_run: bool, as_json: b
     async def run(database: Database) -> RepairReport:
         await prepare(database)
         try:
-            return await mend(database, projection, item_id, dry_run=dry_run)
+            return await repair(database, projection, item_id, dry_run=dry_run)
         except RepairError as error:
             raise click.ClickException(str(error)) from None
 

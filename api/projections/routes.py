@@ -1,8 +1,10 @@
-"""The routes of projections: where they stand, rebuild one, stop that."""
+"""The routes of `/projections`: show them, rebuild one, cancel a rebuild."""
 
+import json
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -21,57 +23,54 @@ from api.http.problems import (
 )
 from api.http.responses import HttpResponse, json_response
 from api.projections.rebuild_jobs import RebuildFailedError, RebuildRunningError
-from api.projections.schemas import ProjectionState, shown
-from projections import PROJECTIONS, checks
+from api.projections.schemas import ProjectionState, to_projection
+from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
 from projections.projection_status import projection_statuses
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild import Options
 
-if TYPE_CHECKING:
-    from api.services import Services
-
 _PROJECTIONS = {projection.name: projection for projection in PROJECTIONS}
 
 
 class RebuildQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How to rebuild."""
+    """The options of a rebuild."""
 
     from_scratch: Annotated[
-        bool, Meta(description="Start anew, whatever an interrupted rebuild has left", examples=[True])
+        bool, Meta(description="Start from the beginning instead of resuming an interrupted rebuild", examples=[True])
     ] = False
-    dry_run: Annotated[bool, Meta(description="Do all but put the rebuilt table in place", examples=[True])] = False
+    dry_run: Annotated[bool, Meta(description="Rebuild and compare, without the swap", examples=[True])] = False
     throttle: Annotated[
         Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType,
-        Meta(description="Replay no more events a second than this", examples=[20_000]),
+        Meta(description="The highest number of events to replay per second", examples=[20_000]),
     ] = UNSET
 
 
 async def list_projections() -> HttpResponse:
-    """Where the projections stand.
+    """List the projections.
 
-    Each with the version and the position of its table, beside the log's and the code's, its rebuild that runs or
-    the last one, and what the last one found.
+    For each, the table's version and position next to those of the code and the log, the running or last rebuild with
+    its report, and the last scheduled verification.
     """
-    return json_response(200, await _states(current.get().services, PROJECTIONS))
+    return json_response(200, await _bodies(PROJECTIONS))
 
 
 async def get_projection(name: str) -> HttpResponse:
-    """Where one projection stands.
+    """Show one projection.
 
-    While it is rebuilt, `rebuild` says how far that is; after that, `last_report` what was found.
+    During a rebuild, `rebuild` shows its progress; afterwards, `last_report` shows its result.
     """
-    return await _state(200, _parse_name(name))
+    return await _respond(200, _parse_name(name))
 
 
 async def start_rebuild(name: str) -> HttpResponse:
     """Rebuild a projection from the log.
 
-    A table is filled beside the one that serves, compared with it row by row, and put in its place. Reads and
-    writes go on meanwhile. A rebuild that was interrupted is gone on with. The answer comes when it is under way,
-    or after 2 seconds; the resource in `Location` shows how it goes, and in the end its report. A process of the
-    service does it, with the rights of the service. On PostgreSQL it takes those of the schema's owner: where the
-    service lacks them this is answered 503 (`rebuild-failed`), and `itemledger rebuild` is run by who has them.
+    Builds a new table next to the live one, compares them row by row, and swaps it in. Reads and writes continue
+    meanwhile. Resumes an interrupted rebuild. Responds when the rebuild has started, or after 2 seconds. The resource
+    in `Location` shows its progress, and at the end its report. The rebuild runs as a process of the service, with the
+    service's rights. On PostgreSQL it needs the rights of the schema's owner: without them the response is 503
+    (`rebuild-failed`), and an operator who has them must run `itemledger rebuild`.
     """
     projection = _parse_name(name)
     request = current.get()
@@ -80,187 +79,85 @@ async def start_rebuild(name: str) -> HttpResponse:
     try:
         await request.services.rebuild_jobs.start(name, Options(query.from_scratch, query.dry_run, throttle))
     except RebuildRunningError:
-        raise Problem(REBUILD_RUNNING, f"{name} is being rebuilt already") from None
+        raise Problem(REBUILD_RUNNING, f"{name} is already being rebuilt") from None
     except RebuildFailedError as error:
         raise Problem(REBUILD_FAILED, str(error)) from None
-    return await _state(202, projection, (b"location", b"/projections/%s" % name.encode()))
+    return await _respond(202, projection, (b"location", b"/projections/%s" % name.encode()))
 
 
 async def cancel_rebuild(name: str) -> HttpResponse:
-    """Stop a rebuild.
+    """Cancel a rebuild.
 
-    Whichever process runs it, on whichever machine: it stops within a second or so, and what it has replayed is
-    given up. The table that serves stays as it is. Where it was about to end it may yet succeed; `rebuild` of the
-    projection shows which.
+    It may run in any process, on any machine. It stops within about a second and discards what it replayed. The live
+    table does not change. A rebuild that was about to finish may still succeed; `rebuild` of the projection shows it.
     """
     projection = _parse_name(name)
     database = current.get().services.database
-    known = (await rebuild_state.find_all(database)).get(name)
-    if not known or known.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
+    rebuild = (await rebuild_state.find_all(database)).get(name)
+    if not rebuild or rebuild.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
         raise Problem(REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
-    return await _state(202, projection)
+    return await _respond(202, projection)
 
 
-async def _state(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> HttpResponse:
-    [state] = await _states(current.get().services, [projection])
-    return json_response(status, state, *headers)
+async def _respond(status: int, projection: Projection, *headers: tuple[bytes, bytes]) -> HttpResponse:
+    [body] = await _bodies([projection])
+    return json_response(status, body, *headers)
 
 
-async def _states(services: "Services", projections: Sequence[Projection]) -> list[ProjectionState]:
-    known = await rebuild_state.find_all(services.database)
-    checked = await checks.find_all(services.database)
-    found = await projection_statuses(services.database, projections)
-    names = (standing.projection.name for standing in found)
-    return [shown(standing, known.get(name), checked.get(name)) for standing, name in zip(found, names, strict=True)]
+async def _bodies(projections: Sequence[Projection]) -> list[ProjectionState]:
+    database = current.get().services.database
+    rebuilds = await rebuild_state.find_all(database)
+    verifications = await verification_state.find_all(database)
+    statuses = await projection_statuses(database, projections)
+    return [to_projection(status, rebuilds, verifications) for status in statuses]
 
 
 def _parse_name(name: str) -> Projection:
     if name not in _PROJECTIONS:
-        raise Problem(PROJECTION_NOT_FOUND, f"There are {', '.join(sorted(_PROJECTIONS))}")
+        raise Problem(PROJECTION_NOT_FOUND, f"The projections are {', '.join(sorted(_PROJECTIONS))}")
     return _PROJECTIONS[name]
 
 
-_NAME_SCHEMA = {
-    "name": {
-        "type": "string",
-        "enum": sorted(_PROJECTIONS),
-        "description": "The projection's name",
-        "examples": ["items"],
-    }
-}
-_REPORT = {
-    "projection": "items",
-    "version": 2,
-    "position": 1_000_000,
-    "events": 1_000_000,
-    "rate": 103_000,
-    "seconds": {"fill": 9.709, "index": 2.02, "compare": 3.1, "swap": 0.004},
-    "rows": 812_000,
-    "rows_compared": 812_000,
-    "rows_differ": 1,
-    "samples": [{"id": 42, "column": "price", "live": 100, "rebuilt": 245_000}],
-    "columns_added": [],
-    "columns_dropped": [],
-    "compared_at": 1_000_000,
-    "digest_live": "bb3df25b4fe6eb6d2a3a16be5d0a0f4a6d7d9ab3b26f9b6b4c4c6a9a1d3c8e57",
-    "digest_rebuilt": "0d1e5c0a9a2b9d54c7c9ac6c0b4d3f1fba0b5a5f17d9d0a8b1a7a2c6c1f0e9d3",
-    "lock_held_ms": 9.1,
-    "swapped": True,
-}
-_RUNNING = {
-    "state": "running",
-    "phase": "fill",
-    "position": 250_000,
-    "target": 1_000_000,
-    "progress": 0.25,
-    "rate": 100_000.0,
-    "eta_seconds": 7.5,
-    "started_at": "2026-11-23T20:57:16.250000Z",
-    "updated_at": "2026-11-23T20:57:18.750000Z",
-    "cancelled": False,
-    "failure": None,
-}
-_ENDED = {
-    **_RUNNING,
-    "state": "succeeded",
-    "phase": "swap",
-    "position": 1_000_000,
-    "progress": 1.0,
-    "eta_seconds": None,
-}
-_EXAMPLE = {
-    "name": "items",
-    "version": 2,
-    "table_version": 2,
-    "state": "live",
-    "position": 1_000_000,
-    "log_position": 1_000_000,
-    "lag": 0,
-    "rebuild": _ENDED,
-    "last_report": _REPORT,
-    "check": {
-        "position": 600_000,
-        "checked_at": "2026-11-23T20:57:20.000000Z",
-        "drifted": [
-            {
-                "id": 42,
-                "values": [{"id": 42, "column": "price", "live": 100, "rebuilt": 245_000}],
-                "position": 1_000_000,
-                "found_at": "2026-11-23T20:57:20.000000Z",
-            }
-        ],
-        "more": False,
-    },
-}
-_ITS_NAME = {"name": "$response.body#/name"}
+_EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text())
+_SHOWN = _EXAMPLES["projection"]
+_RUNNING = {**_SHOWN, "rebuild": _EXAMPLES["running"], "last_report": None}
+_CANCELLED = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
+
+_NAMES = {"type": "string", "enum": sorted(_PROJECTIONS), "description": "The projection's name", "examples": ["items"]}
+_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
+_named_operation = partial(_operation, path_schemas={"name": _NAMES})
+_projection = partial(Answer, type=ProjectionState, links={"name": "$response.body#/name"})
+_every_projection = partial(Answer, type=list[ProjectionState], links={"name": "$response.body#/0/name"})
 
 ROUTES = [
-    Route(
+    _operation(
         "GET",
         "/projections",
         list_projections,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        answers=(
-            Answer(
-                200,
-                "Every projection that this version of the service has",
-                list[ProjectionState],
-                (),
-                [_EXAMPLE],
-                links={"name": "$response.body#/0/name"},
-            ),
-        ),
+        answers=(_every_projection(200, "Every projection of this version of the service", example=[_SHOWN]),),
         problems=(STORAGE_FULL,),
     ),
-    Route(
+    _named_operation(
         "GET",
         "/projections/{name}",
         get_projection,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
-        answers=(Answer(200, "The projection", ProjectionState, example=_EXAMPLE, links=_ITS_NAME),),
+        answers=(_projection(200, "The projection", example=_SHOWN),),
         problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
     ),
-    Route(
+    _named_operation(
         "POST",
         "/projections/{name}/rebuild",
         start_rebuild,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,
         budget=REBUILD,
-        answers=(
-            Answer(
-                202,
-                "It is under way, or over already",
-                ProjectionState,
-                ("Location",),
-                {**_EXAMPLE, "rebuild": _RUNNING, "last_report": None},
-                links=_ITS_NAME,
-            ),
-        ),
+        answers=(_projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING),),
         problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
     ),
-    Route(
+    _named_operation(
         "DELETE",
         "/projections/{name}/rebuild",
         cancel_rebuild,
-        tag="operations",
-        scope=Scope.PROJECTIONS_REBUILD,
-        path_schemas=_NAME_SCHEMA,
-        answers=(
-            Answer(
-                202,
-                "It was told to stop",
-                ProjectionState,
-                (),
-                {**_EXAMPLE, "rebuild": {**_RUNNING, "cancelled": True}, "last_report": None},
-                links=_ITS_NAME,
-            ),
-        ),
+        answers=(_projection(202, "Its cancellation was requested", example=_CANCELLED),),
         problems=(PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL),
     ),
 ]

@@ -1,110 +1,114 @@
-"""What answers say of a projection."""
+"""The JSON bodies of the resource `/projections`."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from projections.checks import Check
+from projections.items.items import ITEMS
 from projections.projection_status import ProjectionStatus
 from projections.rebuild.rebuild_state import Phase, Rebuild, Report, Sample, State
+from projections.verification_state import Verification
+from projections.verify import SNAPSHOTS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TableState = Annotated[
     Literal["live", "outdated", "not-built", "newer"],
     Meta(
-        description="`live`: kept in step by this version of the service. `outdated`: made by an earlier one, kept in "
-        "step as far as it goes, and to be rebuilt. `not-built`: not there yet, and to be rebuilt. `newer`: made by a "
-        "later version, which this one can't write to"
+        description="`live`: the table has the version of this service, and every write updates it. `outdated`: an "
+        "earlier version built it; writes update the columns it has; rebuild it. `not-built`: the table is missing; "
+        "rebuild it. `newer`: a later version built it, and this service cannot write to it"
     ),
 ]
 
 
 class RebuildState(Struct, frozen=True):
-    """The rebuild that runs, or the last one."""
+    """The running rebuild, or the last one."""
 
     state: State
     phase: Phase
-    position: Annotated[int, Meta(description="How many of the log's events are folded into the rebuilt table")]
-    target: Annotated[int, Meta(description="Where the log was then")]
-    progress: Annotated[float, Meta(ge=0, le=1, description="How much of the log is replayed")]
-    rate: Annotated[float, Meta(ge=0, description="Events a second, lately")]
-    eta_seconds: Annotated[float | None, Meta(description="Until the log is replayed, where it is being replayed")]
+    position: Annotated[int, Meta(description="Events of the log that are folded into the rebuilt table")]
+    target: Annotated[int, Meta(description="The log's position then")]
+    progress: Annotated[float, Meta(ge=0, le=1, description="The replayed fraction of the log")]
+    rate: Annotated[float, Meta(ge=0, description="Events per second, recently")]
+    eta_seconds: Annotated[float | None, Meta(description="Until the log is replayed; null where no replay runs")]
     started_at: datetime
     updated_at: datetime
-    cancelled: Annotated[bool, Meta(description="Whether it was told to stop")]
-    failure: Annotated[str | None, Meta(description="Why it failed, where it did")]
+    cancelled: Annotated[bool, Meta(description="Whether its cancellation was requested")]
+    failure: Annotated[str | None, Meta(description="Why it failed; null where it did not")]
 
 
-class DriftedRow(Struct, frozen=True):
-    """A row that is not what the log says."""
+class VerificationState(Struct, frozen=True):
+    """The last scheduled verification: every row compared with a fold of the whole log."""
 
-    id: int
-    values: Annotated[list[Sample], Meta(description="What differs; `rebuilt` is what the log says")]
-    position: Annotated[int, Meta(description="Where the log was when it was found")]
-    found_at: datetime
-
-
-class CheckState(Struct, frozen=True):
-    """The check in the background, which compares a few rows at a time with the log, again and again."""
-
-    position: Annotated[int, Meta(description="How far through the log it has come in this round")]
-    checked_at: datetime | None
-    drifted: Annotated[list[DriftedRow], Meta(description="Rows that differ, until they don't any more")]
-    more: Annotated[bool, Meta(description="Whether more rows differ than are named")]
+    finished_at: datetime
+    position: Annotated[int | None, Meta(description="The log's position then; null where nothing could be compared")]
+    rows_compared: int
+    rows_differ: int
+    problems: Annotated[list[str], Meta(description="What is wrong apart from rows, for example a missing column")]
+    samples: Annotated[
+        list[Sample], Meta(description="Values that differ; `rebuilt` is the value according to the log")
+    ]
 
 
 class ProjectionState(Struct, frozen=True):
-    """A read model: where its table stands beside the log, and how it was last rebuilt."""
+    """A read model: its table's position relative to the log, its last rebuild and its last verification."""
 
     name: str
-    version: Annotated[int, Meta(description="The version that this service has the code of")]
-    table_version: Annotated[int | None, Meta(description="The version that the table is of, null where there is none")]
+    version: Annotated[int, Meta(description="The version in the code of this service")]
+    table_version: Annotated[int | None, Meta(description="The version that built the table; null if there is none")]
     state: TableState
-    position: Annotated[int | None, Meta(description="The table is the fold of the events up to here")]
+    position: Annotated[int | None, Meta(description="The table is the fold of the events up to this position")]
     log_position: int
-    lag: Annotated[int | None, Meta(description="Events that the table is behind the log")]
+    lag: Annotated[int | None, Meta(description="Events by which the table is behind the log")]
     rebuild: RebuildState | None
-    last_report: Annotated[Report | None, Meta(description="What the last rebuild that came to its end did and found")]
-    check: Annotated[CheckState | None, Meta(description="Null where none was made yet")]
+    last_report: Annotated[Report | None, Meta(description="The report of the last rebuild that completed")]
+    verification: Annotated[VerificationState | None, Meta(description="Null until the first one finishes")]
+    snapshots: Annotated[VerificationState | None, Meta(description="The same for snapshots; null except on `items`")]
 
 
-def shown(standing: ProjectionStatus, rebuild: Rebuild | None, check: Check | None) -> ProjectionState:
-    """Make the body that shows where a projection stands, its last rebuild and what the check found, if there are."""
+def to_projection(
+    status: ProjectionStatus, rebuilds: Mapping[str, Rebuild], verifications: Mapping[str, Verification]
+) -> ProjectionState:
+    """Build the body for one projection; `rebuilds` and `verifications` are those of all, by name."""
+    name = status.projection.name
+    rebuild = rebuilds.get(name)
     return ProjectionState(
-        name=standing.projection.name,
-        version=standing.projection.version,
-        table_version=standing.table_version,
-        state=_state(standing),
-        position=standing.position,
-        log_position=standing.log_position,
-        lag=None if standing.position is None else standing.log_position - standing.position,
-        rebuild=None if rebuild is None else _shown(rebuild),
+        name=name,
+        version=status.projection.version,
+        table_version=status.table_version,
+        state=_state(status),
+        position=status.position,
+        log_position=status.log_position,
+        lag=None if status.position is None else status.log_position - status.position,
+        rebuild=None if rebuild is None else _to_rebuild(rebuild),
         last_report=None if rebuild is None else rebuild.report,
-        check=None if check is None else _checked(check),
+        verification=_to_verification(verifications.get(name)),
+        snapshots=_to_verification(verifications.get(SNAPSHOTS)) if status.projection is ITEMS else None,
     )
 
 
-def _state(standing: ProjectionStatus) -> Literal["live", "outdated", "not-built", "newer"]:
-    if standing.table_version is None:
+def _state(status: ProjectionStatus) -> Literal["live", "outdated", "not-built", "newer"]:
+    if status.table_version is None:
         return "not-built"
-    if standing.outdated:
+    if status.outdated:
         return "outdated"
-    return "live" if standing.current else "newer"
+    return "live" if status.current else "newer"
 
 
-def _shown(rebuild: Rebuild) -> RebuildState:
-    left = max(rebuild.target - rebuild.cursor.position, 0)
+def _to_rebuild(rebuild: Rebuild) -> RebuildState:
+    remaining = max(rebuild.target - rebuild.cursor.position, 0)
     replaying = rebuild.state == "running" and rebuild.rate > 0
     return RebuildState(
         state=rebuild.state,
         phase=rebuild.phase,
         position=rebuild.cursor.position,
         target=rebuild.target,
-        progress=round(rebuild.cursor.position / rebuild.target, 4) if left else 1.0,
+        progress=round(rebuild.cursor.position / rebuild.target, 4) if remaining else 1.0,
         rate=round(rebuild.rate, 1),
-        eta_seconds=round(left / rebuild.rate, 1) if replaying else None,
+        eta_seconds=round(remaining / rebuild.rate, 1) if replaying else None,
         started_at=_time(rebuild.started_at),
         updated_at=_time(rebuild.updated_at),
         cancelled=rebuild.cancelled,
@@ -112,10 +116,12 @@ def _shown(rebuild: Rebuild) -> RebuildState:
     )
 
 
-def _checked(check: Check) -> CheckState:
-    drifted = [DriftedRow(one.id, one.values, one.position, _time(one.found_at)) for one in check.findings]
-    checked_at = _time(check.checked_at) if check.checked_at else None
-    return CheckState(check.position, checked_at, drifted, check.more)
+def _to_verification(verification: Verification | None) -> VerificationState | None:
+    if verification is None:
+        return None
+    verdict = verification.verdict
+    found = (verdict.position, verdict.rows_compared, verdict.rows_differ, verdict.problems, verdict.samples)
+    return VerificationState(_time(verification.finished_at), *found)
 
 
 def _time(microseconds: int) -> datetime:

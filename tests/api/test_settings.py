@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from api.auth.jwt.jwks_source import JwksSource
+from api.durations import Interval
 from api.edge.cors import Origin
 from api.http.client_address import Network
 from api.logs import encoded
@@ -28,7 +29,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "max_batch_body": ("ITEMLEDGER_MAX_BATCH_BODY", "1", 1),
     "max_depth": ("ITEMLEDGER_MAX_DEPTH", "2", 2),
     "body_timeout": ("ITEMLEDGER_BODY_TIMEOUT", "0.5", 0.5),
-    "check_interval": ("ITEMLEDGER_CHECK_INTERVAL", "0", 0.0),
+    "verify_interval": ("ITEMLEDGER_VERIFY_INTERVAL", "off", Interval("off")),
     "max_client_streams": ("ITEMLEDGER_MAX_CLIENT_STREAMS", "1", 1),
     "max_streams": ("ITEMLEDGER_MAX_STREAMS", "0", 0),
     "stream_lifetime": ("ITEMLEDGER_STREAM_LIFETIME", "0.5", 0.5),
@@ -61,7 +62,7 @@ WRONG = {
     "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_MAX_DEPTH": ["1", "257", "deep"],
     "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],
-    "ITEMLEDGER_CHECK_INTERVAL": ["-1", "nan", "inf", "86401", "never", ""],
+    "ITEMLEDGER_VERIFY_INTERVAL": ["0s", "-1h", "24", "1y", "Off", "never", "", " 1h", "36601d"],
     "ITEMLEDGER_MAX_CLIENT_STREAMS": ["0", "all"],
     "ITEMLEDGER_MAX_STREAMS": ["-1", "all", ""],
     "ITEMLEDGER_STREAM_LIFETIME": ["0", "-1", "inf", "86401", "ever"],

@@ -1,4 +1,4 @@
-"""One item's row and snapshots are made what its events say."""
+"""One item's row and snapshots are repaired from its events."""
 
 import asyncio
 from decimal import Decimal
@@ -11,7 +11,7 @@ from eventstore.database.database import Database
 from projections import PROJECTIONS
 from projections.activity import ACTIVITY
 from projections.items.items import ITEMS
-from projections.repair import RepairError, mend
+from projections.repair import RepairError, repair
 from projections.verify import verify
 from tests.eventstore.recording import execute, opened
 from tests.projections.test_verify import DELETED, LONG, RESTORED, fill
@@ -30,20 +30,20 @@ from tests.support.writing import metadata, writing
         ("UPDATE items SET id = 77 WHERE id = 4", 77, "id"),
     ],
 )
-async def test_a_row_that_differs_is_made_what_the_log_says(
+async def test_a_row_that_differs_is_corrected_from_the_log(
     database: Database, tampering: str, item_id: int, column: str
 ) -> None:
     await fill(database)
     await execute(database, "CREATE TABLE kept AS SELECT * FROM items", tampering)
     before = await everything(database)
-    dry = await mend(database, ITEMS, item_id, dry_run=True)
+    dry = await repair(database, ITEMS, item_id, dry_run=True)
     assert await everything(database) == before
-    mending = await mend(database, ITEMS, item_id)
-    assert [(value.id, value.column) for value in mending.row] == [(item_id, column)]
-    assert (dry.row, dry.mended, mending.mended, mending.snapshots) == (mending.row, False, True, [])
-    assert mending.position == 42
+    report = await repair(database, ITEMS, item_id)
+    assert [(value.id, value.column) for value in report.row] == [(item_id, column)]
+    assert (dry.row, dry.mended, report.mended, report.snapshots) == (report.row, False, True, [])
+    assert report.position == 42
     if " SET id" in tampering:
-        await mend(database, ITEMS, 4)
+        await repair(database, ITEMS, 4)
     assert await rows(database, "items") == await rows(database, "kept")
     await assert_log_and_projection_agree(database)
 
@@ -53,31 +53,31 @@ async def rows(database: Database, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("item_id", [LONG, DELETED, RESTORED])
-async def test_an_item_that_is_what_the_log_says_is_left_alone(database: Database, item_id: int) -> None:
+async def test_an_item_that_matches_the_log_is_not_changed(database: Database, item_id: int) -> None:
     await fill(database)
     before = await everything(database)
-    mending = await mend(database, ITEMS, item_id)
-    assert (mending.row, mending.snapshots, mending.mended) == ([], [], False)
+    report = await repair(database, ITEMS, item_id)
+    assert (report.row, report.snapshots, report.mended) == ([], [], False)
     assert await everything(database) == before
 
 
-async def test_snapshots_that_differ_are_deleted_and_the_others_stay(database: Database) -> None:
+async def test_only_snapshots_that_differ_are_deleted(database: Database) -> None:
     await fill(database)
     await execute(database, "UPDATE snapshots SET data = replace(data, 'Pen', 'Pan') WHERE version = 17")
-    mending = await mend(database, ITEMS, LONG)
-    assert [(value.column, value.live, value.rebuilt) for value in mending.snapshots] == [
+    report = await repair(database, ITEMS, LONG)
+    assert [(value.column, value.live, value.rebuilt) for value in report.snapshots] == [
         ("name, version 17", "Pan", "Pen")
     ]
-    assert mending.mended
+    assert report.mended
     assert [row.version for row in await database.read(text("SELECT version FROM snapshots"))] == [33]
     assert all(verdict.same for verdict in await verify(database, PROJECTIONS))
 
 
 @pytest.mark.parametrize("item_id", [0, -1, 5, 999, 2**62])
-async def test_an_item_that_never_was_is_refused(database: Database, item_id: int) -> None:
-    await fill(database)  # the event 5 is of another item
-    with pytest.raises(RepairError, match=f"There is no item {item_id}, and never was"):
-        await mend(database, ITEMS, item_id)
+async def test_an_item_that_never_existed_is_rejected(database: Database, item_id: int) -> None:
+    await fill(database)  # event 5 belongs to another item
+    with pytest.raises(RepairError, match=f"Item {item_id} does not exist and never existed"):
+        await repair(database, ITEMS, item_id)
 
 
 @pytest.mark.parametrize(
@@ -89,22 +89,22 @@ async def test_an_item_that_never_was_is_refused(database: Database, item_id: in
         ("DROP TABLE items", "items is not built yet"),
     ],
 )
-async def test_a_table_that_this_code_did_not_make_is_refused(database: Database, tampering: str, reason: str) -> None:
+async def test_a_table_of_another_version_or_none_is_rejected(database: Database, tampering: str, reason: str) -> None:
     await fill(database)
     await execute(database, tampering)
     before = await everything(database)
     with pytest.raises(RepairError, match=reason):
-        await mend(database, ITEMS, LONG)
+        await repair(database, ITEMS, LONG)
     assert await everything(database) == before
 
 
-async def test_a_projection_without_rows_of_items_is_refused(database: Database) -> None:
+async def test_a_projection_without_rows_of_items_is_rejected(database: Database) -> None:
     await fill(database)
-    with pytest.raises(RepairError, match="activity has no rows of single items: rebuild all of it"):
-        await mend(database, ACTIVITY, LONG)
+    with pytest.raises(RepairError, match="activity has no rows of single items: run `itemledger rebuild activity`"):
+        await repair(database, ACTIVITY, LONG)
 
 
-async def test_an_item_is_mended_while_others_change_it(database_url: str, database: Database) -> None:
+async def test_an_item_is_repaired_while_others_change_it(database_url: str, database: Database) -> None:
     await fill(database)
     async with writing(database) as writer, opened(database_url) as other:
 
@@ -113,10 +113,10 @@ async def test_an_item_is_mended_while_others_change_it(database_url: str, datab
                 await writer.submit(ChangeItem(LONG, price=Decimal(1000 + number)), metadata=metadata())
 
         changing = asyncio.create_task(change())
-        mended = 0
+        repaired = 0
         while not changing.done():
             await execute(other, f"UPDATE items SET name = 'Pan' WHERE id = {LONG}")
-            mended += (await mend(other, ITEMS, LONG)).mended
+            repaired += (await repair(other, ITEMS, LONG)).mended
         await changing
-    assert mended
+    assert repaired
     await assert_log_and_projection_agree(database)

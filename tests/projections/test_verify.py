@@ -1,4 +1,4 @@
-"""A verification finds whatever in a table is not what the log says, and changes nothing."""
+"""A verification finds every value in a table that differs from the log, and changes nothing."""
 
 import asyncio
 import threading
@@ -20,7 +20,7 @@ from projections import PROJECTIONS
 from projections.items.items import ItemsProjection
 from projections.projection import Changes, Row
 from projections.rebuild.rebuild import Options, rebuild
-from projections.verify import Verdict, verify
+from projections.verify import Verdict, verify, verify_table
 from tests.eventstore.recording import execute, opened
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.tables import everything
@@ -31,7 +31,7 @@ LONG, DELETED, RESTORED = 1, 2, 3
 
 
 async def fill(database: Database) -> int:
-    """Write a small history; give its last position."""
+    """Write a small history; return its last position."""
     async with writing(database) as writer:
         for name in ("Pen", "Ink", "Nib", "Cap"):
             await create(writer, name)
@@ -46,7 +46,7 @@ async def verdicts(database: Database) -> dict[str, Verdict]:
     return {verdict.name: verdict for verdict in await verify(database, PROJECTIONS)}
 
 
-async def test_a_table_that_is_what_the_log_says_is_the_same(database: Database) -> None:
+async def test_tables_that_match_the_log_are_the_same(database: Database) -> None:
     position = await fill(database)
     found = await verdicts(database)
     assert list(found) == ["items", "activity", "item_versions", "snapshots"]
@@ -60,7 +60,7 @@ async def test_a_table_that_is_what_the_log_says_is_the_same(database: Database)
     assert found["items"].digest_live
 
 
-async def test_an_empty_log_is_the_same(database: Database) -> None:
+async def test_the_tables_of_an_empty_log_are_the_same(database: Database) -> None:
     assert all(verdict.same for verdict in (await verdicts(database)).values())
 
 
@@ -70,7 +70,7 @@ _ANOTHER_STATE = (
 )
 _ANOTHER_DAY = "created, changed, deleted, restored, active_items, stock_value FROM activity"
 
-#: What is done to each table, and the key and the column that must be named then: the key of the one day is not known.
+#: SQL that spoils each table, with the key and the column that must be reported. The key of the one day is not known.
 TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
     "items": [
         ("UPDATE items SET name = 'pen' WHERE id = 1", 1, "name"),
@@ -122,7 +122,7 @@ TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
 }  # fmt: skip
 
 
-async def test_whatever_is_tampered_with_is_found(database: Database) -> None:
+async def test_every_spoilt_value_is_found(database: Database) -> None:
     await fill(database)
     for name, tamperings in TAMPERINGS.items():
         await execute(database, f"CREATE TABLE kept AS SELECT * FROM {name}")
@@ -141,13 +141,13 @@ async def test_whatever_is_tampered_with_is_found(database: Database) -> None:
     assert all(verdict.same for verdict in (await verdicts(database)).values())
 
 
-async def test_a_snapshot_that_no_decision_begins_with_is_left_alone(database: Database) -> None:
-    await fill(database)  # it is of a type that a newer version of the code has, or never was
+async def test_a_snapshot_of_an_unknown_type_is_not_reported(database: Database) -> None:
+    await fill(database)  # a newer version of the code may have that type
     await execute(database, "UPDATE snapshots SET type = 'item.created.v99', data = '{' WHERE version = 33")
     assert all(verdict.same for verdict in (await verdicts(database)).values())
 
 
-async def test_a_value_that_only_sqlite_would_store_is_found(sqlite_url: str) -> None:
+async def test_a_boolean_that_only_sqlite_can_store_is_found(sqlite_url: str) -> None:
     async with opened(sqlite_url) as database:
         await database.write(migrations.upgrade)
         await fill(database)
@@ -163,19 +163,22 @@ _OF_ITEMS = "WHERE name = 'items'"
 @pytest.mark.parametrize(
     ("tampering", "problem"),
     [
-        (f"UPDATE projections SET position = 9 {_OF_ITEMS}", "it stands at position 9, while the log is at 42"),
+        (f"UPDATE projections SET position = 9 {_OF_ITEMS}", "it is at position 9, while the log is at 42"),
         (f"UPDATE projections SET version = 1 {_OF_ITEMS}", "it is at version 1, while this version of the code has 2"),
         (f"UPDATE projections SET version = 9 {_OF_ITEMS}", "it is at version 9, while this version of the code has 2"),
-        (f"DELETE FROM projections {_OF_ITEMS}", "it has no checkpoint, so that nothing keeps it in step"),
+        (
+            f"DELETE FROM projections {_OF_ITEMS}",
+            "it has no row in `projections`, so writes do not update it: run `itemledger rebuild items`",
+        ),
         ("ALTER TABLE items DROP COLUMN name_folded", "it lacks name_folded"),
-        ("DROP TABLE items", "its table is gone: `itemledger rebuild items` makes it anew"),
+        ("DROP TABLE items", "its table is missing: run `itemledger rebuild items`"),
         (
             f"DROP TABLE items; DELETE FROM projections {_OF_ITEMS}",
-            "it is not built yet: `itemledger rebuild items` builds it",
+            "its table is not built yet: run `itemledger rebuild items`",
         ),
     ],
 )
-async def test_what_is_wrong_beside_the_rows_is_named(database: Database, tampering: str, problem: str) -> None:
+async def test_problems_apart_from_the_rows_are_named(database: Database, tampering: str, problem: str) -> None:
     assert await fill(database) == 42
     await execute(database, *tampering.split("; "))
     found = await verdicts(database)
@@ -184,7 +187,7 @@ async def test_what_is_wrong_beside_the_rows_is_named(database: Database, tamper
     assert found["items"].rows_differ == 0
 
 
-async def test_a_projection_that_the_code_does_not_know_is_named(database: Database) -> None:
+async def test_a_projection_unknown_to_the_code_is_named(database: Database) -> None:
     await execute(database, "INSERT INTO projections (name, version, position) VALUES ('removed', 1, 0)")
     found = await verdicts(database)
     assert found["removed"].problems == ["this version of the code does not know it"]
@@ -202,7 +205,7 @@ async def test_nothing_is_changed(database: Database, tampering: str | None) -> 
 
 
 async def churn(writer: Writer, going: Callable[[], bool]) -> None:
-    """Make items, change them and delete them, while `going`."""
+    """Create, change and delete items, while `going`."""
     for number in takewhile(lambda _: going(), count(1)):
         item = await create(writer, f"item {number}")
         await writer.submit(ChangeItem(item.item_id, price=Decimal(number)), metadata=metadata())
@@ -211,27 +214,27 @@ async def churn(writer: Writer, going: Callable[[], bool]) -> None:
             await writer.submit(RestoreItem(item.item_id), metadata=metadata())
 
 
-async def test_while_others_write_there_is_no_false_alarm(database: Database) -> None:
+async def test_concurrent_writes_and_rebuilds_cause_no_false_alarm(database: Database) -> None:
     position, going = await fill(database), True
     async with writing(database) as writer, asyncio.TaskGroup() as others:
         for _ in range(4):
             others.create_task(churn(writer, lambda: going))
         try:
             for number in range(20):
-                await create(writer)  # the others have begun, then
-                if number % 5 == 4:  # a table takes the place of another meanwhile
+                await create(writer)  # once this returns, the others have started
+                if number % 5 == 4:  # swaps a table meanwhile
                     others.create_task(rebuild(database, PROJECTIONS[0], Options()))
                 found = await verdicts(database)
                 assert all(verdict.same for verdict in found.values()), found
                 before, position = position, found["items"].position or 0
-                assert position > before, "nobody wrote meanwhile: this proves nothing"
+                assert position > before, "nothing was written meanwhile, so this proves nothing"
         finally:
             going = False
     await assert_log_and_projection_agree(database)
 
 
 def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
-    """Have each table that is about to be kept in place replaced just before; the names of those are in the list."""
+    """Replace each table just before it is locked against a swap; the returned list holds the names of those."""
     keep, replaced = table_swap.lock_table_shared, list[str]()
 
     async def replace(name: str) -> None:
@@ -250,7 +253,7 @@ def replacing(monkeypatch: pytest.MonkeyPatch, database_url: str) -> list[str]:
     return replaced
 
 
-async def test_a_table_that_has_just_taken_the_place_of_another_is_not_seen_empty(
+async def test_a_table_that_was_just_swapped_in_is_not_seen_empty(
     database_url: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
@@ -260,8 +263,39 @@ async def test_a_table_that_has_just_taken_the_place_of_another_is_not_seen_empt
     assert replaced == [projection.name for projection in PROJECTIONS]
 
 
+class _Pauses:
+    """Stands for the event that a verification waits for when it pauses."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self.seconds.append(seconds)
+        return False
+
+    def is_set(self) -> bool:
+        return False
+
+
+async def test_a_verification_pauses_after_each_transaction_in_proportion_to_its_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await fill(database) == 42
+    pauses, clock = _Pauses(), count()
+    monkeypatch.setattr("projections.verify.Event", lambda: pauses)
+    monkeypatch.setattr("projections.verify.monotonic", lambda: next(clock))  # each transaction takes 1 s
+    for projection in (*PROJECTIONS, None):
+        pauses.seconds.clear()
+        assert (await verify_table(database, projection, pause_ratio=4, chunk_events=5)).same
+        assert set(pauses.seconds) == {4}
+        assert len(pauses.seconds) >= (42 / 5 if projection else 2)
+    pauses.seconds.clear()
+    await verdicts(database)
+    assert pauses.seconds == []
+
+
 class _Slow(ItemsProjection):
-    """Tells when it folds, and takes its time."""
+    """A projection that signals each fold, and folds slowly."""
 
     def __init__(self, begun: Callable[[], object]) -> None:
         self._begun = begun
@@ -279,7 +313,7 @@ async def test_a_verification_that_is_cancelled_ends_and_leaves_nothing(
 ) -> None:
     events = await fill(database)
     before = await everything(database)
-    monkeypatch.setattr("projections.verify._CHUNK", 1)
+    monkeypatch.setattr("projections.verify._CHUNK_EVENTS", 1)
     begun, loop = asyncio.Event(), asyncio.get_running_loop()
     slow = _Slow(lambda: loop.call_soon_threadsafe(begun.set))
     task = asyncio.create_task(verify(database, [slow]))
@@ -287,8 +321,8 @@ async def test_a_verification_that_is_cancelled_ends_and_leaves_nothing(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await loop.shutdown_default_executor()  # its thread has ended then, if it had one
+    await loop.shutdown_default_executor()  # waits for the end of its thread, if it had one
     assert slow.folds < events
     async with asyncio.timeout(5):
-        while await everything(database) != before:  # noqa: ASYNC110  (PostgreSQL drops it once it knows)
+        while await everything(database) != before:  # noqa: ASYNC110  (PostgreSQL drops the temporary table when it notices)
             await asyncio.sleep(0.01)

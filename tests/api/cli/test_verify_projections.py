@@ -126,7 +126,7 @@ async def test_what_stands_elsewhere_is_said(filled_url: str) -> None:
     await run_sql(filled_url, "UPDATE projections SET position = 9 WHERE name = 'items'")
     done = run(filled_url, *VERIFY)
     assert done.returncode == 1
-    assert told(done)["items"]["problem"] == f"it stands at position 9, while the log is at {EVENTS}"
+    assert told(done)["items"]["problem"] == f"it is at position 9, while the log is at {EVENTS}"
 
 
 async def test_what_can_not_be_verified_is_refused_in_one_line(filled_url: str) -> None:
@@ -196,7 +196,9 @@ async def test_one_item_is_mended(filled_url: str) -> None:
 
 
 async def test_what_can_not_be_mended_is_refused_in_one_line(filled_url: str) -> None:
-    assert_refused(run(filled_url, "rebuild", "items", "--item", "99999"), "There is no item 99999, and never was")
+    assert_refused(
+        run(filled_url, "rebuild", "items", "--item", "99999"), "Item 99999 does not exist and never existed"
+    )
     assert_refused(run(filled_url, "rebuild", "activity", "--item", "7"), "activity has no rows of single items")
     done = run(filled_url, "rebuild", "items", "--item", "7", "--throttle", "9")
     assert (done.returncode, done.stdout) == (2, "")

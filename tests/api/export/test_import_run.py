@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.durations import Interval
 from api.export import exported_log, manifest
 from api.export.exported_log import LogFiles
 from api.export.formats import BY_NAME
@@ -75,7 +76,7 @@ async def migrated(url: str) -> AsyncIterator[Database]:
 
 async def answers(url: str) -> list[Any]:
     """Give what clients are answered."""
-    async with InProcess.over(url, check_interval=0) as running:
+    async with InProcess.over(url, verify_interval=Interval("off")) as running:
         paths = ("/items?limit=1000", "/items?sort=-price&in_stock=true", "/items/1", "/activity?limit=100")
         return [(await running.client.get(path)).text for path in paths]
 
