@@ -29,7 +29,7 @@ from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild import Options
 
 if TYPE_CHECKING:
-    from api.services import Services
+    from api.app import Services
 
 _PROJECTIONS = {projection.name: projection for projection in PROJECTIONS}
 
@@ -231,7 +231,7 @@ ROUTES = [
         scope=Scope.PROJECTIONS_REBUILD,
         path_schemas=_NAME_SCHEMA,
         query=RebuildQuery,
-        budget=REBUILD,
+        rate_limit=REBUILD,
         answers=(
             Answer(
                 202,

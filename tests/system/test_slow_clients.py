@@ -91,4 +91,4 @@ async def test_a_client_has_as_many_connections_as_it_may(sqlite_url: str, monke
             assert (await other.ask("GET", "/livez")).status == 200
         async with Client.connected(running.port) as next_one:
             assert (await next_one.ask("GET", "/livez")).status == 200
-    assert running.app.peers == {}
+    assert running.app.client_connections == {}

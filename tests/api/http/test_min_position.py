@@ -101,20 +101,20 @@ async def test_the_wait_ends_as_soon_as_the_position_is_reached(
 
 
 @pytest.mark.parametrize("sent", ["-1", "", "x", "1.5", "9223372036854775808", "%20", "NaN", "null", "0x1"])
-async def test_what_is_no_position_is_refused(shared: InProcess, sent: str) -> None:
+async def test_what_is_no_position_is_refused(shared_on_sqlite: InProcess, sent: str) -> None:
     for path in ("/items", "/items/1", "/items/999999999"):
-        answer = await shared.client.get(f"{path}?min_position={sent}")
+        answer = await shared_on_sqlite.client.get(f"{path}?min_position={sent}")
         (fault,) = check_problem(answer, 400, "invalid-query")["errors"]
         assert fault["parameter"] == "min_position"
 
 
-async def test_a_write_takes_no_min_position(shared: InProcess) -> None:
-    answer = await shared.client.post("/items?min_position=1", json={"name": "Pen", "price": 1})
+async def test_a_write_takes_no_min_position(shared_on_sqlite: InProcess) -> None:
+    answer = await shared_on_sqlite.client.post("/items?min_position=1", json={"name": "Pen", "price": 1})
     check_problem(answer, 400, "invalid-query")
 
 
 def anything(service: InProcess) -> list[tuple[str, str, bytes]]:
-    """Give requests that between them get an answer of every sort."""
+    """Return requests that together get every kind of response."""
     paths = [*{example(route.path) for route in ROUTES}, "/nothing", "/items/x", "/items/999999999", "/items/%2f", "*"]
     methods = ("GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE", "PUT")
     bodies = (b'{"name":"Pen","price":1}', b'{"price":2}', b"[]", b'[{"name":"Pen","price":1}]', b"{", b"\xff")
