@@ -1,9 +1,9 @@
 """uvicorn's HTTP protocol with timeouts and size limits for slow or abusive clients.
 
 uvicorn itself closes only connections that are idle between two requests. It keeps silent connections, slow heads and
-bodies, and answers that nobody reads, for ever. It bounds neither a head nor the trailers of a chunked body, which it
-would take for more of the head, nor the number of pipelined requests. It has no public interface for this: a test
-checks that the names used here still exist.
+bodies, and unread answers, for ever. It bounds neither a head nor the trailers of a chunked body, which it would parse
+as more of the head, nor the number of pipelined requests. It has no public interface for this, so a test checks that
+the names used here still exist.
 """
 
 import asyncio
@@ -76,8 +76,8 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._client = self._boundary.client_of_connection(self.client)
         counts, limits = self._boundary.client_connections, self._settings
         counts[self._client] += 1
-        of_client = limits.max_connections if self._client is None else limits.max_client_connections
-        if len(self.connections) > limits.max_connections or counts[self._client] > of_client:
+        too_many = self._client is not None and counts[self._client] > limits.max_client_connections
+        if too_many or len(self.connections) > limits.max_connections:
             transport.abort()
             return
         # Output that the kernel has buffered is invisible here, and would outlive the connection.
@@ -175,9 +175,9 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         """
         self._boundary.stop()
         super().shutdown()
-        self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_unread)
+        self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_if_unread)
 
-    def _abort_unread(self) -> None:
+    def _abort_if_unread(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 

@@ -1,8 +1,8 @@
 """Capacity limits of a process: concurrent requests, exports, and buffered batch bytes.
 
-Work over a limit is rejected (503), not queued. A request counts once its body is complete, so slow senders take
-nobody's place; bodies of normal size are bounded by the number of connections. No client (credential, or address
-without one) gets more than a quarter of a limit, except local clients; as in api/edge/rate_limits.py.
+Work over a limit is rejected (503), not queued. A request counts once its body is complete, so slow senders block no
+other client; bodies of normal size are bounded by the number of connections. No client (credential, or address without
+one) gets more than a quarter of a limit, except local clients; as in api/edge/rate_limits.py.
 """
 
 from contextlib import ExitStack

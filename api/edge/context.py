@@ -53,7 +53,7 @@ class RequestContext(Struct):
     address: str
     #: Waits until the client disconnects. The body has been read before.
     disconnected: Callable[[], Awaitable[None]]
-    #: The authenticated client; nobody until then.
+    #: The authenticated client; NOBODY before authentication.
     principal: Principal = NOBODY
     #: The query parameters, as the struct that the route names.
     query: Any = None

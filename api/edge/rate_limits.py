@@ -30,10 +30,9 @@ REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
 
 
 class RateLimits:
-    """The rate limits of this process, with the state of each client."""
+    """The rate limits of this process, with the state of each client. `clock` returns seconds, and never goes back."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
-        """`clock` returns seconds, and never goes back."""
         quotas = {REQUESTS: settings.rate_limit, EXPORT: settings.export_limit, REBUILD: settings.rebuild_limit}
         self._buckets = {
             name: TokenBuckets(RateLimit(name, quota), _MAX_CLIENTS) for name, quota in quotas.items() if quota != "off"

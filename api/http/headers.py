@@ -17,9 +17,7 @@ def _always(description: str, example: object, type: str = "string", **schema: o
 
 #: Request headers of single routes.
 REQUEST_HEADERS = {
-    "If-None-Match": _header(
-        "Entity tags that the client has. If one is current, the answer is 304. `*` matches any", '"2.1"'
-    ),
+    "If-None-Match": _header("Entity tags that the client has. If one is current: 304. `*` matches any", '"2.1"'),
     "Idempotency-Key": _header(
         "Makes the write safe to retry. A repeated request with the same key and body returns the original response. "
         "Requests that were rejected or changed nothing are evaluated again. 1 to 255 characters, in double quotes or "
@@ -28,9 +26,7 @@ REQUEST_HEADERS = {
         pattern=idempotency.PATTERN,
     ),
     "Last-Event-ID": _header(
-        "The `id` of the last event received, to resume after it: a log position. Takes precedence over `after`",
-        "0",
-        pattern="^[0-9]{1,19}$",
+        "The last `id` received, to resume after it. It overrides `after`", "0", pattern="^[0-9]{1,19}$"
     ),
     "If-Match": _header("Entity tags. The write takes place only if one is the item's. `*` matches any", '"2.1"'),
 }
@@ -48,12 +44,8 @@ COMMON_REQUEST_HEADERS = {
 }
 #: Response headers of single routes.
 RESPONSE_HEADERS = {
-    "Location": _always(
-        "The URL of the new item, or of the projection that is being rebuilt", "/items/1", format="uri-reference"
-    ),
-    "ETag": _always(
-        "Changes when the representation changes. Send it as `If-None-Match`, and an item's as `If-Match`", '"2.1"'
-    ),
+    "Location": _always("URL of the new item, or of the projection being rebuilt", "/items/1", format="uri-reference"),
+    "ETag": _always("Changes with the representation. For `If-None-Match`, and an item's for `If-Match`", '"2.1"'),
     "Idempotency-Replayed": _header(
         "Present if this is the response of an earlier request with the same `Idempotency-Key`", "true", const="true"
     ),
@@ -73,8 +65,7 @@ RESPONSE_HEADERS = {
 #: Response headers that every response has or can have.
 COMMON_RESPONSE_HEADERS = {
     "Log-Position": _always(
-        "The log position that the response reflects. Send it as `min_position` to get later responses that are at "
-        "least as new",
+        "The log position that the response reflects. As `min_position` it makes later responses at least as new",
         42,
         "integer",
         format="int64",
@@ -98,9 +89,7 @@ COMMON_RESPONSE_HEADERS = {
         '"requests";r=5999;t=1',
     ),
     "Strict-Transport-Security": _header(
-        "Over TLS: browsers must use TLS from now on (RFC 6797)",
-        STRICT_TRANSPORT_SECURITY,
-        const=STRICT_TRANSPORT_SECURITY,
+        "Over TLS: use only TLS from now on (RFC 6797)", STRICT_TRANSPORT_SECURITY, const=STRICT_TRANSPORT_SECURITY
     ),
     "Vary": _header(
         "The request headers that the response depends on: `Accept` for routes with several media types, `Origin` if "
@@ -109,9 +98,7 @@ COMMON_RESPONSE_HEADERS = {
         enum=["origin", "accept", "accept, origin"],
     ),
     "Access-Control-Allow-Origin": _header(
-        "The origin of the calling page, if it is allowed", "https://app.example", format="uri"
+        "The calling page's origin, if allowed", "https://app.example", format="uri"
     ),
-    "Access-Control-Expose-Headers": _header(
-        "The response headers that an allowed cross-origin page may read", "Location, ETag"
-    ),
+    "Access-Control-Expose-Headers": _header("The response headers that such a page may read", "Location, ETag"),
 }

@@ -92,10 +92,7 @@ QUOTA_EXCEEDED = Kind("quota-exceeded", 429, "Rate limit exceeded. The request w
 INTERNAL = Kind("internal-error", 500, "An internal error. The service's log has it under `request_id`.")
 LOG_CHANGED = Kind("log-changed", 500, "The log was modified outside the service, so nothing can be proven.")
 ISSUER_UNAVAILABLE = Kind(
-    "issuer-unavailable",
-    503,
-    "The issuer's signing keys are temporarily unavailable, so access tokens cannot be verified.",
-    5,
+    "issuer-unavailable", 503, "The issuer's signing keys are unavailable, so access tokens cannot be verified.", 5
 )
 POSITION_NOT_REACHED = Kind(
     "position-not-reached", 503, "The server has not reached the requested `min_position` yet.", 1

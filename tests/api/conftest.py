@@ -83,7 +83,7 @@ class RequestLogs(NamedTuple):
 
 @pytest.fixture
 def request_logs(monkeypatch: pytest.MonkeyPatch) -> RequestLogs:
-    """Capture the log of requests. structlog's `capture_logs` does not reach loggers that are cached, as ours are."""
+    """Capture the log of requests. structlog's `capture_logs` does not reach cached loggers, which the service has."""
     logs = RequestLogs(CapturingLogger(), CapturingLogger())
     monkeypatch.setattr(exchange, "log", logs.log)
     monkeypatch.setattr(exchange, "audit", logs.audit)

@@ -30,7 +30,7 @@ async def app(_scope: AsgiScope, _receive: Receive, _send: Send) -> None:
 
 @pytest.fixture
 async def plain() -> HttpToolsProtocol:
-    """Uvicorn's own protocol with a request in progress."""
+    """Return uvicorn's own protocol with a request in progress."""
     config = Config(app, log_config=None, lifespan="off")
     config.load()
     protocol = HttpToolsProtocol(config=config, server_state=ServerState(), app_state={})

@@ -22,20 +22,20 @@ from tests.support.service import InProcess, migrate, outer_environment
 async def live(app: boundary.Boundary, messages: list[str]) -> list[Message]:
     """Send an application lifespan messages; return its messages."""
     incoming: list[Message] = [{"type": f"lifespan.{name}"} for name in messages]
-    said: list[Message] = []
+    sent: list[Message] = []
 
     async def receive() -> Message:
         return incoming.pop(0)
 
     async def send(message: Message) -> None:
-        said.append(message)
+        sent.append(message)
 
     await app({"type": "lifespan"}, receive, send)
-    return said
+    return sent
 
 
-def kinds(said: list[Message]) -> list[str]:
-    return [message["type"].removeprefix("lifespan.") for message in said]
+def kinds(sent: list[Message]) -> list[str]:
+    return [message["type"].removeprefix("lifespan.") for message in sent]
 
 
 @pytest.fixture
@@ -47,16 +47,16 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
 
 async def test_it_starts_and_stops(database_url: str) -> None:
     await migrate(database_url)
-    said = await live(create_app(Settings(database_url=SecretUrl(database_url))), ["startup", "shutdown"])
-    assert kinds(said) == ["startup.complete", "shutdown.complete"]
+    sent = await live(create_app(Settings(database_url=SecretUrl(database_url))), ["startup", "shutdown"])
+    assert kinds(sent) == ["startup.complete", "shutdown.complete"]
 
 
 async def test_a_start_that_fails_is_reported_to_the_server_and_logged(lines: CapturingLogger, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no database\n" * 1000)
     app = create_app(Settings(database_url=SecretUrl(f"sqlite+aiosqlite:///{tmp_path}/file")))
-    said = await live(app, ["startup", "shutdown"])
-    assert kinds(said) == ["startup.failed"]
-    assert said[0]["message"]
+    sent = await live(app, ["startup", "shutdown"])
+    assert kinds(sent) == ["startup.failed"]
+    assert sent[0]["message"]
     (logged,) = lines.calls
     assert (logged.method_name, logged.args) == ("error", ("start failed",))
     assert isinstance(logged.kwargs["exc_info"], Exception)
@@ -72,9 +72,9 @@ async def test_a_stop_that_fails_is_reported_to_the_server_and_logged(lines: Cap
             yield services
         raise RuntimeError("the disk is gone")
 
-    said = await live(create_app(settings, failing), ["startup", "shutdown"])
-    assert kinds(said) == ["startup.complete", "shutdown.failed"]
-    assert "the disk is gone" in said[1]["message"]
+    sent = await live(create_app(settings, failing), ["startup", "shutdown"])
+    assert kinds(sent) == ["startup.complete", "shutdown.failed"]
+    assert "the disk is gone" in sent[1]["message"]
     assert [call.args for call in lines.calls] == [("stop failed",)]
 
 
@@ -101,13 +101,13 @@ def test_a_server_whose_application_cannot_start_ends_with_an_error(
 
 
 async def test_a_websocket_is_closed(small: InProcess) -> None:
-    said: list[Message] = []
+    sent: list[Message] = []
 
     async def receive() -> Message:
         return DISCONNECT
 
     async def send(message: Message) -> None:
-        said.append(message)
+        sent.append(message)
 
     await small.app({"type": "websocket", "path": "/items"}, receive, send)
-    assert said == [{"type": "websocket.close"}]
+    assert sent == [{"type": "websocket.close"}]

@@ -70,7 +70,7 @@ WRONG_FIELDS: Cases = {
     "no name": (b'{"price":1}', "/name"),
     "no price": (b'{"name":"a"}', "/price"),
     "unknown": (with_field('"colour":"red"'), "/colour"),
-    "id is ours to give": (with_field('"id":7'), "/id"),
+    "id is chosen by the service": (with_field('"id":7'), "/id"),
     "other case": (with_field('"In_Stock":true'), "/In_Stock"),
     "no name at all": (with_field('"":1'), "/"),
     "a pointer's own characters": (with_field('"a/b~c":1'), "/a~1b~0c"),

@@ -46,7 +46,7 @@ async def test_a_request_without_an_id_gets_a_unique_one(shared_on_sqlite: InPro
 
 
 @pytest.mark.parametrize("sent", ["a1", "A-Z.a_z:0/9+=@-", "x" * 128])
-async def test_a_client_names_its_request(shared_on_sqlite: InProcess, sent: str) -> None:
+async def test_a_client_can_choose_its_request_id(shared_on_sqlite: InProcess, sent: str) -> None:
     answer = await shared_on_sqlite.client.get("/items", headers={"X-Request-Id": sent})
     assert answer.headers.get_list("x-request-id") == [sent]
 
