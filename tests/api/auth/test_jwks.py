@@ -282,7 +282,7 @@ def test_tokens_take_three_settings_or_none() -> None:
     settings = from_environment(GIVEN)
     assert (settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks) == tuple(GIVEN.values())
     for left_out in GIVEN:
-        with pytest.raises(SettingsError, match=f"^{left_out}: "):
+        with pytest.raises(SettingsError, match=f"^{left_out} is required "):
             from_environment({name: value for name, value in GIVEN.items() if name != left_out})
 
 
