@@ -1,1 +1,1 @@
-"""The doors: HTTP and the shell. May import every room; no room imports it."""
+"""The interfaces: HTTP and the command line. May import every room; no room imports it."""

@@ -1,4 +1,4 @@
-"""The command line, for who has this code but no console script: `python -m api`."""
+"""Entry point for `python -m api`, when the console script is not installed."""
 
 from api.cli import main
 

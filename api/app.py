@@ -1,4 +1,4 @@
-"""The composition root: makes the parts of a running service and joins them. Nothing else does."""
+"""The composition root: builds the parts of a running service and connects them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import msgspec
 import structlog
 from FasterAPI import Faster, HTTPException, RequestValidationError
+from msgspec import Struct
 
 import migrations
 from api import logs
@@ -29,7 +30,6 @@ from api.ops import docs, health, openapi
 from api.projections import routes as projections
 from api.projections.rebuild_jobs import RebuildJobs
 from api.projections.scheduled_verification import scheduled_verification
-from api.services import Services
 from api.settings import Settings, from_environment
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
@@ -49,58 +49,70 @@ from projections.projection_status import projection_statuses
 from projections.rebuild.rebuild import Options
 
 ROUTES = [
-    *items.ROUTES,
-    *activity.ROUTES,
-    *events.ROUTES,
-    *audit.ROUTES,
-    *stream.ROUTES,
-    *export.ROUTES,
-    *proofs.ROUTES,
-    *projections.ROUTES,
-    *keys.ROUTES,
-    *health.ROUTES,
-    *docs.ROUTES,
+    route
+    for module in (items, activity, events, audit, stream, export, proofs, projections, keys, health, docs)
+    for route in module.ROUTES
 ]
-
-
-#: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
+#: Seconds that the writer has at a stop for the commands that wait. uvicorn has waited for requests before.
 _STOP_SECONDS = 1
 
 
+class Services(Struct):
+    """The long-lived parts of a running service."""
+
+    database: Database
+    #: The schema revision that this code needs.
+    schema_head: str
+    authenticator: Authenticator
+    writer: Writer
+    items: ItemReader
+    activity: ActivityReader
+    history: HistoryReader
+    checkpoint_signer: CheckpointSigner
+    past: ItemHistory
+    past_items: PastItemReader
+    rebuild_jobs: RebuildJobs
+    feed: Feed
+    #: The OpenAPI document, encoded.
+    openapi: bytes
+    #: The newest log position that a response of this process has reflected.
+    position: int = 0
+
+
 class StartError(Exception):
-    """The service refuses to start; the message says why, and what to do."""
+    """The service refuses to start. The message has the reason, and what to do."""
 
 
 def create_app(
     settings: Settings | None = None, lifespan: Callable[[], AbstractAsyncContextManager[Services]] | None = None
 ) -> Boundary:
-    """Make the ASGI application. Raises SettingsError, or StartError for a route that would be served wrongly."""
+    """Return the ASGI application. Raises SettingsError, or StartError for a route that would be served wrongly."""
     settings = settings or from_environment()
     logs.configure(settings.log_level)
     api = Faster(openapi_url=None, docs_url=None, redoc_url=None)
     for error in (Exception, HTTPException, RequestValidationError):
         api.add_exception_handler(error, reraise)
     register(api, ROUTES)
-    if complaints := check_routes((route["method"], route["path"], route["handler"]) for route in api.routes):
-        raise StartError("; ".join(complaints))
+    if errors := check_routes((route["method"], route["path"], route["handler"]) for route in api.routes):
+        raise StartError("; ".join(errors))
     return Boundary(api, ROUTES, settings, lifespan or (lambda: run(settings)))
 
 
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
-    """Hold the service's parts open: the database, checked, and the writer, which is let finish at the end.
+    """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end.
 
-    On SQLite, projections whose tables are missing or of an older version are rebuilt meanwhile.
+    On SQLite, outdated and missing projections are rebuilt meanwhile.
     """
     database = open_database(settings.database_url.reveal())
     try:
         await prepare(database)
-        found = await projection_statuses(database, PROJECTIONS)
-        uses = KeyUsage(database)
+        statuses = await projection_statuses(database, PROJECTIONS)
+        key_usage = KeyUsage(database)
         authenticator = Authenticator(
             ApiKeyCache(database),
-            uses,
-            await open_tokens(settings),
+            key_usage,
+            await open_jwt_verifier(settings),
             origins=settings.cors_origins,
             insecure=settings.insecure_no_auth,
         )
@@ -120,13 +132,13 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             committed=feed.committed,
         )
         rebuild_jobs = RebuildJobs(database, settings.database_url)
-        if isinstance(database, SqliteDatabase):  # nobody else would
-            for standing in found:
-                if standing.outdated:
-                    rebuild_jobs.launch(standing.projection.name, Options())
+        if isinstance(database, SqliteDatabase):  # on PostgreSQL the operator runs `itemledger rebuild`
+            for status in statuses:
+                if status.outdated:
+                    rebuild_jobs.launch(status.projection.name, Options())
         try:
             verifying = scheduled_verification(database, settings.verify_interval)
-            async with verifying, uses.kept(), feed.running():
+            async with verifying, key_usage.kept(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
@@ -141,7 +153,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     rebuild_jobs=rebuild_jobs,
                     feed=feed,
                     openapi=msgspec.json.encode(openapi.document(ROUTES)),
-                    position=max(standing.position or 0 for standing in found),
+                    position=max(status.position or 0 for status in statuses),
                 )
         finally:
             await asyncio.gather(_stop(writer), rebuild_jobs.close())
@@ -149,10 +161,10 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         await database.dispose()
 
 
-async def open_tokens(settings: Settings) -> JwtVerifier | None:
-    """Give the tokens that are taken, if any are. Raises StartError where their issuer's keys are in no such file.
+async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
+    """Return the verifier of access tokens, None if none is configured. Raises StartError for an unreadable key file.
 
-    An issuer that can't be reached may be back when the first token comes: until then none is taken.
+    If the issuer is unreachable, tokens are rejected until its keys could be loaded.
     """
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
         return None
@@ -161,8 +173,8 @@ async def open_tokens(settings: Settings) -> JwtVerifier | None:
         await keys.load()
     except UnreadableKeysError as error:
         if not settings.jwt_jwks.is_url:
-            raise StartError(f"{settings.jwt_jwks}: {error}") from None
-        structlog.get_logger().error("the issuer's keys can't be read", cause=str(error))
+            raise StartError(f"Cannot read the JWK Set {settings.jwt_jwks}: {error}") from None
+        structlog.get_logger().error("cannot load the issuer's signing keys", cause=str(error))
     return JwtVerifier(settings.jwt_issuer, settings.jwt_audience, keys)
 
 
@@ -171,15 +183,15 @@ async def _stop(writer: Writer) -> None:
         async with asyncio.timeout(_STOP_SECONDS):
             await writer.close()
     except TimeoutError:
-        # Its callers were answered, or given up, by the server before: what did not commit was never acknowledged.
-        structlog.get_logger().error("the writer was stopped before it had written all that waited")
+        # The server has already answered or dropped their clients; what did not commit was never acknowledged.
+        structlog.get_logger().error("the writer was stopped before all waiting commands were written")
 
 
 async def prepare(database: Database) -> None:
-    """Check that the database is fit to serve from; bring an SQLite file's schema to head, which nobody else would.
+    """Check the database, and upgrade the schema of an SQLite file; on PostgreSQL the operator runs the migrations.
 
-    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError where the log has events that this version does not
-    know, and StartError where a PostgreSQL schema is not at head.
+    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError if the log has unknown event types, and StartError
+    if a PostgreSQL schema is not at head.
     """
     if isinstance(database, SqliteDatabase):
         await database.write(migrations.upgrade)
@@ -189,9 +201,10 @@ async def prepare(database: Database) -> None:
     await check_types(database)
 
 
-def check_schema(found: str | None) -> None:
-    """Raise StartError where the schema, which was found to be at the revision `found`, is not at head."""
-    if found != migrations.head():
+def check_schema(revision: str | None) -> None:
+    """Raise StartError if the schema's revision is not the head."""
+    if revision != migrations.head():
         raise StartError(
-            f"The schema is at {found or 'nothing'}, this version needs {migrations.head()}: run `itemledger migrate`"
+            f"The schema is at revision {revision or 'none'}, but this version needs {migrations.head()}. "
+            "Run `itemledger migrate`"
         )

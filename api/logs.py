@@ -1,4 +1,4 @@
-"""Logs: structlog, JSON lines when nobody watches a terminal. Every value is encoded, so no client can forge a line."""
+"""Logs by structlog: JSON lines, or plain text at a terminal. Every value is escaped, so no client can forge a line."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ _transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def encoded(_logger: object, _name: str, event: structlog.typing.EventDict) -> bytes:
-    """Write a line of the log as JSON; what JSON has no form for, as its `repr`.
+    """Return a log line as JSON; values without a JSON form as their `repr`.
 
-    The line is ASCII without control characters: some terminals take U+009B for the beginning of a command.
+    The line is ASCII without control characters: some terminals interpret U+009B as the start of a command.
     """
     line = _encoder.encode(event)
     if not line.isascii():
@@ -24,14 +24,14 @@ def encoded(_logger: object, _name: str, event: structlog.typing.EventDict) -> b
     return line.replace(b"\x7f", b"\\u007f")
 
 
-#: For lines that are written whatever the level.
+#: For lines that are written at any level.
 audit: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
     None, wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET)
 )
 
 
 def summary(error: BaseException) -> str:
-    """Tell an error in one line: those behind the first may hold rows and parameters, which are what clients sent."""
+    """Return an error in one line. Later lines may contain rows and parameters, which are clients' data."""
     return f"{type(error).__name__}: {_first_line(str(error))}"
 
 
@@ -40,30 +40,28 @@ def _first_line(text: str) -> str:
 
 
 def _trace(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
-    trace = _transform(exc_info)
-    _shorten(trace)
-    return trace
+    def shorten(trace: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for error in trace:
+            error["exc_value"] = _first_line(error["exc_value"])
+            for inner in error["exceptions"]:
+                shorten(inner)
+        return trace
+
+    return shorten(_transform(exc_info))
 
 
-def _shorten(trace: list[dict[str, Any]]) -> None:
-    for error in trace:
-        error["exc_value"] = _first_line(error["exc_value"])
-        for inner in error["exceptions"]:
-            _shorten(inner)
+def _write_trace(out: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    """Write a trace to a terminal."""
 
-
-def _tell_trace(out: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
-    """Write the same for people at a terminal."""
-
-    def tell(trace: list[dict[str, Any]], indent: str) -> None:
+    def write(trace: list[dict[str, Any]], indent: str) -> None:
         for error in trace:
             for frame in error["frames"]:
                 out.write(f"\n{indent}{frame['filename']}:{frame['lineno']} in {frame['name']}")
             out.write(f"\n{indent}{error['exc_type']}: {_printable(error['exc_value'])}")
             for inner in error["exceptions"]:
-                tell(inner, indent + "    ")
+                write(inner, indent + "    ")
 
-    tell(_trace(exc_info), "    ")
+    write(_trace(exc_info), "    ")
 
 
 def _printable(text: str) -> str:
@@ -75,9 +73,9 @@ def _printable_event(_logger: object, _name: str, event: structlog.typing.EventD
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Set up logging for this process: `level` is debug, info, warning or error. Lines go to standard output.
+    """Configure the logs of this process at `level`: debug, info, warning or error.
 
-    A command whose standard output is its result has them go to another `stream`.
+    Lines go to standard output. A command whose result is on standard output passes another `stream`.
     """
     stream = stream or sys.stdout
     number = logging.getLevelNamesMapping()[level.upper()]
@@ -86,36 +84,26 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     factory: Any
-    processors: list[structlog.typing.Processor]
+    # What formats a line, for structlog, and for the standard library, whose lines are text.
+    last: list[structlog.typing.Processor]
+    foreign: list[structlog.typing.Processor]
     if stream.isatty():
-        processors = [*shared, *_console()]
+        console = structlog.dev.ConsoleRenderer(repr_native_str=True, exception_formatter=_write_trace)
+        last = foreign = [_printable_event, console]
         factory = structlog.PrintLoggerFactory(stream)
     else:
-        processors = [*shared, _traces(), encoded]
+        traces = structlog.processors.ExceptionRenderer(_trace)
+        last, foreign = [traces, encoded], [traces, lambda *line: encoded(*line).decode()]
         factory = structlog.BytesLoggerFactory(stream.buffer)
     structlog.configure(
-        processors=processors,
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    # uvicorn and Alembic log by the standard library: their lines come out in the same shape.
+    # uvicorn and Alembic use the standard library: their lines get the same format.
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_foreign(stream)))
+    foreign = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *foreign]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=foreign))
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-
-
-def _traces() -> structlog.processors.ExceptionRenderer:
-    return structlog.processors.ExceptionRenderer(_trace)
-
-
-def _console() -> list[structlog.typing.Processor]:
-    return [_printable_event, structlog.dev.ConsoleRenderer(repr_native_str=True, exception_formatter=_tell_trace)]
-
-
-def _foreign(stream: TextIO) -> list[structlog.typing.Processor]:
-    tidy: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if stream.isatty():
-        return [*tidy, *_console()]
-    return [*tidy, _traces(), lambda *given: encoded(*given).decode()]

@@ -1,18 +1,18 @@
-"""Values that nobody may read in a log, a trace or a list of settings."""
+"""Values that must not appear in a log, a trace or a list of settings."""
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 _HIDDEN = "***"
-#: What a database URL's query may show: where the database is, and how it is chosen and reached.
-_OPEN = {"host", "port", "ssl", "sslmode", "target_session_attrs"}
+#: Query parameters of a database URL that are shown: where the database is, and how it is chosen and reached.
+_SHOWN_PARAMETERS = {"host", "port", "ssl", "sslmode", "target_session_attrs"}
 
 
 class Secret:
-    """A text that shows itself as `***` wherever it is written, unless one asks for it by `reveal`.
+    """A text that is written as `***`; only `reveal` returns it.
 
-    As the type of a field of `Settings` it makes the setting a secret: it can then be given by a file as well, and
-    `itemledger config show` does not tell it.
+    As the type of a field of `Settings` it makes the setting a secret: it can be read from a file, and
+    `itemledger config show` hides it.
     """
 
     __slots__ = ("_text",)
@@ -21,7 +21,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Give the text, for the one place that needs it."""
+        """Return the text, for the one place that needs it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -35,7 +35,7 @@ class Secret:
 
 
 class SecretUrl(Secret):
-    """A database's URL: its password is the secret, and what its query has besides where the database is."""
+    """A database URL. Its password and most query parameters are hidden."""
 
     __slots__ = ()
 
@@ -43,6 +43,6 @@ class SecretUrl(Secret):
         try:
             url = make_url(self._text)
         except (ArgumentError, ValueError):
-            return _HIDDEN  # what is no URL may hold a password all the same
-        query = {name: value if name in _OPEN else "hidden" for name, value in url.query.items()}
+            return _HIDDEN  # an invalid URL may contain a password, too
+        query = {name: value if name in _SHOWN_PARAMETERS else "hidden" for name, value in url.query.items()}
         return url.set(query=query).render_as_string(hide_password=True)

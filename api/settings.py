@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,162 +17,153 @@ from api.transparency.formats.log_identity import LogKeys, LogOrigin
 
 PREFIX = "ITEMLEDGER_"
 
+Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
-#: How often something may be done.
+#: Requests per minute, or no rate limit.
 Quota = Annotated[int, Meta(ge=1, le=1_000_000_000)] | Literal["off"]
 
 
 class SettingsError(Exception):
-    """A setting in the environment is unknown or wrong."""
+    """A setting in the environment is unknown or invalid."""
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator can choose. A field is read from ITEMLEDGER_ and its name in capitals, but for the first.
+    """What an operator can configure. Each field is read from ITEMLEDGER_ and its name in capitals, except the first.
 
-    A field whose type is a Secret can be given by a file instead, whose name is in the variable of that name and _FILE.
-    A tuple is written with commas.
+    A Secret can also be read from a file that the same variable with _FILE appended names. Lists have commas.
     """
 
-    #: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER@HOST/DATABASE`; read from DATABASE_URL.
+    #: Database URL: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER@HOST/DATABASE`. Read from DATABASE_URL.
     database_url: SecretUrl = SecretUrl("sqlite+aiosqlite:///./var/itemledger.db")
-    #: Writes that may wait; one more is answered 503.
-    max_queue: Annotated[int, Meta(ge=1)] = 1024
-    #: Commands that share one commit; a batch of more has one for itself.
+    #: Writes that may wait for a commit. Beyond the limit: 503.
+    max_queue: Count = 1024
+    #: Commands per commit. A batch of more commands gets a commit of its own.
     max_batch: Annotated[int, Meta(ge=1, le=1000)] = 32
-    #: Such batches that may wait besides; one more is answered 503.
-    max_batch_queue: Annotated[int, Meta(ge=1)] = 16
-    #: Bytes in a request body; more is answered 413.
-    max_body: Annotated[int, Meta(ge=1)] = 64 * 1024
-    #: Bytes in the body of a batch; more is answered 413.
-    max_batch_body: Annotated[int, Meta(ge=1)] = 1024 * 1024
-    #: Levels of nesting in a body's JSON; more is answered 400. The decoder goes no deeper than some hundreds.
+    #: Such large batches that may wait for a commit. Beyond the limit: 503.
+    max_batch_queue: Count = 16
+    #: Request body size in bytes. Beyond the limit: 413.
+    max_body: Count = 64 * 1024
+    #: Request body size of a batch in bytes. Beyond the limit: 413.
+    max_batch_body: Count = 1024 * 1024
+    #: Nesting levels of a JSON body. Beyond the limit: 400. The decoder itself supports a few hundred.
     max_depth: Annotated[int, Meta(ge=2, le=256)] = 32
-    #: Seconds that the head of a request may take to arrive, from when the connection or the request begins.
+    #: Timeout in seconds for a request's head, from its start or the connection's. After it: the connection is closed.
     head_timeout: Seconds = 10.0
-    #: Seconds that a request body may take to arrive; more is answered 408.
+    #: Timeout in seconds for a request body. After it: 408.
     body_timeout: Seconds = 10.0
-    #: Seconds in which a client must take an answer, or some ten KiB of a long one.
+    #: Timeout in seconds for a client to read a response, or 10 KiB or so of a long one. After it: the connection is
+    #: closed.
     answer_timeout: Seconds = 10.0
-    #: Bytes of a request's head, about; more is answered 431.
+    #: Approximate size of a request's head in bytes. Beyond the limit: 431.
     max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024
-    #: Connections of a process; one more is closed at once.
-    max_connections: Annotated[int, Meta(ge=1)] = 10_000
-    #: Of those, connections from one address, but for this machine's own and trusted proxies; one more is closed.
-    max_client_connections: Annotated[int, Meta(ge=1)] = 1000
-    #: Requests that a process serves at once, a quarter of them for one client; one more is answered 503.
-    max_requests: Annotated[int, Meta(ge=1)] = 2048
-    #: Exports that it sends at once, a quarter of them to one client; one more is answered 503.
-    max_exports: Annotated[int, Meta(ge=1)] = 32
-    #: Bytes of batches' bodies that it holds at once, a quarter of them for one client; for more the answer is 503.
-    max_batch_bodies: Annotated[int, Meta(ge=1)] = 32 * 1024 * 1024
-    #: Requests a minute of each credential, and of each address without one; more is answered 429.
+    #: Open connections per process. Beyond the limit: a new connection is closed at once.
+    max_connections: Count = 10_000
+    #: Open connections per address, except local clients and trusted proxies. Beyond the limit: closed at once.
+    max_client_connections: Count = 1000
+    #: Concurrent requests per process, a quarter of them per client. Beyond the limit: 503.
+    max_requests: Count = 2048
+    #: Concurrent exports per process, a quarter of them per client. Beyond the limit: 503.
+    max_exports: Count = 32
+    #: Buffered bytes of batch bodies per process, a quarter of them per client. Beyond the limit: 503.
+    max_batch_bodies: Count = 32 * 1024 * 1024
+    #: Requests per minute for each credential, and each address without one; or `off`. Beyond the limit: 429.
     rate_limit: Quota = 6000
-    #: Exports a minute of each client; more is answered 429.
+    #: Exports per minute for each client; or `off`. Beyond the limit: 429.
     export_limit: Quota = 10
-    #: Rebuilds a minute that each client may start; more is answered 429.
+    #: Rebuilds per minute that each client may start; or `off`. Beyond the limit: 429.
     rebuild_limit: Quota = 10
-    #: Open streams of events; one more is answered 503.
+    #: Open event streams per process. Beyond the limit: 503.
     max_streams: Annotated[int, Meta(ge=0)] = 1000
-    #: Of those, streams of one credential, or of one address without one; one more is answered 429.
-    max_client_streams: Annotated[int, Meta(ge=1)] = 100
-    #: Seconds after which a stream ends, for its client to resume: elsewhere perhaps, if it still may.
+    #: Open event streams for each credential, and each address without one. Beyond the limit: 429.
+    max_client_streams: Count = 100
+    #: Seconds after which an event stream ends. Its client resumes, perhaps on another process, if still authorized.
     stream_lifetime: Annotated[float, Meta(gt=0, le=86_400)] = 3600.0
     #: The time between two verifications of the projections and snapshots against the log, for example 12h; or off.
     verify_interval: Interval = Interval("24h")
-    #: The private keys that sign the log's checkpoints, one a line; none: they are not signed.
+    #: Private keys that sign the log's checkpoints, one per line. Without: checkpoints are not signed.
     log_key: LogKeys | None = None
-    #: The log's name in its checkpoints; by default its key's, or `localhost/log` where there is no key.
+    #: The log's name in its checkpoints. Default: the name of its key, or `localhost/log` without a key.
     log_origin: LogOrigin | None = None
-    #: Addresses or networks of proxies that may say, by `X-Forwarded-For` and `-Proto`, whose requests they pass on.
+    #: Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
     trusted_proxies: tuple[Network, ...] = ()
-    #: Origins of pages elsewhere that may call the service from a browser.
+    #: Origins of pages that may call the service from a browser (CORS).
     cors_origins: tuple[Origin, ...] = ()
-    #: Whose access tokens are taken (their `iss`), for whom (their `aud`), and where the keys are that sign them: a JWK
-    #: Set at a URL or in a file. All three, or none: then no tokens are taken.
+    #: The issuer (`iss`) whose access tokens are accepted. Set all three JWT settings or none; without: no tokens.
     jwt_issuer: Annotated[str, Meta(min_length=1)] | None = None
+    #: The audience (`aud`) that access tokens must have.
     jwt_audience: Annotated[str, Meta(min_length=1)] | None = None
+    #: The issuer's signing keys: the URL or the file of a JWK Set.
     jwt_jwks: JwksSource | None = None
-    #: Where there are no credentials, whether anybody from anywhere is let in, with every scope.
+    #: Whether remote clients are accepted without authentication, with all scopes, while no credentials exist.
     insecure_no_auth: bool = False
-    #: The least severe lines that are logged; those on who was refused, and on who read the history, always are.
+    #: The least severe log level that is written. Refused requests and reads of the history are always logged.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def origin(self) -> str:
-        """The log's name in the world: its key's, or the one it was given, or one that says little."""
+        """The log's name in its checkpoints."""
         return self.log_key.origin if self.log_key else self.log_origin or "localhost/log"
 
 
 def variable(field: str) -> str:
-    """Give the name of the environment variable that `field` is read from."""
+    """Return the name of the environment variable of `field`."""
     return "DATABASE_URL" if field == "database_url" else PREFIX + field.upper()
 
 
-def _types(of: Any) -> tuple[type, ...]:
-    return tuple(part for part in (of, *get_args(of)) if isinstance(part, type))
+def _is_secret(hint: Any) -> bool:
+    return any(isinstance(part, type) and issubclass(part, Secret) for part in (hint, *get_args(hint)))
 
 
 _HINTS = get_type_hints(Settings)
-#: Variable to field, and the same for the variables that name a secret's file.
 _FIELDS = {variable(field): field for field in Settings.__struct_fields__}
-_FILES = {
-    f"{variable(field)}_FILE": field
-    for field in Settings.__struct_fields__
-    if any(issubclass(part, Secret) for part in _types(_HINTS[field]))
-}
-#: All of them are set, or none.
-_OF_TOKENS = {field for field in Settings.__struct_fields__ if field.startswith("jwt_")}
-_LISTS = {field for field in Settings.__struct_fields__ if getattr(_HINTS[field], "__origin__", None) is tuple}
+#: Fields by the variable that names a secret's file.
+_FILE_FIELDS = {f"{name}_FILE": field for name, field in _FIELDS.items() if _is_secret(_HINTS[field])}
+_LIST_FIELDS = {field for field, hint in _HINTS.items() if get_origin(hint) is tuple}
+_JWT_FIELDS = {field for field in _HINTS if field.startswith("jwt_")}
 
 
-class Given(NamedTuple):
-    """What the environment says of a field."""
+def read_variables(environment: Mapping[str, str] = os.environ) -> dict[str, tuple[str, str]]:
+    """Return the variable that sets each field, with its text, or that of the file it names; not yet validated.
 
-    text: str
-    #: The variable that says it.
-    variable: str
-
-
-def given(environment: Mapping[str, str] = os.environ) -> dict[str, Given]:
-    """Give what is set, by field, unchecked; a secret's file is read.
-
-    Raises SettingsError for a variable that is unknown, doubles another, or names a file that can't be read.
+    Raises SettingsError for a variable that is unknown, duplicates another, or names an unreadable file.
     """
-    found: dict[str, Given] = {}
+    variables: dict[str, tuple[str, str]] = {}
     for name, text in environment.items():
-        field = _FIELDS.get(name) or _FILES.get(name)
+        field = _FIELDS.get(name) or _FILE_FIELDS.get(name)
         if field is not None:
-            if field in found:
-                raise SettingsError(f"{variable(field)} and {variable(field)}_FILE are both set; one must go")
-            found[field] = Given(text if name in _FIELDS else _content(name, text), name)
+            if field in variables:
+                raise SettingsError(f"{variable(field)} and {variable(field)}_FILE are both set. Unset one of them")
+            variables[field] = name, (text if name in _FIELDS else _read_secret(name, text))
         elif name.startswith(PREFIX):
-            raise SettingsError(f"{name} is not a setting; there are {', '.join(sorted({*_FIELDS, *_FILES}))}")
-    return found
+            known = ", ".join(sorted({*_FIELDS, *_FILE_FIELDS}))
+            raise SettingsError(f"{name} is not a setting. The settings are {known}")
+    return variables
 
 
-def _content(name: str, path: str) -> str:
-    """Give what is in a secret's file, without the line's end that editors put there."""
+def _read_secret(name: str, path: str) -> str:
+    """Return the content of a secret's file, without the newline that editors append."""
     try:
         return Path(path).read_text().removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a text"
-        raise SettingsError(f"{name}: {path!r} can't be read: {reason}") from None
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise SettingsError(f"{name}: cannot read {path!r}: {reason}") from None
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read the settings. Raises SettingsError, naming the variable that is unknown or wrong."""
-    texts = given(environment)
-    values = {field: _parts(text) if field in _LISTS else text for field, (text, _) in texts.items()}
+    """Return the settings. Raises SettingsError, which names the variable that is unknown or invalid."""
+    variables = read_variables(environment)
+    values = {field: _parts(text) if field in _LIST_FIELDS else text for field, (_, text) in variables.items()}
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except msgspec.ValidationError as error:
         expected, _, path = str(error).partition(" - at `$.")
         field = path.rstrip("`").partition("[")[0]
-        raise SettingsError(f"{texts[field].variable}: {expected}") from None
+        raise SettingsError(f"{variables[field][0]}: {expected}") from None
     if settings.log_key and settings.log_origin not in (None, settings.log_key.origin):
-        raise SettingsError(f"{variable('log_origin')}: the log's key is of another name, {settings.log_key.origin}")
-    if _OF_TOKENS & texts.keys() and (missing := sorted(_OF_TOKENS - texts.keys())):
-        raise SettingsError(f"{variable(missing[0])}: Expected, where others of ITEMLEDGER_JWT_ are set")
+        key_origin = settings.log_key.origin
+        raise SettingsError(f"{variable('log_origin')} must be {key_origin}, the name of the log's key, or unset")
+    if _JWT_FIELDS & variables.keys() and (missing := sorted(_JWT_FIELDS - variables.keys())):
+        raise SettingsError(f"{variable(missing[0])} is required when another ITEMLEDGER_JWT_* variable is set")
     return settings
 
 
@@ -180,9 +171,9 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")] if text else []
 
 
-def shown(settings: Settings) -> dict[str, str]:
-    """Give every setting's variable with its value as the environment would have it, secrets as `***`."""
-    return {variable(field): _text(getattr(settings, field)) for field in Settings.__struct_fields__}
+def to_text(settings: Settings) -> dict[str, str]:
+    """Return each variable with its value as the environment would have it, secrets as `***`."""
+    return {name: _text(getattr(settings, field)) for name, field in _FIELDS.items()}
 
 
 def _text(value: object) -> str:
@@ -192,6 +183,6 @@ def _text(value: object) -> str:
 
 
 def without_settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Give what of `environment` is no setting, for a process that is told its settings otherwise."""
-    ours = {*_FIELDS, *_FILES}
+    """Return the environment without settings, for a child process that gets its settings another way."""
+    ours = {*_FIELDS, *_FILE_FIELDS}
     return {name: text for name, text in environment.items() if name not in ours and not name.startswith(PREFIX)}

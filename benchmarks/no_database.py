@@ -8,13 +8,12 @@ from typing import Any, cast
 import msgspec
 
 import migrations
-from api.app import ROUTES, create_app
+from api.app import ROUTES, Services, create_app
 from api.auth.principal import ANYBODY, Principal
 from api.cli.runner import freeze_gc
 from api.events.feed import Feed
 from api.ops import openapi
 from api.projections.rebuild_jobs import RebuildJobs
-from api.services import Services
 from api.settings import from_environment
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.batch import Recorded

@@ -36,7 +36,7 @@ API_ARROWS = {
 }
 #: Beside the rooms: what every room may import, and what joins them all.
 API_FOUNDATION = {"durations", "logs", "secret", "settings"}
-API_ROOT = {"app", "services", "__main__", "__init__"}
+API_ROOT = {"app", "__main__", "__init__"}
 #: What each room may import from outside, beside the standard library; the doors may use what they need.
 OUTSIDE = {
     "eventstore": {"msgspec", "sqlalchemy"},

@@ -60,12 +60,14 @@ class Authenticator:
         if authorization is None:
             if await self._is_open() and (self._insecure or is_local(address, headers, self._origins)):
                 return ANYBODY
-            raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), noted={"reason": "no credential"})
+            raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), extra_log_fields={"reason": "no credential"})
         try:
             return await self._holder(authorization)
         except CredentialError as error:
             noted = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
-            raise Problem(CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), noted=noted) from None
+            raise Problem(
+                CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), extra_log_fields=noted
+            ) from None
 
     def knows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Tell whether these headers show a credential that was good when it was looked at last, without any I/O."""
@@ -123,7 +125,7 @@ def authorize(principal: Principal, wanted: Scope | Unscoped) -> None:
             INSUFFICIENT_SCOPE,
             f"The credential lacks the scope {wanted}",
             headers=_challenge(error="insufficient_scope", scope=wanted.value),
-            noted={"key_id": principal.key_id, "scope": wanted.value},
+            extra_log_fields={"key_id": principal.key_id, "scope": wanted.value},
         )
 
 

@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from api.settings import Settings, SettingsError, from_environment, given, shown, variable
+from api.settings import Settings, SettingsError, from_environment, read_variables, to_text, variable
 from eventstore.database.engine import open_database
 from eventstore.errors import UnsupportedDatabaseError
 
@@ -25,8 +25,8 @@ def check() -> None:
 def show(as_json: bool) -> None:
     """Print every setting with where it comes from; of a secret, that there is one."""
     settings = _checked()
-    values = shown(settings)
-    origins = {variable(field): source.variable for field, source in given().items()}
+    values = to_text(settings)
+    origins = {variable(field): name for field, (name, _) in read_variables().items()}
     if as_json:
         told = {name: {"value": value, "from": origins.get(name)} for name, value in values.items()}
         click.echo(msgspec.json.format(msgspec.json.encode(told)))

@@ -95,8 +95,8 @@ def check_tls(certificate: str | None, key: str | None) -> None:
 def application() -> Boundary:
     """Make the application for a process that does nothing else."""
     app = create_app()
-    connections = _open_files(app.client_timeouts.connections)
-    app.client_timeouts = structs.replace(app.client_timeouts, connections=connections)
+    connections = _open_files(app.settings.max_connections)
+    app.settings = structs.replace(app.settings, max_connections=connections)
     freeze_gc()
     return app
 

@@ -1,217 +1,207 @@
-"""uvicorn's HTTP protocol with an end to its patience: no client keeps a connection by sending or reading too slowly.
+"""uvicorn's HTTP protocol with timeouts and size limits for slow or abusive clients.
 
-uvicorn closes a connection that is idle between two requests, and no other: a silent one, half a head, a body that goes
-on after its answer, an answer that nobody reads are kept for ever. A head may be of any length, what follows a body in
-chunks too, and that would be taken for more of the head; and of requests that are sent ahead there may be any number.
+uvicorn itself closes only connections that are idle between two requests. It keeps silent connections, slow heads and
+bodies, and unread answers, for ever. It bounds neither a head nor the trailers of a chunked body, which it would parse
+as more of the head, nor the number of pipelined requests. It has no public interface for this, so a test checks that
+the names used here still exist.
 """
 
 import asyncio
 import socket
-from collections import Counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
-from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from api.http.security_headers import protection
+from api.http.security_headers import security_headers
 
-#: Seconds between two looks at a connection.
-_LOOK = 0.5
-#: Seconds for TLS to begin.
-_HANDSHAKE = 10.0
-#: Seconds that the application has, behind the end of a body's time, to answer 408.
-_GRACE = 1.0
-#: Seconds that a client has to take what was sent to it before the server was told to stop.
-_UNTAKEN_AT_STOP = 4.0
-#: Bytes that the kernel takes ahead of what it can send: by itself it would take four MiB for whoever reads nothing.
-_UNSENT = 128 * 1024
+if TYPE_CHECKING:
+    from api.edge.boundary import Boundary
+
+#: Seconds between two checks of a connection.
+_CHECK_SECONDS = 0.5
+#: Seconds for a TLS handshake.
+_TLS_HANDSHAKE_SECONDS = 10.0
+#: Seconds after a body's timeout that the application has to answer 408.
+_BODY_TIMEOUT_ANSWER_SECONDS = 1.0
+#: Seconds after a stop that a client has to read what was sent before.
+_UNREAD_AT_STOP_SECONDS = 4.0
+#: Bytes that the kernel buffers unsent. By default it would buffer 4 MiB for a client that reads nothing.
+_KERNEL_UNSENT_BYTES = 128 * 1024
 #: Requests of one connection that may await their answers.
-_PIPELINED = 32
-
-
-class _AbusedError(Exception):
-    """A client has sent more than anybody needs to, and is heard no more."""
-
+_MAX_PIPELINED_REQUESTS = 32
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
-_NO_REQUEST = b"HTTP/1.1 400 Bad Request"
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request"
 _CLOSE = ((b"connection", b"close"), (b"content-length", b"0"))
 
 
+class _TooManyPipelinedError(Exception):
+    """A client has sent too many requests ahead. Raised to httptools, which then stops parsing."""
+
+
 class Loop(uvloop.Loop):
-    """The event loop, with a timeout for TLS handshakes: uvloop would wait a minute for a client to say hello."""
+    """The event loop, with a shorter timeout for TLS handshakes: uvloop's is a minute."""
 
     async def create_server(self, *arguments: Any, **named: Any) -> Any:
         """Listen as asyncio does."""
         if named.get("ssl") is not None:
-            named["ssl_handshake_timeout"] = _HANDSHAKE
+            named["ssl_handshake_timeout"] = _TLS_HANDSHAKE_SECONDS
         return await super().create_server(*arguments, **named)
 
 
-class ClientTimeouts(Struct, frozen=True):
-    """What a client is allowed: times in seconds, each for the whole of what it is for."""
-
-    head: float
-    body: float
-    #: To take an answer, or some ten KiB of a long one.
-    answer: float
-    head_bytes: int
-    connections: int
-    #: Of those, from one address; this machine's own, and the proxies that are trusted, may have all.
-    connections_of_one: int
-
-
 class TimeoutHttpProtocol(HttpToolsProtocol):
-    """One connection. The application says in its attribute `patience` what its clients are allowed.
-
-    Its method `peer` tells by what the connections of an address are counted, in its attribute `peers`, None where they
-    are not. Its method `stop` is called when the server has been told to stop: the lifespan's message comes when all
-    answers have ended, and some have no end of their own.
-    """
+    """One connection to the Boundary, whose settings have the timeouts."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._patience = cast("ClientTimeouts", cast("Any", self.app).client_timeouts)
-        #: When the client must have sent what the server waits for; None: it waits for nothing.
-        self._due: float | None = None
-        #: Since when there has been something that the client has not taken.
-        self._untaken: float | None = None
-        #: Bytes of a head that is not whole yet; None: no head has begun.
-        self._head: int | None = None
-        #: Bytes since the head that were no body: what frames its chunks, and fields behind the last of them.
-        self._aside = 0
+        self._boundary = cast("Boundary", self.app)
+        self._settings = self._boundary.settings
+        #: When the client must have sent what the server waits for; None if it waits for nothing.
+        self._deadline: float | None = None
+        #: Since when there has been output that the client has not read.
+        self._unread_since: float | None = None
+        #: Bytes of an incomplete head; None if there is none.
+        self._head_bytes: int | None = None
+        #: Bytes since the last head or body data: chunk framing and trailers.
+        self._framing_bytes = 0
         self._unanswered: list[RequestResponseCycle] = []
-        #: By what the connections of this one's client are counted, and how many each client has.
-        self._peer: str | None = None
-        self._peers: Counter[str | None] = cast("Any", self.app).peers
-        self._look: asyncio.TimerHandle | None = None
+        #: The client that this connection counts for.
+        self._client: str | None = None
+        self._next_check: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request; refuse to where there are as many connections as may be."""
+        """Start the timeout for the first request; abort a connection beyond the limits."""
         super().connection_made(transport)
-        self._peer = cast("Any", self.app).peer(self.client)
-        self._peers[self._peer] += 1
-        most = self._patience.connections_of_one if self._peer is not None else self._patience.connections
-        if len(self.connections) > self._patience.connections or self._peers[self._peer] > most:
+        self._client = self._boundary.client_of_connection(self.client)
+        counts, limits = self._boundary.client_connections, self._settings
+        counts[self._client] += 1
+        too_many = self._client is not None and counts[self._client] > limits.max_client_connections
+        if too_many or len(self.connections) > limits.max_connections:
             transport.abort()
             return
-        # What the kernel has taken over is no longer ours to see, and would outlive the connection.
-        self._tell_kernel("TCP_USER_TIMEOUT", int(self._patience.answer * 1000))
-        self._tell_kernel("TCP_NOTSENT_LOWAT", _UNSENT)
-        self._due = self.loop.time() + self._patience.head
-        self._look = self.loop.call_later(_LOOK, self._look_at)
+        # Output that the kernel has buffered is invisible here, and would outlive the connection.
+        self._set_tcp_option("TCP_USER_TIMEOUT", int(self._settings.answer_timeout * 1000))
+        self._set_tcp_option("TCP_NOTSENT_LOWAT", _KERNEL_UNSENT_BYTES)
+        self._wait_for(self._settings.head_timeout)
+        self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        if self._look is not None:
-            self._look.cancel()
-        # uvicorn tells the newest of pipelined requests alone, and the one that is answered would write to nobody.
+        """Stop the timeouts and the requests in progress."""
+        if self._next_check is not None:
+            self._next_check.cancel()
+        # uvicorn informs only the newest pipelined request; the one in progress would keep writing.
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
-        self._peers[self._peer] -= 1
-        if not self._peers[self._peer]:
-            del self._peers[self._peer]
+        counts = self._boundary.client_connections
+        counts[self._client] -= 1
+        if not counts[self._client]:
+            del counts[self._client]
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what came, unless it makes a head too long, or is too much beside a body."""
-        alone = self._head is not None or self._is_idle()  # nothing but a head is in it, or what follows one
-        self._aside += len(data)
+        """Parse data; refuse a head that is too long, and too many bytes around a body."""
+        only_head = self._head_bytes is not None or self._is_idle()  # or what follows a head
+        self._framing_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
-        if self._head is not None:
-            self._head += len(data) if alone else 0
-            if self._head > self._patience.head_bytes:
+        if self._head_bytes is not None:
+            self._head_bytes += len(data) if only_head else 0
+            if self._head_bytes > self._settings.max_head:
                 self._refuse(_HEAD_TOO_LARGE)
-        elif self._due is not None and self._aside > self._patience.head_bytes:
-            self._refuse(_NO_REQUEST)
+        elif self._deadline is not None and self._framing_bytes > self._settings.max_head:
+            self._refuse(_BAD_REQUEST)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request; where others await their answers it would be taken for one of those."""
-        self._refuse(_NO_REQUEST)
+        """Refuse data that is not HTTP."""
+        self._refuse(_BAD_REQUEST)
 
     def _refuse(self, status: bytes) -> None:
-        if self._is_idle():
-            lines = [b"%s: %s" % header for header in (*_CLOSE, *protection(_CLOSE, self.scheme or "http"))]
-            self.transport.write(b"\r\n".join([status, *lines, b"", b""]))
+        if self._is_idle():  # else it would be taken for the answer to a request in progress
+            headers = (*_CLOSE, *security_headers(_CLOSE, self.scheme or "http"))
+            self.transport.write(b"\r\n".join([status, *(b"%s: %s" % header for header in headers), b"", b""]))
         self.transport.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field of the head; none that follows a body (RFC 9110, section 6.5.1)."""
-        if self._head is not None:
+        """Accept a header; ignore trailers (RFC 9110, section 6.5.1)."""
+        if self._head_bytes is not None:
             super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
-        self._aside = 0
+        """Accept body data."""
+        self._framing_bytes = 0
         super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
         super().on_message_begin()
-        self._head = 0
-        self._due = self.loop.time() + self._patience.head
+        self._head_bytes = 0
+        self._wait_for(self._settings.head_timeout)
 
     def on_headers_complete(self) -> None:
-        """Wait for the body. Raises _AbusedError, which ends the parsing of what came."""
-        if len(self._unanswered) == _PIPELINED:
-            raise _AbusedError
-        self._head, self._aside = None, 0
-        self._due = self.loop.time() + self._patience.body + _GRACE
+        """Wait for the body. Raises _TooManyPipelinedError."""
+        if len(self._unanswered) == _MAX_PIPELINED_REQUESTS:
+            raise _TooManyPipelinedError
+        self._head_bytes, self._framing_bytes = None, 0
+        self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
-        """Wait for nothing: it is for the server to answer."""
-        self._due = None
+        """Stop waiting: the server has to answer now."""
+        self._deadline = None
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless it is there, or something of this one is still to come."""
+        """Wait for the next request, unless one has begun or this one's body is still arriving."""
         super().on_response_complete()
         del self._unanswered[0]
         if self.pipeline:
-            self.flow.pause_reading()  # uvicorn goes on reading: one more answer would let in many more requests
-        if self._due is None and self._is_idle():
-            self._due = self.loop.time() + self.timeout_keep_alive + _LOOK
+            self.flow.pause_reading()  # uvicorn resumes reading, so each answer would admit many more requests
+        if self._deadline is None and self._is_idle():
+            self._wait_for(self.timeout_keep_alive + _CHECK_SECONDS)
 
     def resume_writing(self) -> None:
-        """Note that the client has taken most of what it was sent."""
+        """Restart the timeout for reading: the client has read most of the output."""
         super().resume_writing()
-        self._untaken = None
+        self._unread_since = None
 
     def shutdown(self) -> None:
-        """Let answers that have no end find one, and whoever leaves his unread not hold up the stop."""
-        cast("Any", self.app).stop()
-        super().shutdown()
-        self.loop.call_later(_UNTAKEN_AT_STOP, self._let_go)
+        """End streams, which would not end by themselves, and drop clients that do not read their answers.
 
-    def _let_go(self) -> None:
+        The lifespan's shutdown message would come too late: only after all answers have ended.
+        """
+        self._boundary.stop()
+        super().shutdown()
+        self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_if_unread)
+
+    def _abort_if_unread(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
-    def _tell_kernel(self, option: str, value: int) -> None:
+    def _set_tcp_option(self, option: str, value: int) -> None:
         if (number := getattr(socket, option, None)) is not None:  # Linux has both
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, number, value)
 
     def _is_idle(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # there is none before the first request
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
         return cycle is None or cycle.response_complete
 
-    def _look_at(self) -> None:
+    def _wait_for(self, seconds: float) -> None:
+        self._deadline = self.loop.time() + seconds
+
+    def _check(self) -> None:
         now = self.loop.time()
-        if self.flow.read_paused and self._due is not None:
-            self._due = now + self._patience.head  # it is the server that does not listen
+        if self.flow.read_paused and self._deadline is not None:
+            self._wait_for(self._settings.head_timeout)  # the server itself has paused reading
         if not self.transport.get_write_buffer_size():
-            self._untaken = None
-        elif self._untaken is None:
-            self._untaken = now
-        if (self._due is not None and now >= self._due) or (
-            self._untaken is not None and now - self._untaken >= self._patience.answer
-        ):
+            self._unread_since = None
+        elif self._unread_since is None:
+            self._unread_since = now
+        late = self._deadline is not None and now >= self._deadline
+        if late or (self._unread_since is not None and now - self._unread_since >= self._settings.answer_timeout):
             self.transport.abort()
         else:
-            self._look = self.loop.call_later(_LOOK, self._look_at)
+            self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)

@@ -1,7 +1,7 @@
-"""What a handler needs to know of the request it serves and of the process it runs in.
+"""The request that a handler serves, and the services of its process.
 
-FasterAPI has no application state and injects nothing that we could trust with it, so the boundary sets one context
-variable for every request: always sets, since uvicorn leaks a pipelined request's context into the next.
+FasterAPI has no application state that we could trust, so the boundary sets one context variable for every request.
+Always, since uvicorn leaks a pipelined request's context into the next.
 """
 
 import asyncio
@@ -25,19 +25,19 @@ from commands.item import Command
 from eventstore.events import Metadata
 
 if TYPE_CHECKING:
-    from api.services import Services  # it holds what the resources made, which import this module
+    from api.app import Services  # it imports the resources, which import this module
 
-#: How long a read waits for the state it is to be of, and how long between two looks, in seconds.
+#: How long a read waits for `min_position`, and between two checks.
 _WAIT_SECONDS = 1.0
-_WAIT_PAUSE = 0.02
+_WAIT_PAUSE_SECONDS = 0.02
 
-_prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
-_counter = count(1)
+_id_prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
+_id_counter = count(1)
 
 
 def new_id() -> str:
-    """Give an id that is unique everywhere and sorts by time, so that the log's index on it grows at one end."""
-    return f"{_prefix}{next(_counter):08x}"
+    """Return an id that is globally unique and sorts by time, so that the log's index on it grows at one end."""
+    return f"{_id_prefix}{next(_id_counter):08x}"
 
 
 class RequestContext(Struct):
@@ -51,39 +51,39 @@ class RequestContext(Struct):
     headers: dict[bytes, bytes]
     #: The client's IP address, or `unknown`.
     address: str
-    #: Waits until the client is gone; its request has been read whole before.
+    #: Waits until the client disconnects. The body has been read before.
     disconnected: Callable[[], Awaitable[None]]
-    #: Who makes it: nobody in particular until the gate has said so.
+    #: The authenticated client; NOBODY before authentication.
     principal: Principal = NOBODY
     #: The query parameters, as the struct that the route names.
     query: Any = None
     body: bytes = b""
-    #: The log position that the answer reflects, once that is known; sent as `Log-Position`.
+    #: The log position that the response reflects, once known; sent as `Log-Position`.
     position: int | None = None
-    #: Whether the answer is that of an earlier request with the same key; sent as `Idempotency-Replayed`.
+    #: Whether this is the response of an earlier request with the same key; sent as `Idempotency-Replayed`.
     replayed: bool = False
 
     @property
     def actor(self) -> str:
-        """Who makes the request, as events and the log name them."""
+        """The client's name in events and logs."""
         return self.principal.actor
 
     def log_start(self, what: str, after: int) -> None:
-        """Write a line of the log as a long answer begins, of events behind `after`.
+        """Log that a long response begins, of events after `after`.
 
-        The request's own line comes at its end, in an hour perhaps, or never.
+        The request's own log line is written at its end: after an hour perhaps, or never.
         """
         audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
 
     def set_log_position(self, position: int) -> None:
-        """Say that the answer reflects the log up to `position`."""
+        """Record that the response reflects the log up to `position`."""
         self.position = position
         self.services.position = max(self.services.position, position)
 
     async def wait_for_position(self, position: int) -> None:
-        """Return once reads are of `position` or later. Raises Problem (503) where that takes too long.
+        """Wait until reads reflect `position`. Raises Problem (503) on timeout.
 
-        It asks of items alone: one commit takes every projection there.
+        Asking items is enough: one commit updates every projection.
         """
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
@@ -92,25 +92,24 @@ class RequestContext(Struct):
                 return
             if monotonic() > deadline:
                 raise Problem(POSITION_NOT_REACHED)
-            await asyncio.sleep(_WAIT_PAUSE)
+            await asyncio.sleep(_WAIT_PAUSE_SECONDS)
 
     async def submit(self, *commands: Command) -> Recorded:
-        """Have `commands` written, all or none, on this request's behalf; return after COMMIT.
+        """Write `commands`, all or none, on behalf of this request; return after COMMIT.
 
-        Raises what Writer.submit does, and Problem: 400 for an unreadable `Idempotency-Key`, 503 (outcome unknown)
-        where a stop is out of patience.
+        Raises what Writer.submit raises, and Problem: 400 for an invalid `Idempotency-Key`, 503 (outcome unknown) if
+        the service stops first.
         """
         key = idempotency.read_key(self.headers.get(b"idempotency-key"))
-        sent = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
+        content = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
         metadata = Metadata(
             new_id() if key is None else idempotency.command_id(self.actor, self.method, self.path, key),
             self.actor,
-            sha256(sent).digest(),
+            sha256(content).digest(),
             self.correlation_id,
         )
-        writer = self.services.writer
         try:
-            recorded = await writer.submit(*commands, metadata=metadata, keyed=key is not None)
+            recorded = await self.services.writer.submit(*commands, metadata=metadata, keyed=key is not None)
         except asyncio.CancelledError:
             raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
         except CommandRejectedError as rejection:

@@ -1,4 +1,4 @@
-"""One request and its answer on their way through the boundary."""
+"""One request and its response: what is added to every response, and what is logged of it."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from msgspec import Struct
 
-from api.auth.scopes import Scope as Right
+from api.auth.scopes import Scope
 from api.edge.context import RequestContext, new_id
 from api.edge.cors import Cors
-from api.edge.rate_limits import budget_headers, check
+from api.edge.rate_limits import check_admitted, rate_limit_headers
 from api.edge.routing import Route
-from api.edge.token_bucket import Verdict
+from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.client_address import address_of
 from api.http.request_body import wait_for_disconnect
-from api.http.responses import Message, Receive, Scope, Send
-from api.http.security_headers import protection
+from api.http.responses import AsgiScope, Message, Receive, Send
+from api.http.security_headers import security_headers
 from api.logs import audit, summary
 
 if TYPE_CHECKING:
-    from api.services import Services
+    from api.app import Services
 
 log = structlog.get_logger()
 
-#: Whoever uses these has read the history.
-_HISTORY = (Right.EVENTS_READ, Right.EVENTS_EXPORT)
+#: Requests with these scopes read the history.
+_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)
 _REFUSED = (401, 403, 429)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -39,9 +38,9 @@ _TRACEPARENT = re.compile(
 
 
 class Exchange:
-    """One request and its answer: what is added to every answer, and what is logged of it."""
+    """One request and its response."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, services: "Services | None", cors: Cors) -> None:
+    def __init__(self, scope: AsgiScope, receive: Receive, send: Send, services: "Services | None", cors: Cors) -> None:
         headers = _combined(scope["headers"])
         sent_id = headers.get(b"x-request-id", b"")
         request_id = sent_id.decode() if _REQUEST_ID.fullmatch(sent_id) else new_id()
@@ -61,20 +60,19 @@ class Exchange:
         self._cors = cors.headers(headers)
         self.route: Route | None = None
         self.status: int | None = None
-        #: What is left of the budgets that the request was counted against.
-        self.verdicts: list[Verdict] = []
+        self._rate_limits: list[RateLimitState] = []
         self._code: str | None = None
-        self._noted: Mapping[str, object] = {}
+        self._extra_log_fields: Mapping[str, object] = {}
         self._send = send
         self._started = perf_counter_ns()
 
-    def count(self, verdicts: list[Verdict]) -> None:
-        """Go on where the budgets that the request was counted against admit it. Raises Problem (429)."""
-        self.verdicts = verdicts
-        check(verdicts)
+    def check_rate_limits(self, states: list[RateLimitState]) -> None:
+        """Keep the rate limits for the response's headers. Raises Problem (429) if one rejects the request."""
+        self._rate_limits = states
+        check_admitted(states)
 
     async def send(self, message: Message) -> None:
-        """Pass an ASGI message on, with the headers that every answer has, and to HEAD without a body."""
+        """Send an ASGI message, with the headers of every response, and to HEAD without a body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             context = self.context
@@ -84,30 +82,36 @@ class Exchange:
                 (b"x-request-id", context.request_id.encode()),
                 (b"log-position", b"%d" % position),
                 *([(b"idempotency-replayed", b"true")] if context.replayed else []),
-                *budget_headers(self.verdicts),
+                *rate_limit_headers(self._rate_limits),
             )
-            message = {**message, "headers": [*headers, *protection(headers, self._scheme), *self._cors]}
+            message = {**message, "headers": [*headers, *security_headers(headers, self._scheme), *self._cors]}
         elif self.context.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:
-        """Answer with the problem that `error` is; log one that nobody foresaw, with its trace."""
-        kind = problems.kind_of(error)
+        """Send the problem of an exception, unless a response has begun; log an unexpected one with its trace."""
+        kind, request_id = problems.kind_of(error), self.context.request_id
         self._code = kind.code
-        self._noted = error.noted if isinstance(error, problems.Problem) else {}
+        if isinstance(error, problems.Problem):
+            self._extra_log_fields = error.extra_log_fields
         if kind is problems.INTERNAL:
-            log.error("unexpected error", request_id=self.context.request_id, route=self._template, exc_info=error)
+            log.error(
+                "unexpected error",
+                request_id=self.context.request_id,
+                route=self.route and self.route.path,
+                exc_info=error,
+            )
         elif error.__cause__ is not None and kind.status >= 500:
-            log.warning(kind.code, request_id=self.context.request_id, cause=summary(error.__cause__))
+            log.warning(kind.code, request_id=request_id, cause=summary(error.__cause__))
         if self.status is None:
-            await problems.problem_response(error, self.context.request_id).to_asgi(self.send)
+            await problems.problem_response(error, request_id).to_asgi(self.send)
 
     def log(self) -> None:
-        """Write the request's line: who asked, from where, for what, and how it ended; no body, and no credential.
+        """Write the request's log line: no body, no credential.
 
-        A status of 0 says that the client left before its request was whole. Who was refused, and who read what of the
-        history, is written whatever the level.
+        Status 0 means that the client disconnected before its request was complete. Refused requests and reads of the
+        history are logged at any level.
         """
         context, route = self.context, self.route
         line: dict[str, Any] = {
@@ -115,31 +119,24 @@ class Exchange:
             "actor": context.actor,
             "address": context.address,
             "method": context.method,
-            "route": self._template,
+            "route": route and route.path,
             "status": self.status,
             "code": self._code,
             "position": context.position,
             "duration_ms": (perf_counter_ns() - self._started) / 1e6,
-            **self._noted,
+            **self._extra_log_fields,
         }
         if route is not None and route.scope in _HISTORY:
-            audit.info("request", **line, path=context.path, filter=_given(context.query))
+            query = {} if context.query is None else msgspec.to_builtins(context.query)
+            audit.info("request", **line, path=context.path, filter=query)
         elif self.status in _REFUSED:
             audit.warning("request", **line)
         else:
             log.info("request", **line)
 
-    @property
-    def _template(self) -> str | None:
-        return self.route.path if self.route else None
-
-
-def _given(query: Struct | None) -> dict[str, Any]:
-    return {} if query is None else msgspec.to_builtins(query)
-
 
 def _combined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Give header fields by name; several lines of one field are one list (RFC 9110, section 5.3)."""
+    """Return headers by name; repeated headers are joined to one list (RFC 9110, section 5.3)."""
     headers: dict[bytes, bytes] = {}
     for name, value in lines:
         headers[name] = headers[name] + b", " + value if name in headers else value

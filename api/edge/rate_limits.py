@@ -1,14 +1,14 @@
-"""How many requests a client may make: each credential, and each address without one.
+"""Rate limits for each credential, and for each address without one.
 
-A request is first counted against the address it comes from, so that nobody guesses credentials, or asks for what is
-not there, without limit. Once a good credential is shown that address gets its token back, and the credential is
-counted instead: clients behind one address don't share its budget. Where that is spent, a credential that is known to
-be good, without any I/O, gets in all the same. What costs more has a budget of its own besides.
+A request first counts against its address, so that guessing credentials and probing paths is limited. Once it shows an
+active credential, the address gets its token back and the credential is counted instead: clients behind one address
+don't share a limit. If the address's limit is exceeded, a credential that is known without I/O still gets in.
+Expensive routes have a second limit of their own.
 
-This machine's own addresses are not counted: who is on it can do worse. Who comes from it through a proxy that is not
-listed in `ITEMLEDGER_TRUSTED_PROXIES` shares one budget with all of those.
+Local clients are not counted: they could do worse. Clients behind a local proxy that is not listed in
+`ITEMLEDGER_TRUSTED_PROXIES` share one limit.
 
-The headers are those of draft-ietf-httpapi-ratelimit-headers-10, with a problem that names the violated policies.
+The headers follow draft-ietf-httpapi-ratelimit-headers-10, with a problem that names the violated policies.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,92 +16,95 @@ from functools import lru_cache
 from ipaddress import IPv6Network
 from time import monotonic
 
-from api.edge.token_bucket import Buckets, Budget, Verdict
+from api.edge.token_bucket import RateLimit, RateLimitState, TokenBuckets
 from api.http.client_address import is_loopback
 from api.http.problems import QUOTA_EXCEEDED, Problem
 from api.http.responses import Headers
 from api.settings import Settings
 
-#: Clients that are remembered, for each budget.
-_CLIENTS = 20_000
+#: Clients that are remembered for each rate limit.
+_MAX_CLIENTS = 20_000
 
-#: The budgets' names, as routes and headers have them.
+#: The names of the rate limits, in routes and headers.
 REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
 
 
 class RateLimits:
-    """The budgets of this process, and what its clients have left of them."""
+    """The rate limits of this process, with the state of each client. `clock` returns seconds, and never goes back."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
-        """Limit as `settings` say; `clock` gives seconds, and never goes back."""
         quotas = {REQUESTS: settings.rate_limit, EXPORT: settings.export_limit, REBUILD: settings.rebuild_limit}
         self._buckets = {
-            name: Buckets(Budget(name, quota), _CLIENTS) for name, quota in quotas.items() if quota != "off"
+            name: TokenBuckets(RateLimit(name, quota), _MAX_CLIENTS) for name, quota in quotas.items() if quota != "off"
         }
         self._clock = clock
 
-    def arrive(self, address: str) -> list[Verdict]:
-        """Count a request of whom nobody knows more than the address."""
+    def count_address(self, address: str) -> list[RateLimitState]:
+        """Count a request against its address, before authentication."""
         return self._take([REQUESTS], client_of(address))
 
-    def admit(self, address: str, credential: str | None, arrived: list[Verdict], extra: str | None) -> list[Verdict]:
-        """Count a request that has `arrived` for its `credential`, if it has one, and against the budget `extra`."""
+    def count_client(
+        self, address: str, credential: str | None, counted: list[RateLimitState], route_limit: str | None
+    ) -> list[RateLimitState]:
+        """Count an authenticated request against its credential, if it has one, and against the route's own limit.
+
+        `counted` is what `count_address` returned; a credential gives that token back.
+        """
         client = client_of(address, credential)
         if credential is None:
-            return [*arrived, *self._take([extra], client)]
-        if arrived:
+            return [*counted, *self._take([route_limit], client)]
+        if counted:
             self._buckets[REQUESTS].give_back(client_of(address))
-        return self._take([REQUESTS, extra], client)
+        return self._take([REQUESTS, route_limit], client)
 
-    def _take(self, names: Sequence[str | None], client: str | None) -> list[Verdict]:
-        """Give a verdict of each budget; the first that refuses is the last."""
+    def _take(self, names: Sequence[str | None], client: str | None) -> list[RateLimitState]:
+        """Return the state of each limit, up to the first that rejects."""
         if client is None:
             return []
-        now, verdicts = self._clock(), list[Verdict]()
+        now, states = self._clock(), list[RateLimitState]()
         for name in names:
             if name in self._buckets:
-                verdicts.append(self._buckets[name].take(client, now))
-                if not verdicts[-1].admitted:
+                states.append(self._buckets[name].take(client, now))
+                if not states[-1].admitted:
                     break
-        return verdicts
+        return states
 
 
-def refused(verdicts: Sequence[Verdict]) -> bool:
-    """Tell whether a budget refuses the request."""
-    return bool(verdicts) and not verdicts[-1].admitted
+def is_rejected(states: Sequence[RateLimitState]) -> bool:
+    """Return whether a limit rejects the request."""
+    return bool(states) and not states[-1].admitted
 
 
-def check(verdicts: Sequence[Verdict]) -> None:
-    """Return where every budget admits the request. Raises Problem (429)."""
-    if refused(verdicts):
-        budget = verdicts[-1].budget
+def check_admitted(states: Sequence[RateLimitState]) -> None:
+    """Raise Problem (429) if a limit rejects the request."""
+    if is_rejected(states):
+        limit = states[-1].limit
         raise Problem(
             QUOTA_EXCEEDED,
-            f"The budget of {budget.name} is spent: {budget.quota} in {budget.window} seconds",
-            retry_after=verdicts[-1].seconds,
-            violated_policies=(budget.name,),
+            f"Rate limit exceeded for {limit.name}: {limit.quota} requests per {limit.window_seconds} seconds",
+            retry_after=states[-1].reset_seconds,
+            violated_policies=(limit.name,),
         )
 
 
-def budget_headers(verdicts: Sequence[Verdict]) -> Headers:
-    """Write `RateLimit-Policy` and `RateLimit`: lists of structured fields (RFC 9651)."""
-    if not verdicts:
+def rate_limit_headers(states: Sequence[RateLimitState]) -> Headers:
+    """Return `RateLimit-Policy` and `RateLimit`: lists of structured fields (RFC 9651)."""
+    if not states:
         return ()
-    policies = ", ".join(f'"{v.budget.name}";q={v.budget.quota};w={v.budget.window}' for v in verdicts)
-    limits = ", ".join(f'"{v.budget.name}";r={v.remaining};t={v.seconds}' for v in verdicts)
+    policies = ", ".join(f'"{s.limit.name}";q={s.limit.quota};w={s.limit.window_seconds}' for s in states)
+    limits = ", ".join(f'"{s.limit.name}";r={s.remaining};t={s.reset_seconds}' for s in states)
     return ((b"ratelimit-policy", policies.encode()), (b"ratelimit", limits.encode()))
 
 
 @lru_cache(4096)
 def client_of(address: str, credential: str | None = None) -> str | None:
-    """Give whose request it is, None where that is not counted: the credential's, or the address's without one.
+    """Return the client that a request counts for, None if it is not counted.
 
-    Of IPv6 an address stands for its /64, which one customer has. A credential's name is no address, since none of
-    those has a space before it.
+    That is the credential if there is one, else the address, of IPv6 its /64, which one customer has. The space keeps
+    credentials apart from addresses. All `unknown` addresses are one client.
     """
     if credential is not None:
         return f" {credential}"
     if is_loopback(address):
         return None
-    # All that are unknown share one bucket.
     return str(IPv6Network((address, 64), strict=False)) if ":" in address else address

@@ -1,8 +1,8 @@
-"""Refuses routes that FasterAPI 0.2.14 would serve wrongly without a word. Run at every start.
+"""Checks at every start for routes that FasterAPI 0.2.14 would serve wrongly without an error.
 
-Each rule stands for a way in which the framework was seen to lose data or to open a door: a default for a body turns an
-invalid one into it, one annotation that can't be resolved drops all markers (authentication among them), a generator
-as a dependency is injected raw, two names at one position of a path answer 500.
+FasterAPI was seen to lose data or checks in each of these ways: a default for a body replaces an invalid body, one
+annotation that can't be resolved drops all markers (authentication included), a generator dependency is injected raw,
+two parameter names at one position of a path answer 500.
 """
 
 import inspect
@@ -18,28 +18,28 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_.-]+|\{[a-z_]+\}")
 
 
 def check_routes(routes: Iterable[tuple[str, str, Callable[..., Any]]]) -> list[str]:
-    """Check (method, path, handler) triples; give a sentence for each thing that is wrong."""
+    """Return one sentence per error in (method, path, handler) triples."""
     routes = list(routes)
-    complaints = list(_lint_paths([(method, path) for method, path, _ in routes]))
+    errors = list(_path_errors([(method, path) for method, path, _ in routes]))
     for method, path, handler in routes:
         names = set(re.findall(r"\{(\w+)\}", path))
         unused = sorted(names - set(inspect.signature(handler).parameters))
-        complaints += [f"{method} {path}: {complaint}" for complaint in _lint_callable(handler, names)]
-        complaints += [f"{method} {path}: the handler does not take {name!r}" for name in unused]
-    return complaints
+        errors += [f"{method} {path}: {error}" for error in _callable_errors(handler, names)]
+        errors += [f"{method} {path}: the handler does not take {name!r}" for name in unused]
+    return errors
 
 
-def _lint_paths(routes: list[tuple[str, str]]) -> Iterator[str]:
+def _path_errors(routes: list[tuple[str, str]]) -> Iterator[str]:
     seen: set[tuple[str, str]] = set()
     children: dict[str, set[str]] = {}
     for method, path in routes:
         if (method, path) in seen:
-            yield f"{method} {path}: registered twice, the last one wins"
+            yield f"{method} {path}: registered twice; the last one would win"
         seen.add((method, path))
         parent = ""
         for segment in path.strip("/").split("/"):
             if not _SEGMENT.fullmatch(segment):
-                yield f"{method} {path}: the router has no segments like {segment!r}"
+                yield f"{method} {path}: the router does not support the segment {segment!r}"
             children.setdefault(parent, set()).add(segment)
             parent += "/" + segment
     for parent, segments in children.items():
@@ -48,14 +48,14 @@ def _lint_paths(routes: list[tuple[str, str]]) -> Iterator[str]:
             yield f"{parent}/: one position has two names, {' and '.join(parameters)}"
 
 
-def _lint_callable(function: Callable[..., Any], path_names: set[str]) -> Iterator[str]:
+def _callable_errors(function: Callable[..., Any], path_names: set[str]) -> Iterator[str]:
     if not inspect.iscoroutinefunction(function):
         yield "not a plain `async def`: it would block the event loop, or not be awaited"
         return
     try:
         hints = typing.get_type_hints(function, include_extras=True)
     except Exception as error:
-        yield f"annotations that can't be resolved ({error}) lose every marker, authentication included"
+        yield f"annotations that can't be resolved ({error}) drop every marker, authentication included"
         return
     bodies = 0
     for name, parameter in inspect.signature(function).parameters.items():
@@ -64,21 +64,18 @@ def _lint_callable(function: Callable[..., Any], path_names: set[str]) -> Iterat
         if parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
             yield f"{name!r} is not an ordinary parameter"
         elif parameter.default is not parameter.empty:
-            yield f"{name!r} has a default, which would stand in for an invalid or missing value"
+            yield f"{name!r} has a default, which would replace an invalid or missing value"
         elif markers:
-            yield from (f"{name!r}: {complaint}" for complaint in _lint_dependency(markers[0], path_names))
+            dependency = markers[0].dependency
+            if dependency is None:
+                yield f"{name!r}: Depends() without a function injects None"
+            else:
+                yield from (f"{name!r}: {error}" for error in _callable_errors(dependency, path_names))
         elif annotation is Request or (name in path_names and annotation is str):
             continue
         elif isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
             bodies += 1
         else:
-            yield f"{name!r} is none of: a path parameter of type str, a Struct body, a Request, Annotated Depends"
+            yield f"{name!r} must be a path parameter of type str, a Struct body, a Request, or Annotated Depends"
     if bodies > 1:
         yield "more than one body"
-
-
-def _lint_dependency(marker: Depends, path_names: set[str]) -> Iterator[str]:
-    if marker.dependency is None:
-        yield "Depends() without a function injects None"
-    else:
-        yield from _lint_callable(marker.dependency, path_names)

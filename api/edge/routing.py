@@ -1,4 +1,4 @@
-"""What a route is: its handler, and all that the boundary and the OpenAPI document say of it."""
+"""Routes: the handler, and everything that the boundary and the OpenAPI document know of it."""
 
 import inspect
 import re
@@ -14,22 +14,22 @@ from api.http.responses import AsgiResponse, Headers
 
 
 class NoQuery(Struct, frozen=True, forbid_unknown_fields=True):
-    """The query of a route that takes no parameter."""
+    """The query of a route without parameters."""
 
 
 class Answer(Struct, frozen=True):
-    """A success that a route can answer with."""
+    """A successful response of a route."""
 
     status: int
     description: str
-    #: What the body decodes to, `bytes` where it is no text, None where there is no body.
+    #: What the body decodes to, `bytes` if it is not text, None without a body.
     type: Any = None
-    #: Response headers, from those that `headers.py` describes.
+    #: Response headers, of those in `headers.py`.
     headers: tuple[str, ...] = ()
     example: Any = None
     #: A route with several has an answer for each.
     media_type: str = "application/json"
-    #: Path parameters of other routes that the answer knows, each with where: an OpenAPI runtime expression.
+    #: Path parameters of other routes that the response contains, each with its OpenAPI runtime expression.
     links: Mapping[str, str] = {}
 
 
@@ -38,29 +38,29 @@ class Route(Struct, frozen=True):
 
     method: str
     path: str
-    #: The first line of its docstring is the summary in the OpenAPI document, the rest the description, in Markdown.
+    #: Its docstring's first paragraph is the OpenAPI summary, the rest the description, in Markdown.
     handler: Callable[..., Awaitable[AsgiResponse]]
     tag: str
-    #: What a credential must be good for to come in. It has no default: no route is open by oversight.
+    #: The scope that a credential needs. Without a default, so that no route is open by oversight.
     scope: Scope | Unscoped
     answers: tuple[Answer, ...]
-    #: Problems of this route's own; those that any route can have are added by `openapi.py`.
+    #: Problems of this route; `openapi.py` adds those that any route can have.
     problems: tuple[Kind, ...] = ()
     query: type[Struct] = NoQuery
     #: The JSON Schema of each path parameter, with a description and an example.
     path_schemas: Mapping[str, Any] = {}
-    #: Request headers it heeds, from those that `headers.py` describes.
+    #: Request headers that it supports, of those in `headers.py`.
     headers: tuple[str, ...] = ()
-    #: What the body decodes to, None where it takes none; `example` shows one. A struct is the handler's parameter.
+    #: What the body decodes to, None if it takes none; `example` is one. A struct is passed to the handler.
     body: Any = None
     media_types: tuple[str, ...] = ("application/json",)
     #: Whether the body may be as long as a batch's.
     large_body: bool = False
     example: Any = None
-    #: Whether its answers have no end; then they are not counted among the requests that a process serves at once.
+    #: Whether its responses have no end; they don't count as concurrent requests.
     streaming: bool = False
-    #: The budget of `limits.py` that a request is counted against besides, where it costs more than most.
-    budget: str | None = None
+    #: A second rate limit of `rate_limits.py`, for expensive routes.
+    rate_limit: str | None = None
 
     @property
     def summary(self) -> str:
@@ -69,7 +69,7 @@ class Route(Struct, frozen=True):
 
     @property
     def description(self) -> str:
-        """What a client must know to use the route, in Markdown."""
+        """What a client needs to know, in Markdown."""
         return _documentation(self.handler)[1]
 
 
@@ -79,7 +79,7 @@ def _documentation(handler: Callable[..., Awaitable[AsgiResponse]]) -> tuple[str
 
 
 class RouteTable:
-    """Finds the routes of a path. Paths match to the letter: no trailing or doubled slash is forgiven."""
+    """Finds the routes of a path. Paths match exactly: a trailing or doubled slash is another path."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[str, dict[str, Route]] = {}
@@ -89,7 +89,7 @@ class RouteTable:
         self._patterns = [(pattern, self._exact.pop(path)) for path, pattern in patterns.items()]
 
     def find(self, method: str, path: str) -> Route:
-        """Give the route for `method` on `path`. Raises Problem: 404, or 405 with what is allowed."""
+        """Return the route of `method` on `path`. Raises Problem: 404, or 405 with `Allow`."""
         methods = self.methods(path)
         route = methods.get("GET" if method == "HEAD" else method)
         if route is None:
@@ -97,9 +97,8 @@ class RouteTable:
         return route
 
     def methods(self, path: str) -> Mapping[str, Route]:
-        """Give what is there on `path`, by method. Raises Problem: 404."""
-        exact = self._exact.get(path)
-        if exact is not None:
+        """Return the routes of `path` by method. Raises Problem: 404."""
+        if (exact := self._exact.get(path)) is not None:
             return exact
         for pattern, methods in self._patterns:
             if pattern.fullmatch(path):
@@ -108,17 +107,17 @@ class RouteTable:
 
 
 def _pattern(path: str, paths: Sequence[str]) -> re.Pattern[str]:
-    """Make the pattern of a path with parameters.
+    """Compile the pattern of a path with parameters.
 
-    A parameter is anything but what FasterAPI's router takes for something else: "*", which is its own name for a
-    parameter (500), and a literal that another path has at this position, behind which it never turns back (404).
+    A parameter excludes two values that FasterAPI's router mistakes: "*", its own name for a parameter (500), and a
+    literal that another path has at this position, from which it does not backtrack (404).
     """
     pattern, before = "", ""
     for segment in path.strip("/").split("/"):
         if segment.startswith("{"):
-            beside = {other[len(before) + 1 :].partition("/")[0] for other in paths if other.startswith(before + "/")}
-            others = "|".join(re.escape(literal) for literal in sorted({"*", *beside} - {segment}))
-            pattern += rf"/(?!(?:{others})(?:/|\Z))[^/]+"
+            siblings = {other[len(before) + 1 :].partition("/")[0] for other in paths if other.startswith(before + "/")}
+            excluded = "|".join(re.escape(literal) for literal in sorted({"*", *siblings} - {segment}))
+            pattern += rf"/(?!(?:{excluded})(?:/|\Z))[^/]+"
         else:
             pattern += "/" + re.escape(segment)
         before += "/" + segment
@@ -126,19 +125,19 @@ def _pattern(path: str, paths: Sequence[str]) -> re.Pattern[str]:
 
 
 def allow(methods: Mapping[str, Route]) -> bytes:
-    """Write the `Allow` header for `methods`."""
+    """Return the `Allow` header for `methods`."""
     allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
     return ", ".join(sorted(allowed)).encode()
 
 
 def options(methods: Mapping[str, Route]) -> Headers:
-    """Give the headers that answer OPTIONS (RFC 9110, section 9.3.7; `Accept-Patch`: RFC 5789)."""
+    """Return the headers of the response to OPTIONS (RFC 9110, section 9.3.7; `Accept-Patch`: RFC 5789)."""
     patch = methods.get("PATCH")
     accept = () if patch is None else ((b"accept-patch", ", ".join(patch.media_types).encode()),)
     return ((b"allow", allow(methods)), *accept)
 
 
 def register(app: Faster, routes: Sequence[Route]) -> None:
-    """Make FasterAPI dispatch to `routes`."""
+    """Register `routes` with FasterAPI."""
     for route in routes:
         getattr(app, route.method.lower())(route.path)(route.handler)

@@ -1,7 +1,7 @@
-"""Token buckets: so many requests a window, in bursts or evenly, for each of many clients. Pure: time comes in as data.
+"""Token buckets: a number of requests per window for each client, in bursts or evenly. Pure: time is a parameter.
 
-A client's bucket holds `quota` tokens at most, and fills evenly, in `window` seconds from empty to full. What is kept
-of it is one number, the moment at which it will be full again (the generic cell rate algorithm).
+A bucket holds at most `quota` tokens, and refills evenly, from empty to full in one window. It is stored as one number:
+the moment at which it will be full again (the generic cell rate algorithm).
 """
 
 from collections import OrderedDict
@@ -11,57 +11,57 @@ from math import ceil
 from msgspec import Struct
 
 
-class Budget(Struct, frozen=True):
-    """What each client may do: `quota` requests in `window` seconds."""
+class RateLimit(Struct, frozen=True):
+    """Each client may make `quota` requests per window."""
 
     name: str
     quota: int
-    window: int = 60
+    window_seconds: int = 60
 
 
-class Verdict(Struct, frozen=True):
-    """Whether a request was within a budget, and what is left of that."""
+class RateLimitState(Struct, frozen=True):
+    """The state of a client's bucket after a request."""
 
-    budget: Budget
+    limit: RateLimit
     admitted: bool
-    #: Whole requests that would be admitted now.
+    #: Requests that would be admitted now.
     remaining: int
-    #: Whole seconds, rounded up: until the bucket is full; where the request was refused, until one would be admitted.
-    seconds: int
+    #: Seconds, rounded up, until the bucket is full, or, if the request was rejected, until one would be admitted.
+    reset_seconds: int
 
 
-class Buckets:
-    """The buckets of one budget, of `size` clients at most.
+class TokenBuckets:
+    """The buckets of one rate limit for at most `max_clients` clients.
 
-    Where there are more, the one that was heard of least recently is forgotten, and so has a full bucket: memory is
-    bounded, and whoever has so many addresses is no longer slowed by this.
+    Beyond that the least recently seen client is forgotten, and so has a full bucket again. Memory stays bounded; an
+    attacker with that many addresses is not slowed down.
     """
 
-    def __init__(self, budget: Budget, size: int) -> None:
-        self.budget = budget
-        self._size = size
-        self._token = budget.window / budget.quota  # seconds that one takes to come
+    def __init__(self, limit: RateLimit, max_clients: int) -> None:
+        self._limit = limit
+        self._max_clients = max_clients
+        self._token_seconds = limit.window_seconds / limit.quota  # until one token is refilled
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def take(self, client: Hashable, now: float) -> Verdict:
-        """Take one token at the time `now`, in seconds of a clock that never goes back; none where none is left."""
-        budget = self.budget
-        missing = max(self._full_at.get(client, now) - now, 0.0)  # seconds until full
-        after = missing + self._token
-        if after > budget.window + self._token / 1e6:  # a millionth, for what floating point gets wrong
-            self._full_at.move_to_end(client)
-            return Verdict(budget, admitted=False, remaining=0, seconds=max(ceil(after - budget.window), 1))
-        self._full_at[client] = now + after
+    def take(self, client: Hashable, now: float) -> RateLimitState:
+        """Take one token, if there is one. `now` is in seconds of a clock that never goes back."""
+        window = self._limit.window_seconds
+        until_full = max(self._full_at.get(client, now) - now, 0.0) + self._token_seconds
+        admitted = until_full <= window + self._token_seconds / 1e6  # a millionth for floating-point errors
+        if admitted:
+            self._full_at[client] = now + until_full
         self._full_at.move_to_end(client)
-        if len(self._full_at) > self._size:
+        if len(self._full_at) > self._max_clients:
             self._full_at.popitem(last=False)
-        remaining = int((budget.window - after) / self._token + 1e-6)
-        return Verdict(budget, admitted=True, remaining=remaining, seconds=ceil(after))
+        if not admitted:
+            return RateLimitState(self._limit, admitted, remaining=0, reset_seconds=max(ceil(until_full - window), 1))
+        remaining = int((window - until_full) / self._token_seconds + 1e-6)
+        return RateLimitState(self._limit, admitted, remaining, reset_seconds=ceil(until_full))
 
     def give_back(self, client: Hashable) -> None:
         """Put back the token that was taken last."""
         if client in self._full_at:
-            self._full_at[client] -= self._token
+            self._full_at[client] -= self._token_seconds

@@ -132,7 +132,7 @@ ROUTES = [
         tag="history",
         scope=Scope.EVENTS_EXPORT,
         query=ExportQuery,
-        budget=EXPORT,
+        rate_limit=EXPORT,
         answers=tuple(
             Answer(
                 200,

@@ -1,54 +1,49 @@
-"""Who is at the other end: the client's address, told by the connection or by a proxy that is trusted to tell it.
+"""The client's IP address: that of its connection, or the one that a trusted proxy reports.
 
-What trusted proxies tell is read by uvicorn's middleware: of `X-Forwarded-For` the last address that is no trusted
-proxy's, and `X-Forwarded-Proto` where it is one word. From anybody else these headers are only noise.
+uvicorn's middleware reads the headers of trusted proxies: from `X-Forwarded-For` the last address that is not a trusted
+proxy's, and `X-Forwarded-Proto` if it is one word. From any other client these headers are ignored.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from api.http.responses import Scope
+from api.http.responses import AsgiScope
 
-#: What stands in place of an address that can't be told.
+#: Stands for an address that is not known.
 UNKNOWN = "unknown"
+
+#: Headers that show a request was forwarded by a proxy.
+_FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
 
 
 class Network(str):
-    """An IP address, or a network of them, as CIDR has it: `10.0.0.0/8`."""
+    """An IP address, or a network in CIDR notation: `10.0.0.0/8`."""
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> "Network":
-        """Take `text` as it is. Raises ValueError where it is neither."""
+        """Check and keep `text`. Raises ValueError."""
         try:
             ip_network(text)
         except ValueError:
-            raise ValueError("Expected IP addresses or networks like 10.0.0.0/8, with commas between them") from None
+            raise ValueError("Expected IP addresses or networks like 10.0.0.0/8, separated by commas") from None
         return super().__new__(cls, text)
 
 
-#: By these a proxy tells that it is one.
-_TELLING = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
+def address_of(scope: AsgiScope, headers: Mapping[bytes, bytes]) -> str:
+    """Return the client's IP address in canonical form, or `unknown`.
 
-
-def address_of(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
-    """Give the client's IP address in its one usual form, or `unknown`.
-
-    Whoever seems to be on this machine, but comes through a proxy, is unknown: those who are on it are let in where
-    there are no credentials, and not counted, and no proxy shall pass for one of them.
+    A loopback connection that carries proxy headers is `unknown`: local clients may skip authentication and rate
+    limits, so a forwarded request must never count as local.
     """
     client = scope.get("client")
-    if client is None:
-        return UNKNOWN
-    address = canonical(client[0])
-    if is_loopback(address) and not _TELLING.isdisjoint(headers):
-        return UNKNOWN
-    return address
+    address = canonical(client[0]) if client else UNKNOWN
+    return UNKNOWN if is_loopback(address) and not _FORWARDING_HEADERS.isdisjoint(headers) else address
 
 
-def canonical_client(scope: Scope) -> Scope:
-    """Give a scope whose client's address, if it has one, is in its usual form: by that proxies are known."""
+def canonical_client(scope: AsgiScope) -> AsgiScope:
+    """Return the scope with an IPv6 client address in canonical form, in which trusted proxies are compared."""
     client = scope.get("client")
     if client is None or ":" not in (client[0] or ""):
         return scope
@@ -57,23 +52,22 @@ def canonical_client(scope: Scope) -> Scope:
 
 @lru_cache(4096)
 def is_loopback(address: str) -> bool:
-    """Tell whether an address is this machine's own; `unknown` is not."""
+    """Return whether an address is a loopback address; `unknown` is not."""
     return address != UNKNOWN and ip_address(address).is_loopback
 
 
 @lru_cache(256)
 def is_this_machine(host: str) -> bool:
-    """Tell whether a host's name or IP address stands for this very machine (RFC 6761, section 6.3)."""
+    """Return whether a host name or IP address means this machine (RFC 6761, section 6.3)."""
     return host == "localhost" or host.endswith(".localhost") or is_loopback(canonical(host))
 
 
 @lru_cache(4096)
 def canonical(host: str) -> str:
-    """Give an IP address in its one usual form, `unknown` for any other text."""
+    """Return an IP address in canonical form, IPv4-mapped IPv6 as IPv4; `unknown` for any other text."""
     try:
         address = ip_address(host)
     except ValueError:
         return UNKNOWN
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(address)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)

@@ -1,28 +1,28 @@
-"""Which of several media types a client wants (RFC 9110, section 12.5.1)."""
+"""Content negotiation by the `Accept` header (RFC 9110, section 12.5.1)."""
 
 from collections.abc import Sequence
 
 
 def preferred(accept: bytes | None, offered: Sequence[str]) -> str:
-    """Give the one of `offered` that `Accept` puts first; of equals, or where it wants none of them, the first.
+    """Return the media type of `offered` that `Accept` weights highest, the first of equals.
 
-    A range that is not understood counts for nothing: whoever asks for what isn't there is still given an answer.
+    Media ranges that can't be parsed are ignored. If no offered type is acceptable, the first is sent rather than 406.
     """
-    ranges = [parsed for part in (accept or b"*/*").decode("latin-1").split(",") if (parsed := _parse(part))]
-    return max(offered, key=lambda media_type: _quality(media_type, ranges))
+    parts = (accept or b"*/*").decode("latin-1").split(",")
+    weights = dict(parsed for part in parts if (parsed := _parse(part)))
+    return max(offered, key=lambda media_type: _weight(media_type, weights))
 
 
-def _quality(media_type: str, ranges: Sequence[tuple[str, float]]) -> float:
-    """Give the weight of the most specific range that has `media_type`, 0 where none has."""
-    weights = dict(ranges)
-    for range_ in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
-        if range_ in weights:
-            return weights[range_]
+def _weight(media_type: str, weights: dict[str, float]) -> float:
+    """Return the weight of the most specific range that matches, 0 if none does."""
+    for media_range in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        if media_range in weights:
+            return weights[media_range]
     return 0.0
 
 
 def _parse(part: str) -> tuple[str, float] | None:
-    """Read `type/subtype;q=0.5`. Other parameters narrow a range down, and none of ours has any."""
+    """Parse `type/subtype;q=0.5`. Other parameters are ignored: no offered media type has any."""
     name, *parameters = (piece.strip() for piece in part.lower().split(";"))
     weight = 1.0
     for parameter in parameters:

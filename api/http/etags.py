@@ -1,7 +1,7 @@
-"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13), and what may be kept for how long (RFC 9111).
+"""Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13), and cache lifetimes (RFC 9111).
 
-An item's tag is strong: it names the projection's version and the item's, so that it changes when the item does and
-when a new projection would show it otherwise.
+An item's tag is strong. It holds the projection's version and the item's, so that it changes when the item changes and
+when a new projection version represents it differently.
 """
 
 import re
@@ -11,35 +11,33 @@ from eventstore.log.history_reader import HistoryPage
 from projections.items.items import ITEMS
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_OURS = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
+_ITEM_TAG = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
+#: The version of the history's representation, in its tags.
+_HISTORY_FORMAT = 1
 
-
-#: The form in which the history is shown: another makes other tags.
-_HISTORY = 1
-
-#: Of what never changes, and is for whoever asked alone. Who has it needn't ask again (RFC 8246).
+#: For content that never changes. A client that has it need not ask again (RFC 8246).
 IMMUTABLE = (b"cache-control", b"private, max-age=31536000, immutable")
-#: Of what never changes but for its signatures, which are made by the keys of the time.
+#: For content that never changes, except for its signatures: the keys may be replaced.
 SIGNED = (b"cache-control", b"private, max-age=3600")
-#: Of what may have changed by the next time: it is asked for again, with its entity tag.
+#: For content that may change: a client revalidates it with its entity tag.
 REVALIDATE = (b"cache-control", b"private, no-cache")
 
 
 def etag(version: int) -> bytes:
-    """Write the tag of an item at `version`."""
+    """Return the tag of an item at `version`."""
     return f'"{ITEMS.version}.{version}"'.encode()
 
 
 def page_etag(page: HistoryPage) -> bytes:
-    """Write the tag of a page of the history: of the events that a question can have for answer, its ends tell all."""
+    """Return the tag of a page of the history. Its first and last position identify its events: the log only grows."""
     first, last = (page.events[0].position, page.events[-1].position) if page.events else (0, 0)
-    return b'"%d.%d.%d"' % (_HISTORY, first, last)
+    return b'"%d.%d.%d"' % (_HISTORY_FORMAT, first, last)
 
 
 def cacheable_response(
     if_none_match: bytes | None, tag: bytes, content: object, *headers: Header, final: bool
 ) -> HttpResponse:
-    """Make a reply of `content` as JSON, or 304 where the client has it; `final` is what never changes."""
+    """Return `content` as JSON, or 304 if the client has it; `final` content never changes."""
     cached = ((b"etag", tag), IMMUTABLE if final else REVALIDATE)
     if not matches_none(if_none_match, tag):
         return HttpResponse(304, headers=cached)
@@ -47,20 +45,18 @@ def cacheable_response(
 
 
 def matches_none(if_none_match: bytes | None, tag: bytes) -> bool:
-    """Tell whether `If-None-Match` lets the answer be sent: it is absent, and else does not name `tag`."""
+    """Return whether `If-None-Match` is absent or does not name `tag`, by weak comparison (W/ is ignored)."""
     if if_none_match is None:
         return True
-    if if_none_match.strip() == b"*":
-        return False
-    # Weak comparison: what stands behind W/ counts.
-    return tag.decode() not in (written.removeprefix("W/") for written in _tags(if_none_match))
+    tags = (written.removeprefix("W/") for written in _tags(if_none_match))
+    return if_none_match.strip() != b"*" and tag.decode() not in tags
 
 
 def expected_versions(if_match: bytes | None) -> frozenset[int] | None:
-    """Give the item versions that `If-Match` admits, None where it admits any. Strong comparison: no W/ counts."""
+    """Return the item versions that `If-Match` admits, None if any. Strong comparison: a tag with W/ never matches."""
     if if_match is None or if_match.strip() == b"*":
         return None
-    return frozenset(int(ours[1]) for tag in _tags(if_match) if (ours := _OURS.fullmatch(tag)))
+    return frozenset(int(match[1]) for tag in _tags(if_match) if (match := _ITEM_TAG.fullmatch(tag)))
 
 
 def _tags(header: bytes) -> list[str]:

@@ -5,9 +5,9 @@ from urllib.parse import urlencode
 
 
 def page_links(path: str, parameters: Mapping[str, object], cursor: str, following: object | None) -> bytes:
-    """Write the links of a page of the list that `parameters` ask for: to its first page, and to the next.
+    """Return a page's `Link` header: its first page, and the next one unless `following` is None.
 
-    The parameter `cursor` names the page; the next one has it as `following`, and there is none where that is None.
+    `parameters` are the request's. The one named `cursor` selects the page; `following` is its value for the next page.
     """
     first = {name: value for name, value in parameters.items() if name != cursor}
     links = [link(path, first, "first")]
@@ -17,6 +17,6 @@ def page_links(path: str, parameters: Mapping[str, object], cursor: str, followi
 
 
 def link(path: str, parameters: Mapping[str, object], rel: str) -> str:
-    """Write one link of a `Link` header: to `path` with `parameters`, as what it is to this page."""
+    """Return one link of a `Link` header."""
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in parameters.items()}
     return f'<{path}{"?" if texts else ""}{urlencode(texts)}>; rel="{rel}"'

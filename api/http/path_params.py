@@ -1,6 +1,7 @@
-"""What stands in paths for items and events."""
+"""Item ids and log positions in paths."""
 
 import re
+from typing import Any
 
 from commands.errors import ItemNotFoundError
 from eventstore.log.log import END
@@ -9,38 +10,22 @@ _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def read_number(text: str) -> int | None:
-    """Read a number of at most 63 bits as it is written in paths, None where `text` is anything else."""
+    """Return a decimal number of at most 63 bits, None if `text` is anything else."""
     return int(text) if _NUMBER.fullmatch(text) and int(text) <= END else None
 
 
 def parse_item_id(text: str) -> int:
-    """Read an id from a path. What can't be the id of an item is not found, like an id that no item has.
-
-    Raises ItemNotFoundError.
-    """
+    """Return an item id. Raises ItemNotFoundError for an invalid one, as for an id that no item has."""
     item_id = read_number(text)
     if item_id is None:
         raise ItemNotFoundError
     return item_id
 
 
-ITEM_ID = {
-    "item_id": {
-        "type": "integer",
-        "format": "int64",
-        "minimum": 1,
-        "maximum": END,
-        "description": "The item's id, from the answer that created it",
-        "examples": [1],
-    }
-}
-POSITION = {
-    "position": {
-        "type": "integer",
-        "format": "int64",
-        "minimum": 1,
-        "maximum": END,
-        "description": "The event's position in the log",
-        "examples": [1],
-    }
-}
+def _schema(description: str) -> dict[str, Any]:
+    number = {"type": "integer", "format": "int64", "minimum": 1, "maximum": END}
+    return {**number, "description": description, "examples": [1]}
+
+
+ITEM_ID = {"item_id": _schema("The item's id, from the response that created it")}
+POSITION = {"position": _schema("The event's position in the log")}

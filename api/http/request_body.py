@@ -1,4 +1,4 @@
-"""Reads a request's body whole, or refuses it. The framework would run a handler on half a body."""
+"""Reads a request body completely, or rejects it. FasterAPI would run a handler on half a body."""
 
 import asyncio
 import re
@@ -15,58 +15,52 @@ from api.http.responses import Message, Receive
 T = TypeVar("T")
 
 _MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
-# Possessive, and content with a missing closing quote, so that no body can make the search go back.
+# Possessive, and content with a missing closing quote, so that no body can make the search backtrack.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_DEPTH_CHANGES = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class ClientDisconnectedError(Exception):
-    """The client went away before its request was whole: nothing may run, and nobody waits for an answer."""
+    """The client disconnected before its request was complete: no handler may run, and no response is possible."""
 
 
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
     *,
-    wanted: Sequence[str],
-    limit: int,
-    seconds: float,
-    depth: int,
-    hold: Callable[[int], None] | None = None,
+    media_types: Sequence[str],
+    max_bytes: int,
+    timeout_seconds: float,
+    max_depth: int,
+    reserve_bytes: Callable[[int], None] | None = None,
 ) -> bytes:
-    """Read a JSON body of at most `limit` bytes that arrives within `seconds`, of JSON `depth` levels deep at most.
+    """Return a JSON body of one of `media_types`. `reserve_bytes` is called with the size of each chunk.
 
-    `wanted` are the media types that it may have; where there are none no body is wanted, and none is given. `hold`
-    is told of each part's size.
-
-    A body that nobody wants is read all the same where one is announced: the request is whole only with it.
+    Without media types the route takes no body, and b"" is returned. A body that is announced is read all the same,
+    since the request is complete only with it.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
     """
-    if wanted and not _is_one_of(wanted, headers.get(b"content-type", b"")):
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(wanted)}")
-    if not wanted and headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
-        return b""
+    content_type = _MEDIA_TYPE.fullmatch(headers.get(b"content-type", b"").decode("latin-1"))
+    if media_types and (content_type is None or content_type[1].lower() not in media_types):
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(media_types)}")
     length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
+    if not media_types and length in (b"", b"0") and b"transfer-encoding" not in headers:
+        return b""
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
     try:
-        async with asyncio.timeout(seconds):
-            body = await _read(receive, limit, hold)
+        async with asyncio.timeout(timeout_seconds):
+            body = await _read(receive, max_bytes, reserve_bytes)
     except TimeoutError:
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
-    if not wanted:
+    if not media_types:
         return b""
-    _check_text(body, depth)
+    _check_text(body, max_depth)
     return body
 
 
-def _is_one_of(media_types: Sequence[str], content_type: bytes) -> bool:
-    match = _MEDIA_TYPE.fullmatch(content_type.decode("latin-1"))
-    return match is not None and match[1].lower() in media_types
-
-
-async def _read(receive: Receive, limit: int, hold: Callable[[int], None] | None) -> bytes:
+async def _read(receive: Receive, max_bytes: int, reserve_bytes: Callable[[int], None] | None) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -75,39 +69,39 @@ async def _read(receive: Receive, limit: int, hold: Callable[[int], None] | None
             raise ClientDisconnectedError
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > limit:
-            raise _too_large(limit)
-        if hold is not None:
-            hold(len(chunk))
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        if reserve_bytes is not None:
+            reserve_bytes(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(BODY_TOO_LARGE, f"The body may have {limit} bytes")
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(BODY_TOO_LARGE, f"The request body is larger than {max_bytes} bytes")
 
 
-def _check_text(body: bytes, depth: int) -> None:
-    # The decoder would raise errors of its own for both, which the framework answers with 500.
+def _check_text(body: bytes, max_depth: int) -> None:
+    # For both the decoder would raise other errors, which FasterAPI answers with 500.
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise Problem(MALFORMED_BODY, f"The body is not UTF-8: {error.reason} at byte {error.start}") from None
-    if body.count(b"[") + body.count(b"{") > depth and _depth(body) > depth:
-        raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {depth} levels")
+    if body.count(b"[") + body.count(b"{") > max_depth and _depth(body) > max_depth:
+        raise Problem(MALFORMED_BODY, f"The body is JSON nested deeper than {max_depth} levels")
 
 
 def _depth(body: bytes) -> int:
-    # A bracket in a string is no structure, so strings go first.
+    # Strings go first: a bracket in a string is not nesting.
     brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+    return max(accumulate(map(_DEPTH_CHANGES.__getitem__, brackets)), default=0)
 
 
 def decoded(body: bytes, type: type[T]) -> T:
-    """Decode a JSON body that is no struct, which the framework would not check.
+    """Return a JSON body as `type`, for types other than a struct, which FasterAPI would not validate.
 
-    Raises RequestValidationError, as the framework does for a struct.
+    Raises RequestValidationError, as FasterAPI does for a struct.
     """
     try:
         return msgspec.json.decode(body, type=type)
@@ -116,13 +110,13 @@ def decoded(body: bytes, type: type[T]) -> T:
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Return once the client is gone. Its request is whole: all that `receive` can still tell is that."""
+    """Return when the client has disconnected. Call it after the body was read: only that message is left."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def whole(body: bytes) -> Receive:
-    """Make an ASGI `receive` that gives `body` as one complete message."""
+def complete_message(body: bytes) -> Receive:
+    """Return an ASGI `receive` that passes `body` in one message."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}

@@ -1,4 +1,4 @@
-"""What answers are: anything that has `to_asgi`; and the usual one, whole, with its length."""
+"""Responses: anything with `to_asgi`; and the usual one, complete, with its length."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
+AsgiScope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
@@ -19,22 +19,22 @@ _encoder = msgspec.json.Encoder()
 
 
 class AsgiResponse(Protocol):
-    """What a handler gives: FasterAPI has it send itself."""
+    """What a handler returns; FasterAPI calls its `to_asgi`."""
 
     async def to_asgi(self, send: Send) -> None:
-        """Send it as ASGI messages; who raises before the first has sent nothing."""
+        """Send the response as ASGI messages. Raising before the first message sends nothing."""
         ...
 
 
 class HttpResponse(Struct, frozen=True):
-    """An answer: status, body, headers. Content-Length is added, except where a body is forbidden."""
+    """Status, body, headers. Content-Length is added, except where a body is forbidden."""
 
     status: int
     body: bytes = b""
     headers: Headers = ()
 
     async def to_asgi(self, send: Send) -> None:
-        """Send it as ASGI's two messages."""
+        """Send it as two ASGI messages."""
         headers = list(self.headers)
         if self.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(self.body)))
@@ -43,10 +43,10 @@ class HttpResponse(Struct, frozen=True):
 
 
 def part(text: bytes) -> Message:
-    """Make the ASGI message of a part of a body that more follows."""
+    """Return the ASGI message of a part of a body that is not the last one."""
     return {"type": "http.response.body", "body": text, "more_body": True}
 
 
 def json_response(status: int, content: object, *headers: Header) -> HttpResponse:
-    """Make a reply of `content` as JSON."""
+    """Return a response with `content` as JSON."""
     return HttpResponse(status, _encoder.encode(content), (JSON, *headers))

@@ -18,7 +18,7 @@ from projections.projection_status import ProjectionStatus, projection_statuses
 from projections.rebuild import rebuild_state
 
 if TYPE_CHECKING:
-    from api.services import Services
+    from api.app import Services
 
 _REVISION = text("SELECT version_num FROM alembic_version")
 

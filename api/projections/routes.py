@@ -149,7 +149,7 @@ ROUTES = [
         "/projections/{name}/rebuild",
         start_rebuild,
         query=RebuildQuery,
-        budget=REBUILD,
+        rate_limit=REBUILD,
         answers=(_projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING),),
         problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
     ),

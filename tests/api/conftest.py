@@ -1,11 +1,16 @@
-"""The service with a judge beside it: every answer of its client is held against its own OpenAPI document."""
+"""The service with every response of its client checked against its own OpenAPI document."""
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+from structlog.testing import CapturingLogger
 
+from api.edge import exchange
 from tests.support.clients.http import Contract
 from tests.support.service import InProcess, migrate
 
@@ -21,14 +26,14 @@ def contract_of(running: InProcess) -> Contract:
 
 @pytest.fixture
 async def service(database_url: str) -> AsyncIterator[InProcess]:
-    """The service over an empty database of either kind."""
+    """The service over an empty database, once of either kind."""
     async with InProcess.over(database_url) as running:
         yield judged(running)
 
 
 @pytest.fixture
 async def owned(database_url: str) -> AsyncIterator[InProcess]:
-    """The service over an empty database of either kind, under the role that owns the schema: it can rebuild."""
+    """The service over an empty database, once of either kind, under the schema's owner: it can rebuild."""
     await migrate(database_url)
     async with InProcess.over_as_it_is(database_url) as running:
         yield judged(running)
@@ -36,16 +41,50 @@ async def owned(database_url: str) -> AsyncIterator[InProcess]:
 
 @pytest.fixture
 async def small(sqlite_url: str) -> AsyncIterator[InProcess]:
-    """The service over SQLite, for what no database has a part in."""
+    """The service over SQLite, for tests that do not depend on the database."""
     async with InProcess.over(sqlite_url, body_timeout=0.05) as running:
         yield judged(running)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(shared_url: str) -> AsyncIterator[InProcess]:
-    """One service for all tests of a module, for requests that must change nothing."""
-    async with InProcess.over(shared_url) as running:
+@asynccontextmanager
+async def with_one_item(database_url: str) -> AsyncIterator[InProcess]:
+    async with InProcess.over(database_url) as running:
         judged(running)
         created = await running.client.post("/items", json={"name": "Fountain pen", "price": 24.5})
         assert created.status_code == 201
         yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(shared_url: str) -> AsyncIterator[InProcess]:
+    """One service for all tests of a module, once over either database."""
+    async with with_one_item(shared_url) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_on_sqlite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[InProcess]:
+    """One service for all tests of a module, over SQLite alone.
+
+    For requests that are refused or answered before any database is asked.
+    """
+    directory: Path = tmp_path_factory.mktemp("shared")
+    async with with_one_item(f"sqlite+aiosqlite:///{directory}/itemledger.db") as running:
+        yield running
+
+
+class RequestLogs(NamedTuple):
+    """The lines that requests have written to the log."""
+
+    log: CapturingLogger
+    #: Those that are written at any level.
+    audit: CapturingLogger
+
+
+@pytest.fixture
+def request_logs(monkeypatch: pytest.MonkeyPatch) -> RequestLogs:
+    """Capture the log of requests. structlog's `capture_logs` does not reach cached loggers, which the service has."""
+    logs = RequestLogs(CapturingLogger(), CapturingLogger())
+    monkeypatch.setattr(exchange, "log", logs.log)
+    monkeypatch.setattr(exchange, "audit", logs.audit)
+    return logs

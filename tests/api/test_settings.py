@@ -1,4 +1,4 @@
-"""Settings come from the environment, each by its own variable; one that is unknown or wrong is refused by name."""
+"""Each setting is read from its environment variable. An unknown or invalid one is refused by name."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,12 @@ from api.edge.cors import Origin
 from api.http.client_address import Network
 from api.logs import encoded
 from api.secret import Secret, SecretUrl
-from api.settings import Settings, SettingsError, from_environment, shown, without_settings
+from api.settings import Settings, SettingsError, from_environment, to_text, without_settings
 from api.transparency.formats.log_identity import LogKeys, LogOrigin
 
 URL = "postgresql+asyncpg://me:swordfish@db.example/items?host=a:1&host=b:2&password=swordfish"
 KEY = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
-#: Those that can be any text.
+#: Secrets that can be any text.
 SECRETS = {field for field, kind in Settings.__annotations__.items() if "Secret" in str(kind)}
 
 VARIABLES: dict[str, tuple[str, str, object]] = {
@@ -54,7 +54,7 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "insecure_no_auth": ("ITEMLEDGER_INSECURE_NO_AUTH", "true", True),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
-WRONG = {
+INVALID = {
     "ITEMLEDGER_MAX_QUEUE": ["0", "-1", "many", "", "1.5", " 7", "nan", "1_0", "None"],
     "ITEMLEDGER_MAX_BATCH": ["0", "1001", "x", "9" * 30],
     "ITEMLEDGER_MAX_BATCH_QUEUE": ["0", "few"],
@@ -98,7 +98,7 @@ def test_every_setting_has_its_variable_here() -> None:
     assert set(VARIABLES) == set(Settings.__struct_fields__)
 
 
-#: These are set together, or not at all; tests/api/auth/test_jwks.py is about them.
+#: Set together or not at all: tested in tests/api/auth/test_jwks.py.
 TOGETHER = {"jwt_issuer", "jwt_audience", "jwt_jwks"}
 
 
@@ -124,33 +124,35 @@ def test_all_settings_have_defaults_that_are_valid() -> None:
         "ITEMLEDGER_MAX_QUEUE_FILE",
     ],
 )
-def test_an_unknown_variable_of_ours_is_refused_by_name(variable: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^{variable} is not a setting; there are .*ITEMLEDGER_MAX_QUEUE"):
+def test_an_unknown_variable_with_the_prefix_is_refused_by_name(variable: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{variable} is not a setting. The settings are .*ITEMLEDGER_MAX_QUEUE"):
         from_environment({variable: "1"})
 
 
-@pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in WRONG.items() for text in texts])
-def test_a_wrong_value_is_refused_by_name(variable: str, text: str) -> None:
+@pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in INVALID.items() for text in texts])
+def test_an_invalid_value_is_refused_by_name(variable: str, text: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{variable}: "):
         from_environment({variable: text})
 
 
-def test_the_log_is_called_what_its_key_is_called() -> None:
-    with pytest.raises(SettingsError, match=r"^ITEMLEDGER_LOG_ORIGIN: .* of another name, PeterNeumann$"):
+def test_the_log_has_the_name_of_its_key() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^ITEMLEDGER_LOG_ORIGIN must be PeterNeumann, the name of the log's key, or unset$"
+    ):
         from_environment({"ITEMLEDGER_LOG_KEY": KEY, "ITEMLEDGER_LOG_ORIGIN": "example.com/log"})
     assert from_environment({"ITEMLEDGER_LOG_KEY": KEY, "ITEMLEDGER_LOG_ORIGIN": "PeterNeumann"}).log_key
 
 
 @pytest.mark.parametrize("field", sorted(SECRETS))
 @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_secret_may_be_in_a_file(field: str, end: str, tmp_path: Path) -> None:
+def test_a_secret_can_be_read_from_a_file(field: str, end: str, tmp_path: Path) -> None:
     variable, text, value = VARIABLES[field]
     (tmp_path / "secret").write_bytes((text + end).encode())
     settings = from_environment({f"{variable}_FILE": str(tmp_path / "secret")})
     assert getattr(settings, field) == value
 
 
-def test_a_secret_is_given_once(tmp_path: Path) -> None:
+def test_a_secret_is_set_only_once(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(URL)
     for order in (1, -1):
         both = [("DATABASE_URL", URL), ("DATABASE_URL_FILE", str(tmp_path / "secret"))][::order]
@@ -159,51 +161,51 @@ def test_a_secret_is_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["missing", "a directory", "no text", "no name", "NUL in the name"])
-def test_a_secret_s_file_that_cannot_be_read_is_refused_by_name(case: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_of_a_secret_is_refused_by_name(case: str, tmp_path: Path) -> None:
     (tmp_path / "a directory").mkdir()
     (tmp_path / "no text").write_bytes(b"swordfish\xff")
     path = {"no name": "", "NUL in the name": "a\0b"}.get(case, str(tmp_path / case))
-    with pytest.raises(SettingsError, match=r"^DATABASE_URL_FILE: .* can't be read: ") as refused:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL_FILE: cannot read .*: ") as refused:
         from_environment({"DATABASE_URL_FILE": path})
     assert "swordfish" not in str(refused.value)
 
 
 @pytest.mark.parametrize("field", sorted(SECRETS))
-def test_a_secret_is_in_nothing_that_is_written_of_it(field: str) -> None:
+def test_a_secret_is_hidden_wherever_it_is_written(field: str) -> None:
     settings = msgspec.structs.replace(Settings(), **{field: type(VARIABLES[field][2])(URL)})  # type: ignore[call-arg]
-    told: list[Any] = [repr(settings), str(settings), f"{settings!r:s}", shown(settings)]
-    told += [encoded(None, "", {"event": "a line of the log", "settings": settings, "it": getattr(settings, field)})]
-    for text in map(str, told):
+    texts: list[Any] = [repr(settings), str(settings), f"{settings!r:s}", to_text(settings)]
+    texts += [encoded(None, "", {"event": "a line of the log", "settings": settings, "it": getattr(settings, field)})]
+    for text in map(str, texts):
         assert "swordfish" not in text
         assert "***" in text
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "shown"),
     [
         (URL, "postgresql+asyncpg://me:***@db.example/items?host=a%3A1&host=b%3A2&password=hidden"),
         ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite:///a.db"),
-        ("no url, but swordfish", "***"),
+        ("not a url, but swordfish", "***"),
         ("postgresql+asyncpg://me:swordfish@host:port/", "***"),
     ],
 )
-def test_of_a_database_s_url_all_but_the_password_is_told(url: str, told: str) -> None:
-    assert repr(SecretUrl(url)) == str(SecretUrl(url)) == told
+def test_a_database_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert repr(SecretUrl(url)) == str(SecretUrl(url)) == shown
 
 
-def test_a_secret_is_equal_to_what_has_its_text() -> None:
+def test_secrets_are_equal_by_their_text() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert Secret("a") != "a"
     assert len({Secret("a"), Secret("a")}) == 1
     assert Secret("a").reveal() == "a"
 
 
-def test_what_is_shown_gives_the_same_settings_again() -> None:
+def test_the_shown_text_is_read_as_the_same_settings() -> None:
     settings = from_environment({variable: text for variable, text, _ in VARIABLES.values()})
-    again = {name: text for name, text in shown(settings).items() if text and "***" not in text}
-    assert shown(from_environment({"DATABASE_URL": URL, "ITEMLEDGER_LOG_KEY": KEY, **again})) == shown(settings)
+    again = {name: text for name, text in to_text(settings).items() if text and "***" not in text}
+    assert to_text(from_environment({"DATABASE_URL": URL, "ITEMLEDGER_LOG_KEY": KEY, **again})) == to_text(settings)
 
 
-def test_another_process_can_be_given_the_environment_without_settings() -> None:
+def test_a_child_process_can_get_the_environment_without_settings() -> None:
     ours = {name: "" for variable, _, _ in VARIABLES.values() for name in (variable, f"{variable}_FILE")}
     assert without_settings({**ours, "ITEMLEDGER_ANYTHING": "", "PATH": "/bin"}) == {"PATH": "/bin"}

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from api.settings import Settings, shown, variable
+from api.settings import Settings, to_text, variable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
 ROWS = re.findall(r"(?m)^\| (`[A-Z_`, ]+`)( \*)? \| ([^|]+) \| ([^|]+) \|$", PAGE)
@@ -20,7 +20,7 @@ def test_the_page_has_every_setting_and_no_other() -> None:
 
 
 def test_the_page_has_the_default_of_every_setting() -> None:
-    defaults = {name: text.lower() or "none" for name, text in shown(Settings()).items()}
+    defaults = {name: text.lower() or "none" for name, text in to_text(Settings()).items()}
     computed = {"ITEMLEDGER_LOG_ORIGIN": Settings().origin}
     assert {name: default for name, (_, default) in TABLE.items()} == defaults | computed
 

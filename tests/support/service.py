@@ -19,11 +19,10 @@ import httpx
 import uvicorn
 
 import migrations
-from api.app import create_app, run
+from api.app import Services, create_app, run
 from api.edge.boundary import Boundary
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.secret import SecretUrl
-from api.services import Services
 from api.settings import Settings
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database

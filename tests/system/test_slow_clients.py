@@ -82,7 +82,7 @@ def test_a_process_has_as_many_connections_as_it_may(sqlite_url: str) -> None:
 
 async def test_a_client_has_as_many_connections_as_it_may(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with Listening.over(sqlite_url, max_client_connections=2) as running:
-        monkeypatch.setattr(running.app, "peer", lambda _: "one")  # this machine's own connections are not counted
+        monkeypatch.setattr(running.app, "client_of_connection", lambda _: "one")  # local ones are not counted
         async with Client.connected(running.port) as one, Client.connected(running.port) as other:
             assert [(await client.ask("GET", "/livez")).status for client in (one, other)] == [200, 200]
             async with Client.connected(running.port) as third:
@@ -91,4 +91,4 @@ async def test_a_client_has_as_many_connections_as_it_may(sqlite_url: str, monke
             assert (await other.ask("GET", "/livez")).status == 200
         async with Client.connected(running.port) as next_one:
             assert (await next_one.ask("GET", "/livez")).status == 200
-    assert running.app.peers == {}
+    assert running.app.client_connections == {}

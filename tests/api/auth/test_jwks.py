@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from api.app import StartError, open_tokens
+from api.app import StartError, open_jwt_verifier
 from api.auth.jwt import jwks
 from api.auth.jwt.jwks import PublishedKeys, UnreadableKeysError, published_at, read_keys
 from api.auth.jwt.jwks_source import JwksSource
@@ -258,7 +258,7 @@ async def test_a_start_needs_its_file_but_not_a_site_that_answers(
 ) -> None:
     options = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
     with pytest.raises(StartError, match=r"nothing\.json"):
-        await open_tokens(Settings(**options, jwt_jwks=JwksSource(str(tmp_path / "nothing.json"))))  # type: ignore[arg-type]
+        await open_jwt_verifier(Settings(**options, jwt_jwks=JwksSource(str(tmp_path / "nothing.json"))))  # type: ignore[arg-type]
     url, pages = site
     pages["/keys"] = (503, b"")
     async with InProcess.over(sqlite_url, **options, jwt_jwks=JwksSource(f"{url}/keys")) as running:
@@ -282,7 +282,7 @@ def test_tokens_take_three_settings_or_none() -> None:
     settings = from_environment(GIVEN)
     assert (settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks) == tuple(GIVEN.values())
     for left_out in GIVEN:
-        with pytest.raises(SettingsError, match=f"^{left_out}: "):
+        with pytest.raises(SettingsError, match=f"^{left_out} is required "):
             from_environment({name: value for name, value in GIVEN.items() if name != left_out})
 
 

@@ -85,7 +85,7 @@ def test_serve_brings_an_sqlite_file_to_head_by_itself_in_a_directory_that_is_no
 
 
 def test_serve_refuses_a_postgresql_without_our_schema_and_says_what_brings_it_there(postgres_url: str) -> None:
-    _assert_refused(_run("serve", DATABASE_URL=postgres_url), "itemledger migrate", "nothing", migrations.head())
+    _assert_refused(_run("serve", DATABASE_URL=postgres_url), "itemledger migrate", "revision none", migrations.head())
 
 
 def test_serve_refuses_several_workers_on_sqlite_and_says_why(sqlite_url: str) -> None:

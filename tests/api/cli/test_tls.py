@@ -85,7 +85,7 @@ def test_what_is_no_certificate_and_its_key_is_refused_in_one_line(case: str, sq
 
 
 def test_who_does_not_begin_with_tls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_timeouts, "_HANDSHAKE", 0.1)
+    monkeypatch.setattr(client_timeouts, "_TLS_HANDSHAKE_SECONDS", 0.1)
     _, certificate, _, key = certify(tmp_path, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,4 +1,4 @@
-"""Bad paths, queries, content types and sizes: each is refused before it reaches a handler."""
+"""Invalid paths, queries and content types are refused before they reach a handler."""
 
 import pytest
 
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BODY = b'{"name":"a","price":1}'
 
-#: What stands where an item's id should; decoded as servers hand it on.
-NO_IDS = [
+#: Invalid item ids, decoded as servers pass them on.
+INVALID_IDS = [
     *("0", "-1", "-0", "+1", "01", "1.0", "1e0", "1_0", "0x1", "abc", "null", "NaN", "1;", "1,2", ".", "..", "%", "**"),
     *(" 1", "1 ", "1\n", "1\t", "1\u00a0", "1\x00", "\u0661", "\uff11", "\u00b2", "\u0967", "\ufffd"),
     *("9223372036854775808", "18446744073709551616", "9" * 400),
 ]
-NO_PATHS = [
+UNKNOWN_PATHS = [
     *("", "/", "/item", "/items/", "//items", "/items//", "//items/1", "/items//1", "/items/1/", "/items/1/events"),
     *("/Items", "/items ", "/items.json", "/items/1/2", "/docs/", "/docs/../items", "/problems"),
     *(
@@ -46,10 +46,10 @@ BAD_QUERIES = [
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
-@pytest.mark.parametrize("text", NO_IDS)
-async def test_what_is_no_id_is_not_found(shared: InProcess, method: str, text: str) -> None:
-    async with unchanged_log(shared.services.database):
-        answer = await call(shared.app, method, f"/items/{text}", part(b""))
+@pytest.mark.parametrize("text", INVALID_IDS)
+async def test_an_invalid_id_is_not_found(shared_on_sqlite: InProcess, method: str, text: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await call(shared_on_sqlite.app, method, f"/items/{text}", part(b""))
     assert answer is not None
     if method == "HEAD":
         assert (answer.status_code, answer.content) == (404, b"")
@@ -58,43 +58,43 @@ async def test_what_is_no_id_is_not_found(shared: InProcess, method: str, text: 
 
 
 @pytest.mark.parametrize("text", ["1%2f", "1%2F", "%2f1", "1%2fx", "1%252f", "%20", "1%20", "%31%00", "%D9%A1", "%ff"])
-async def test_an_escape_makes_no_id_of_what_is_none(shared: InProcess, text: str) -> None:
-    async with unchanged_log(shared.services.database):
+async def test_an_escape_does_not_make_an_id_valid(shared_on_sqlite: InProcess, text: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
         for method in ("GET", "DELETE"):
-            assert (await shared.client.request(method, f"/items/{text}")).status_code == 404
+            assert (await shared_on_sqlite.client.request(method, f"/items/{text}")).status_code == 404
 
 
 @pytest.mark.parametrize("path", ["/items%2f1", "/items%2F1", "/docs%2fstart.js", "/%2fitems", "/problems%2Fnot-found"])
-async def test_an_escaped_slash_is_no_slash(shared: InProcess, path: str) -> None:
-    async with unchanged_log(shared.services.database):
+async def test_an_escaped_slash_does_not_separate_segments(shared_on_sqlite: InProcess, path: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
         for method in ("GET", "DELETE"):
-            check_problem(await shared.client.request(method, path), 404, "not-found")
+            check_problem(await shared_on_sqlite.client.request(method, path), 404, "not-found")
 
 
-@pytest.mark.parametrize("path", NO_PATHS)
-async def test_an_unknown_path_is_not_found_by_any_method(shared: InProcess, path: str) -> None:
-    async with unchanged_log(shared.services.database):
+@pytest.mark.parametrize("path", UNKNOWN_PATHS)
+async def test_an_unknown_path_is_not_found_by_any_method(shared_on_sqlite: InProcess, path: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
         for method in ("GET", "POST", "DELETE", "PUT"):
-            answer = await call(shared.app, method, path, part(BODY), headers=list(JSON.items()))
+            answer = await call(shared_on_sqlite.app, method, path, part(BODY), headers=list(JSON.items()))
             assert answer is not None
             check_problem(answer, 404, "not-found")
 
 
 @pytest.mark.parametrize("query", BAD_VALUES)
-async def test_a_wrong_value_of_a_parameter_is_refused_by_its_name(shared: InProcess, query: str) -> None:
-    answer = await shared.client.get(f"/items?{query}")
+async def test_an_invalid_parameter_is_refused_by_its_name(shared_on_sqlite: InProcess, query: str) -> None:
+    answer = await shared_on_sqlite.client.get(f"/items?{query}")
     problem = check_problem(answer, 400, "invalid-query")
     assert [fault["parameter"] for fault in problem["errors"]] == [query.partition("=")[0]]
 
 
 @pytest.mark.parametrize("query", BAD_QUERIES)
-async def test_a_repeated_or_malformed_query_is_refused(shared: InProcess, query: str) -> None:
-    check_problem(await shared.client.get(f"/items?{query}"), 400, "invalid-query")
+async def test_a_repeated_or_malformed_query_is_refused(shared_on_sqlite: InProcess, query: str) -> None:
+    check_problem(await shared_on_sqlite.client.get(f"/items?{query}"), 400, "invalid-query")
 
 
 @pytest.mark.parametrize("query", [b"\xff=1", b"limit=\xff", b"a\x00=1"])
-async def test_raw_bytes_in_a_query_are_refused(shared: InProcess, query: bytes) -> None:
-    answer = await call(shared.app, "GET", "/items?" + query.decode("latin-1"), part(b""))
+async def test_raw_bytes_in_a_query_are_refused(shared_on_sqlite: InProcess, query: bytes) -> None:
+    answer = await call(shared_on_sqlite.app, "GET", "/items?" + query.decode("latin-1"), part(b""))
     assert answer is not None
     check_problem(answer, 400, "invalid-query")
 
@@ -102,11 +102,13 @@ async def test_raw_bytes_in_a_query_are_refused(shared: InProcess, query: bytes)
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 @pytest.mark.parametrize("parameter", ["limt", "Limit", "min-position", "", "\u00e9", "x'\"\n"])
 async def test_every_route_refuses_a_parameter_it_does_not_know(
-    shared: InProcess, route: object, parameter: str
+    shared_on_sqlite: InProcess, route: object, parameter: str
 ) -> None:
     method, path = route.method, example(route.path)  # type: ignore[attr-defined]
-    async with unchanged_log(shared.services.database):
-        answer = await shared.client.request(method, path, params={parameter: "1"}, content=BODY, headers=JSON)
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await shared_on_sqlite.client.request(
+            method, path, params={parameter: "1"}, content=BODY, headers=JSON
+        )
     (fault,) = check_problem(answer, 400, "invalid-query")["errors"]
     assert fault["parameter"] == parameter
 
@@ -120,10 +122,10 @@ async def test_every_route_refuses_a_parameter_it_does_not_know(
         *("application/json, application/json", "application/json; v=1", "*/*", "application/json;;"),
     ],
 )
-async def test_a_content_type_that_is_not_json_is_refused(shared: InProcess, media_type: str | None) -> None:
-    async with unchanged_log(shared.services.database):
+async def test_a_content_type_that_is_not_json_is_refused(shared_on_sqlite: InProcess, media_type: str | None) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
         headers = {} if media_type is None else {"content-type": media_type}
-        answer = await shared.client.post("/items", content=BODY, headers=headers)
+        answer = await shared_on_sqlite.client.post("/items", content=BODY, headers=headers)
     check_problem(answer, 415, "unsupported-media-type")
 
 
@@ -145,5 +147,5 @@ async def test_json_may_say_that_it_is_utf_8(shared: InProcess, media_type: str)
 
 
 @pytest.mark.parametrize("path", ["/docs/none.js", "/docs/..", "/docs/%2e%2e%2fpyproject.toml", "/problems/none"])
-async def test_what_is_not_among_the_values_of_a_path_is_not_found(shared: InProcess, path: str) -> None:
-    check_problem(await shared.client.get(path), 404, "not-found")
+async def test_an_unknown_value_of_a_path_parameter_is_not_found(shared_on_sqlite: InProcess, path: str) -> None:
+    check_problem(await shared_on_sqlite.client.get(path), 404, "not-found")

@@ -1,4 +1,4 @@
-"""The body at the boundary: whole, in time and of a fit size, or nothing runs."""
+"""Request bodies: complete, in time and of a permitted size, or no handler runs."""
 
 import signal
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ def padded(size: int) -> bytes:
 
 @contextmanager
 def not_hanging(seconds: int) -> Iterator[None]:
-    """Turn what would take minutes into a failure; no measure of speed."""
+    """Fail instead of running for minutes; this does not measure speed."""
 
     def stop(*_: object) -> None:
-        raise AssertionError("still at it")
+        raise AssertionError("still running")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
@@ -41,15 +41,15 @@ def not_hanging(seconds: int) -> Iterator[None]:
     ids=["nothing", "an empty part", "all but the end", "two parts"],
 )
 async def test_a_body_that_ends_in_a_disconnect_runs_nothing(
-    service: InProcess, received: tuple[dict[str, object], ...]
+    small: InProcess, received: tuple[dict[str, object], ...]
 ) -> None:
-    async with unchanged_log(service.services.database):
-        answer = await call(service.app, "POST", "/items", *received, DISCONNECT, headers=HEADERS)
+    async with unchanged_log(small.services.database):
+        answer = await call(small.app, "POST", "/items", *received, DISCONNECT, headers=HEADERS)
     assert answer is None
 
 
 @pytest.mark.parametrize("framing", [("content-length", "100"), ("transfer-encoding", "chunked")])
-async def test_a_body_that_nobody_wants_must_be_whole_too(service: InProcess, framing: tuple[str, str]) -> None:
+async def test_a_body_that_the_route_ignores_must_be_complete_too(service: InProcess, framing: tuple[str, str]) -> None:
     assert (await service.client.post("/items", content=BODY, headers=JSON)).status_code == 201
     async with unchanged_log(service.services.database):
         cut = await call(service.app, "DELETE", "/items/1", part(BODY, more=True), DISCONNECT, headers=[framing])
@@ -72,11 +72,11 @@ async def test_a_body_that_takes_too_long_is_refused(small: InProcess, received:
         answer = await call(small.app, "POST", "/items", *received, headers=HEADERS)
     assert answer is not None
     check_problem(answer, 408, "body-timeout")
-    # What still comes of the body must not be taken for the next request.
+    # The rest of the body must not be parsed as the next request.
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_body_of_64_kib_is_taken(small: InProcess) -> None:
+async def test_a_body_of_64_kib_is_accepted(small: InProcess) -> None:
     created = await small.client.post("/items", content=padded(LIMIT), headers=JSON)
     assert created.status_code == 201
 
@@ -85,7 +85,7 @@ async def test_a_longer_body_is_refused(small: InProcess) -> None:
     async with unchanged_log(small.services.database):
         by_length = await small.client.post("/items", content=padded(LIMIT + 1), headers=JSON)
         check_problem(by_length, 413, "body-too-large")
-        # Chunked: no length is announced, so the bytes are counted as they come.
+        # Chunked: no length is announced, so the bytes are counted as they arrive.
         half = part(padded(LIMIT // 2), more=True)
         chunks = (half, part(b" " * (LIMIT // 2), more=True), part(b" "))
         by_count = await call(small.app, "POST", "/items", *chunks, headers=HEADERS)
@@ -93,7 +93,7 @@ async def test_a_longer_body_is_refused(small: InProcess) -> None:
         check_problem(by_count, 413, "body-too-large")
 
 
-async def test_a_length_that_is_too_great_is_refused_before_the_body_comes(small: InProcess) -> None:
+async def test_a_content_length_that_is_too_large_is_refused_before_the_body_arrives(small: InProcess) -> None:
     for length in (LIMIT + 1, 10**30):
         answer = await call(small.app, "POST", "/items", headers=[*HEADERS, ("content-length", str(length))])
         assert answer is not None

@@ -1,4 +1,4 @@
-"""Pages of other origins: none may call, unless its origin is listed, and none with a cookie."""
+"""Cross-origin requests: only pages of listed origins may call, and none with a cookie."""
 
 from collections.abc import AsyncIterator
 
@@ -32,7 +32,7 @@ async def preflight(service: InProcess, origin: str, path: str = "/items/1") -> 
 
 @pytest.mark.parametrize("origin", [HERE, THERE])
 @pytest.mark.parametrize(("path", "status"), [("/items", 200), ("/items/99", 404), ("/nowhere", 404)])
-async def test_a_page_that_is_listed_may_read_answers_of_any_kind(
+async def test_a_page_of_a_listed_origin_may_read_every_response(
     listed: InProcess, origin: str, path: str, status: int
 ) -> None:
     answer = await listed.client.get(path, headers={"origin": origin})
@@ -43,7 +43,7 @@ async def test_a_page_that_is_listed_may_read_answers_of_any_kind(
     assert {"etag", "location", "link", "log-position", "x-request-id", "retry-after"} <= set(exposed)
 
 
-async def test_a_preflight_says_which_methods_and_headers_may_be_sent(listed: InProcess) -> None:
+async def test_a_preflight_lists_the_allowed_methods_and_headers(listed: InProcess) -> None:
     answer = await preflight(listed, HERE)
     assert (answer.status_code, answer.headers[ALLOW_ORIGIN]) == (204, HERE)
     assert answer.headers["access-control-allow-methods"] == answer.headers["allow"]
@@ -55,21 +55,21 @@ async def test_a_preflight_says_which_methods_and_headers_may_be_sent(listed: In
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
-async def test_no_other_page_may(listed: InProcess, origin: str) -> None:
+async def test_pages_of_other_origins_may_not(listed: InProcess, origin: str) -> None:
     assert of_cors(await listed.client.get("/items", headers={"origin": origin})) == {"vary": "origin"}
     assert of_cors(await preflight(listed, origin)) == {"vary": "origin"}
 
 
-async def test_no_answer_allows_credentials_or_everybody(listed: InProcess) -> None:
+async def test_no_response_allows_credentials_or_any_origin(listed: InProcess) -> None:
     for answer in (await listed.client.get("/items", headers={"origin": HERE}), await preflight(listed, HERE)):
         assert "access-control-allow-credentials" not in answer.headers
         assert "*" not in of_cors(answer).values()
 
 
-async def test_unless_an_origin_is_listed_nothing_is_said_of_it(small: InProcess) -> None:
+async def test_without_listed_origins_no_header_is_added(small: InProcess) -> None:
     for answer in (await small.client.get("/items", headers={"origin": HERE}), await preflight(small, HERE)):
         assert of_cors(answer) == {}
 
 
-async def test_a_preflight_of_what_is_not_there_is_not_found(listed: InProcess) -> None:
+async def test_a_preflight_of_an_unknown_path_is_not_found(listed: InProcess) -> None:
     assert (await preflight(listed, HERE, "/nowhere")).status_code == 404

@@ -1,6 +1,6 @@
-"""Why the linter and the boundary are there: what FasterAPI 0.2.14 does by itself with routes they refuse.
+"""Why the route checks and the boundary exist: what FasterAPI 0.2.14 itself does with the routes that they refuse.
 
-A test here that fails after an upgrade says that a rule may go.
+If a test here fails after an upgrade, its rule may no longer be needed.
 """
 
 import threading
@@ -69,8 +69,8 @@ async def nothing() -> dict[str, str]:
     return {}
 
 
-async def with_session(given: Annotated[str, Depends(session)]) -> dict[str, str]:
-    return {"given": type(given).__name__}
+async def with_session(session: Annotated[str, Depends(session)]) -> dict[str, str]:
+    return {"session": type(session).__name__}
 
 
 def in_the_loop() -> dict[str, bool]:
@@ -98,13 +98,13 @@ async def test_a_default_makes_an_invalid_body_a_success() -> None:
         assert (answer.status_code, answer.json()) == (200, {"name": "default"})
 
 
-async def test_one_unresolvable_annotation_opens_the_door() -> None:
+async def test_one_unresolvable_annotation_drops_authentication() -> None:
     assert (await ask(served(("GET", "/x", guarded)), "GET", "/x")).status_code == 401
     answer = await ask(served(("GET", "/x", unguarded)), "GET", "/x")
     assert (answer.status_code, answer.json()) == (200, {"who": "anonymous"})
 
 
-async def test_two_names_at_one_position_are_an_error_of_the_second() -> None:
+async def test_two_names_at_one_position_make_the_second_fail() -> None:
     app = served(("GET", "/x/{item_id}", one_name), ("GET", "/x/{id}/y", other_name))
     assert (await ask(app, "GET", "/x/1")).status_code == 200
     assert (await ask(app, "GET", "/x/1/y")).status_code == 500
@@ -115,20 +115,20 @@ async def test_a_literal_beside_a_parameter_hides_it() -> None:
     assert (await ask(app, "GET", "/x/special")).status_code == 404
 
 
-async def test_a_star_in_a_path_is_taken_for_the_parameter_without_its_value() -> None:
+async def test_a_star_in_a_path_matches_the_parameter_without_a_value() -> None:
     assert (await ask(served(("GET", "/x/{item_id}", one_name)), "GET", "/x/*")).status_code == 500
 
 
 async def test_a_generator_is_injected_as_it_is() -> None:
     answer = await ask(served(("GET", "/x", with_session)), "GET", "/x")
-    assert answer.json() == {"given": "async_generator"}
+    assert answer.json() == {"session": "async_generator"}
 
 
 async def test_a_plain_function_runs_on_the_event_loop() -> None:
     assert (await ask(served(("GET", "/x", in_the_loop)), "GET", "/x")).json() == {"loop": True}
 
 
-async def test_a_body_that_ends_in_a_disconnect_is_taken_for_whole() -> None:
+async def test_a_body_that_ends_in_a_disconnect_counts_as_complete() -> None:
     body = b'{"name":"cut"}'
     await call(
         served(("POST", "/x", plain)), "POST", "/x", part(body, more=True), DISCONNECT, headers=list(JSON.items())
@@ -136,7 +136,7 @@ async def test_a_body_that_ends_in_a_disconnect_is_taken_for_whole() -> None:
     assert ran == [Body("cut")]
 
 
-async def test_no_path_knows_head_options_or_405() -> None:
+async def test_no_path_supports_head_options_or_405() -> None:
     app = served(("GET", "/x", nothing))
     for method in ("HEAD", "OPTIONS", "POST"):
         assert (await ask(app, method, "/x")).status_code == 404

@@ -1,22 +1,21 @@
-"""How often a client may ask, and how much a process does at once; for whoever asks for more nothing is done."""
+"""Rate limits and capacity limits. A request over a limit is refused and changes nothing."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
-from structlog.testing import CapturingLogger
 
-from api.edge import exchange
 from api.edge.concurrency_limits import Limit
-from api.edge.rate_limits import RateLimits, budget_headers
+from api.edge.rate_limits import RateLimits, rate_limit_headers
 from api.http.problems import Problem
 from api.http.responses import Message
 from api.settings import Settings
 from eventstore.errors import UnavailableError
 from projections.items.reader import ItemReader
-from tests.api.conftest import contract_of
+from tests.api.conftest import RequestLogs, contract_of
 from tests.support.clients.http import DISCONNECT, JSON, call, check_problem, part, scope_of, unchanged_log
 from tests.support.clients.keys import as_read, make_key
 from tests.support.service import InProcess
@@ -27,7 +26,7 @@ PEN = b'{"name":"Pen","price":1}'
 
 
 class Clock:
-    """Time that passes when told to."""
+    """A clock that the test moves."""
 
     now = 1000.0
 
@@ -49,7 +48,7 @@ async def limited(sqlite_url: str, clock: Clock) -> AsyncIterator[InProcess]:
 
 
 async def ask(service: InProcess, address: str = A, method: str = "GET", target: str = "/items") -> httpx.Response:
-    """Make a request from `address`, and hold the answer against the document."""
+    """Make a request from `address`, and check the response against the OpenAPI document."""
     body = part(PEN if (method, target) == ("POST", "/items") else b"")
     answer = await call(service.app, method, target, body, headers=HEADERS, client=(address, 4711))
     assert answer is not None
@@ -57,7 +56,7 @@ async def ask(service: InProcess, address: str = A, method: str = "GET", target:
     return answer
 
 
-async def test_each_answer_says_what_is_left_and_the_seventh_request_is_refused(
+async def test_each_response_has_the_remaining_requests_and_the_seventh_is_refused(
     limited: InProcess, clock: Clock
 ) -> None:
     for remaining in (5, 4, 3, 2, 1, 0):
@@ -82,7 +81,7 @@ async def test_each_answer_says_what_is_left_and_the_seventh_request_is_refused(
     ("method", "target"),
     [("GET", "/nowhere"), ("PUT", "/items"), ("OPTIONS", "/items"), ("GET", "/items?x=1"), ("GET", "/livez")],
 )
-async def test_whatever_is_asked_counts(limited: InProcess, method: str, target: str) -> None:
+async def test_every_request_counts(limited: InProcess, method: str, target: str) -> None:
     answers = [await ask(limited, method=method, target=target) for _ in range(7)]
     assert [answer.status_code == 429 for answer in answers] == [False] * 6 + [True]
 
@@ -94,12 +93,10 @@ async def test_whatever_is_asked_counts(limited: InProcess, method: str, target:
         (A, f"::ffff:{A}", True),
         ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", True),
         ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
-        ("what is no address", "nor is this", True),
+        ("not an address", "not one either", True),
     ],
 )
-async def test_a_client_is_an_address_or_what_one_customer_has_of_ipv6(
-    limited: InProcess, one: str, other: str, same: bool
-) -> None:
+async def test_a_client_is_an_ipv4_address_or_an_ipv6_64(limited: InProcess, one: str, other: str, same: bool) -> None:
     for _ in range(6):
         await ask(limited, one)
     assert (await ask(limited, one)).status_code == 429
@@ -107,14 +104,14 @@ async def test_a_client_is_an_address_or_what_one_customer_has_of_ipv6(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
-async def test_this_machine_is_not_counted(limited: InProcess, address: str) -> None:
+async def test_local_clients_are_not_counted(limited: InProcess, address: str) -> None:
     for _ in range(10):
         answer = await ask(limited, address)
         assert answer.status_code == 200
         assert "ratelimit" not in answer.headers
 
 
-async def test_what_costs_more_has_a_budget_of_its_own(limited: InProcess) -> None:
+async def test_an_expensive_route_has_a_rate_limit_of_its_own(limited: InProcess) -> None:
     target = "/projections/nothing/rebuild"
     answers = [await ask(limited, method="POST", target=target) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [404, 404, 429]
@@ -127,73 +124,76 @@ async def test_what_costs_more_has_a_budget_of_its_own(limited: InProcess) -> No
     assert (await ask(limited, B, "POST", target)).status_code == 404
 
 
-def test_a_credential_that_is_good_is_counted_and_its_address_is_not(clock: Clock) -> None:
+def test_an_active_credential_is_counted_instead_of_its_address(clock: Clock) -> None:
     limits = RateLimits(Settings(rate_limit=2, export_limit=1), clock)
-    verdicts = []
+    states = []
     for _ in range(10):  # more than the address has
-        arrived = limits.arrive(A)
-        assert arrived[0].admitted
-        verdicts += limits.admit(A, "key-1", arrived, None)
-    assert [verdict.admitted for verdict in verdicts] == [True] * 2 + [False] * 8
-    assert limits.admit(B, "key-1", limits.arrive(B), None)[-1].admitted is False, "it goes by the key, from anywhere"
-    assert limits.admit(A, "key-2", limits.arrive(A), None)[-1].remaining == 1
-    assert limits.arrive(A)[0].remaining == 1
+        counted = limits.count_address(A)
+        assert counted[0].admitted
+        states += limits.count_client(A, "key-1", counted, None)
+    assert [state.admitted for state in states] == [True] * 2 + [False] * 8
+    assert limits.count_client(B, "key-1", limits.count_address(B), None)[-1].admitted is False, (
+        "the key counts, from any address"
+    )
+    assert limits.count_client(A, "key-2", limits.count_address(A), None)[-1].remaining == 1
+    assert limits.count_address(A)[0].remaining == 1
 
 
-def test_a_credential_counts_on_this_machine_too(clock: Clock) -> None:
+def test_a_credential_counts_for_local_clients_too(clock: Clock) -> None:
     limits = RateLimits(Settings(rate_limit=1), clock)
-    admitted = [limits.admit("127.0.0.1", "key", limits.arrive("127.0.0.1"), None)[-1].admitted for _ in range(2)]
+    admitted = [
+        limits.count_client("127.0.0.1", "key", limits.count_address("127.0.0.1"), None)[-1].admitted for _ in range(2)
+    ]
     assert admitted == [True, False]
 
 
 def test_each_limit_can_be_turned_off(clock: Clock) -> None:
     limits = RateLimits(Settings(rate_limit="off", export_limit="off", rebuild_limit="off"), clock)
-    assert limits.arrive(A) == []
-    assert limits.admit(A, "key", [], "export") == limits.admit(A, None, [], "rebuild") == []
+    assert limits.count_address(A) == []
+    assert limits.count_client(A, "key", [], "export") == limits.count_client(A, None, [], "rebuild") == []
     limits = RateLimits(Settings(rate_limit="off", export_limit=1), clock)
-    assert [v.budget.name for v in limits.admit(A, "key", limits.arrive(A), "export")] == ["export"]
+    assert [v.limit.name for v in limits.count_client(A, "key", limits.count_address(A), "export")] == ["export"]
 
 
-async def test_who_was_refused_is_logged_at_any_level(limited: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    always = CapturingLogger()
-    monkeypatch.setattr(exchange, "audit", always)
+async def test_a_refused_request_is_logged_at_any_level(limited: InProcess, request_logs: RequestLogs) -> None:
     for _ in range(7):
         await ask(limited)
-    (line,) = always.calls
+    (line,) = request_logs.audit.calls
     assert line.method_name == "warning"
     assert (line.kwargs["status"], line.kwargs["address"], line.kwargs["code"]) == (429, A, "quota-exceeded")
 
 
-async def test_a_process_serves_as_many_requests_at_once_as_it_may(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_concurrent_requests_are_limited(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=8) as service:
-        go_on = asyncio.Event()
+        entered, go_on = asyncio.Semaphore(0), asyncio.Event()
 
         async def slow_page(*_: object) -> object:
+            entered.release()
             await go_on.wait()
             raise UnavailableError
 
         with monkeypatch.context() as patched:
             patched.setattr(ItemReader, "page", slow_page)
             serving = [asyncio.create_task(ask(service)) for _ in range(2)]
-            await asyncio.sleep(0.01)
+            for _ in serving:
+                await entered.acquire()
             check_problem(await ask(service, method="POST"), 503, "busy")  # a client has a quarter
             others = ["203.0.113.3", "203.0.113.4", "203.0.113.5"]
             assert (await ask(service, others[0], method="POST")).status_code == 201
-            serving += [asyncio.create_task(ask(service, other)) for other in others for _ in range(2)]
-            await asyncio.sleep(0.01)
+            more = [asyncio.create_task(ask(service, other)) for other in others for _ in range(2)]
+            for _ in more:
+                await entered.acquire()
             async with unchanged_log(service.services.database):
                 refused = await ask(service, B, method="POST")
             check_problem(refused, 503, "busy")
             assert refused.headers["retry-after"] == "1"
-            assert (await ask(service, target="/livez")).status_code == 200, "it is alive, and says so"
+            assert (await ask(service, target="/livez")).status_code == 200, "liveness has no capacity limit"
             go_on.set()
-            assert {answer.status_code for answer in await asyncio.gather(*serving)} == {503}
+            assert {answer.status_code for answer in await asyncio.gather(*serving, *more)} == {503}
         assert (await ask(service)).status_code == 200
 
 
-async def test_who_sends_a_body_slowly_takes_no_place(sqlite_url: str) -> None:
+async def test_a_slow_body_does_not_count_as_a_concurrent_request(sqlite_url: str) -> None:
     async with (
         InProcess.over(sqlite_url, insecure_no_auth=True, max_requests=1) as service,
         asyncio.TaskGroup() as group,
@@ -205,20 +205,32 @@ async def test_who_sends_a_body_slowly_takes_no_place(sqlite_url: str) -> None:
             task.cancel()
 
 
-async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> None:
+async def test_buffered_batch_bytes_are_limited_and_released(sqlite_url: str) -> None:
     batch = b"[%s]" % PEN
     async with (
         InProcess.over(sqlite_url, insecure_no_auth=True, max_batch_bodies=100_000) as service,
         asyncio.TaskGroup() as group,
     ):
-        half = part(batch[:-1] + b" " * 60_000, more=True)
-        sending = group.create_task(call(service.app, "POST", "/items/batch", half, headers=HEADERS))
-        await asyncio.sleep(0.01)
+        half, half_is_there = part(batch[:-1] + b" " * 60_000, more=True), asyncio.Event()
+        incoming = [half]
+
+        async def receive() -> Message:
+            if incoming:
+                return incoming.pop()
+            half_is_there.set()
+            await asyncio.Event().wait()
+            return DISCONNECT
+
+        async def send(_message: Message) -> None:
+            pass
+
+        sending = group.create_task(service.app(scope_of("POST", "/items/batch", HEADERS), receive, send))
+        await half_is_there.wait()
         long = part(batch + b" " * 50_000)
         refused = await call(service.app, "POST", "/items/batch", long, headers=HEADERS)
         assert refused is not None
         check_problem(refused, 503, "busy")
-        assert (await ask(service, method="POST")).status_code == 201, "what is no batch needs none of it"
+        assert (await ask(service, method="POST")).status_code == 201, "only batches count"
         sending.cancel()
         await asyncio.wait([sending])
         for _ in range(5):
@@ -227,24 +239,26 @@ async def test_batches_have_so_much_room_and_give_it_back(sqlite_url: str) -> No
             assert taken.status_code == 201
 
 
-def test_no_client_has_more_than_a_quarter_but_this_machine_has_what_there_is() -> None:
-    pool = Limit(100)
-    for _ in range(5):
-        pool.take("one", 5)
-    for client in ("one", "two"):
-        with pytest.raises(Problem):
-            pool.take(client, 6 if client == "one" else 26)
-    pool.take("two", 25)
-    pool.take(None, 50)
-    with pytest.raises(Problem):
-        pool.take("three", 1)
-    pool.give_back("one", 25)
-    pool.take("three", 25)
-    small = Limit(2, least=2)
-    small.take("one", 2)  # what any client may send at least
+def test_no_client_has_more_than_a_quarter_but_local_clients_have_all() -> None:
+    limit = Limit(100)
+    with ExitStack() as others:
+        with ExitStack() as first:
+            for _ in range(5):
+                limit.reserve("one", first, 5)
+            for client in ("one", "two"):
+                with pytest.raises(Problem):
+                    limit.reserve(client, others, 6 if client == "one" else 26)
+            limit.reserve("two", others, 25)
+            limit.reserve(None, others, 50)
+            with pytest.raises(Problem):
+                limit.reserve("three", others, 1)
+        limit.reserve("three", others, 25)
+    with ExitStack() as all_of_it:
+        limit.reserve(None, all_of_it, 100)
+        Limit(2, min_share=2).reserve("one", all_of_it, 2)  # any client may use that much at least
 
 
-async def test_a_client_has_so_many_exports_at_once(sqlite_url: str) -> None:
+async def test_concurrent_exports_of_a_client_are_limited(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, insecure_no_auth=True, max_exports=4, export_limit="off") as service:
         assert (await ask(service, method="POST")).status_code == 201
         begun, go_on = asyncio.Event(), asyncio.Event()
@@ -266,7 +280,7 @@ async def test_a_client_has_so_many_exports_at_once(sqlite_url: str) -> None:
         assert (await ask(service, target="/events/export")).status_code == 200
 
 
-async def test_whoever_shares_a_spent_address_gets_in_with_a_credential_that_is_known(sqlite_url: str) -> None:
+async def test_a_known_credential_is_admitted_after_its_address_s_limit_is_exceeded(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, rate_limit=3) as service:
         known, other = [(await make_key(service.services.database, name)).text for name in ("known", "other")]
         as_read(service)
@@ -283,13 +297,13 @@ async def test_whoever_shares_a_spent_address_gets_in_with_a_credential_that_is_
         assert await show(("Authorization", "Bearer token")) == 429
         assert await show() == 429
         assert await show(("Authorization", f"Bearer {known}")) == 200
-        assert await show(("Authorization", f"Bearer {known}")) == 429, "its own budget"
+        assert await show(("Authorization", f"Bearer {known}")) == 429, "its own limit"
 
 
 def test_the_headers_are_structured_fields() -> None:
     limits = RateLimits(Settings())
-    verdicts = limits.admit(A, None, limits.arrive(A), "export")
-    written = dict(budget_headers(verdicts))
+    states = limits.count_client(A, None, limits.count_address(A), "export")
+    written = dict(rate_limit_headers(states))
     item = r'"[a-z]+"(;[a-z]+=\d+)+'
     for value in written.values():
         assert re.fullmatch(rf"{item}, {item}", value.decode())

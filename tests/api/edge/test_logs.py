@@ -1,4 +1,4 @@
-"""The service's log: JSON lines, one for each request, that no client can forge; faults with their trace."""
+"""The service's log: one JSON line per request, which no client can forge; unexpected errors with their trace."""
 
 import asyncio
 import json
@@ -19,25 +19,26 @@ from sqlalchemy.exc import IntegrityError
 from structlog.testing import CapturingLogger
 
 from api import logs
-from api.edge import context, exchange
+from api.edge import context
 from eventstore.log.tables import events
+from tests.api.conftest import RequestLogs
 from tests.support.clients.http import JSON, call, check_problem, part, talk
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess, migrate, serving
 
 FORGED = '{"event":"request","status":200,"forged":true}'
-#: What is told of every request.
+#: The fields of every request's line.
 LINE = {"event", "level", "timestamp", "request_id", "method", "route", "status", "duration_ms"} | {
     *("actor", "address", "code", "position")
 }
-#: What would end a line, move a terminal's cursor, set its title or turn what follows around.
+#: Text that would end a line, move a terminal's cursor, set its title or reverse the following text.
 TRICKS = ["\n", "\r\n", "\x1b[2J", "\x1b]0;x\x07", "\x9b2J", "\x7f", "\x85", "\u2028", "\u202e", "\0", '"}\n{"']
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 
 
 def drop_items(url: str, request: pytest.FixtureRequest) -> None:
-    """Break the service from behind."""
+    """Break the service's database."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(str(make_url(url).database))
         connection.execute("DROP TABLE items")
@@ -47,7 +48,7 @@ def drop_items(url: str, request: pytest.FixtureRequest) -> None:
         server.execute("DROP TABLE items", str(make_url(url).database))
 
 
-def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
+def test_every_request_is_one_line_of_json_and_an_unexpected_error_has_its_trace(
     database_url: str, request: pytest.FixtureRequest
 ) -> None:
     asyncio.run(migrate(database_url))
@@ -73,8 +74,8 @@ def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
         server.terminate()
         lines: list[dict[str, Any]] = [json.loads(line) for line in server.output().splitlines()]
     written = {line["request_id"]: line for line in lines if line["event"] == "request"}
-    of_ours = [line for line in lines if line.get("route") != "/readyz" and line["event"] == "request"]
-    assert len(of_ours) == len(asked) + 2, "not one line a request"
+    own = [line for line in lines if line.get("route") != "/readyz" and line["event"] == "request"]
+    assert len(own) == len(asked) + 2, "not one line a request"
     routes = ["/items", "/items/{item_id}", "/items/{item_id}", None, "/items", "/items", "/items/{item_id}"]
     routes += ["/livez", None, None]
     methods = ["POST", "GET", "GET", "GET", "GET", "GET", "DELETE", "HEAD", "OPTIONS", "PUT"]
@@ -84,7 +85,7 @@ def test_every_request_is_one_line_of_json_and_a_fault_has_its_trace(
         assert (line["actor"], line["address"]) == ("anonymous", "127.0.0.1")
         assert line["code"] == (answer.json()["code"] if answer.status_code >= 400 else None)
         assert (line["method"], line["status"]) == (method, answer.status_code)
-        # OPTIONS and 405 come before a route is chosen.
+        # OPTIONS and 405 are answered before a route is chosen.
         assert line["route"] == route
         assert line["duration_ms"] > 0
     assert (written["cut"]["status"], written["cut"]["route"]) == (0, "/items")
@@ -105,7 +106,7 @@ def colourless(captured: pytest.CaptureFixture[bytes]) -> str:
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_no_value_can_end_a_line_or_command_a_terminal(
+def test_no_value_can_end_a_line_or_control_a_terminal(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     if terminal:
@@ -141,18 +142,15 @@ def test_a_trace_holds_no_row_no_parameter_and_no_variable(
             structlog.get_logger().error("unexpected error", exc_info=error)
             assert logs.summary(errors[0]) == "IntegrityError: (builtins.Exception) no such thing"
         sys.stdout.flush()
-        told = colourless(capfdbinary)
-        assert "no such thing" in told
-        assert "test_logs.py" in told
-        assert "swordfish" not in told
+        written = colourless(capfdbinary)
+        assert "no such thing" in written
+        assert "test_logs.py" in written
+        assert "swordfish" not in written
     finally:
         structlog.reset_defaults()
 
 
-async def test_what_clients_send_is_in_no_line(small: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    logger = CapturingLogger()
-    for name in ("log", "audit"):
-        monkeypatch.setattr(exchange, name, logger)
+async def test_what_clients_send_is_in_no_line(small: InProcess, request_logs: RequestLogs) -> None:
     for trick, named in product(TRICKS, (["X-Request-Id", "traceparent"], ["Authorization"])):
         sent = f"a{trick}b"
         headers = [(name, sent.encode().decode("latin-1")) for name in named]
@@ -160,7 +158,7 @@ async def test_what_clients_send_is_in_no_line(small: InProcess, monkeypatch: py
         body = part(json.dumps({"name": sent, "price": sent}).encode())
         for method, target in (("POST", "/items"), ("GET", f"/items/{sent}"), ("GET", f"/{sent}")):
             assert await call(small.app, method, target, body, headers=headers)
-            line = logger.calls.pop().kwargs
+            (line,) = [logger.calls.pop().kwargs for logger in request_logs if logger.calls]
             assert set(line) - {"reason"} == LINE - {"event", "level", "timestamp"}
             assert sent not in line.values()
 
@@ -191,7 +189,7 @@ async def test_an_event_keeps_the_trace_or_the_request_that_caused_it(
     assert tuple(row) == (correlation, "anonymous", None)
 
 
-async def test_an_event_without_either_keeps_the_id_that_the_answer_has(service: InProcess) -> None:
+async def test_an_event_without_either_keeps_the_id_of_the_response(service: InProcess) -> None:
     created = await service.client.post("/items", json={"name": "Pen", "price": 1})
     deleted = await service.client.delete("/items/1", headers={"x-request-id": "a b"})
     rows = await service.services.database.read(select(events.c.correlation_id).order_by(events.c.position))
@@ -199,7 +197,7 @@ async def test_an_event_without_either_keeps_the_id_that_the_answer_has(service:
 
 
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "logged"),
     [
         ("/events?actor=anonymous&limit=5", {"actor": "anonymous", "limit": 5}),
         ("/events/1", {}),
@@ -207,26 +205,24 @@ async def test_an_event_without_either_keeps_the_id_that_the_answer_has(service:
         ("/events?limit=none", {}),
     ],
 )
-async def test_who_read_what_of_the_history_is_logged_at_any_level(
-    small: InProcess, monkeypatch: pytest.MonkeyPatch, target: str, told: dict[str, Any]
+async def test_reads_of_the_history_are_logged_at_any_level(
+    small: InProcess, request_logs: RequestLogs, target: str, logged: dict[str, Any]
 ) -> None:
     assert (await small.client.post("/items", json={"name": "a", "price": 1})).status_code == 201
-    always, others = CapturingLogger(), CapturingLogger()
-    monkeypatch.setattr(exchange, "audit", always)
-    monkeypatch.setattr(exchange, "log", others)
+    request_logs.log.calls.clear()
     answer = await small.client.get(target)
-    (line,) = always.calls
-    assert others.calls == []
+    (line,) = request_logs.audit.calls
+    assert request_logs.log.calls == []
     assert (line.kwargs["actor"], line.kwargs["address"]) == ("anonymous", "127.0.0.1")
     assert (line.kwargs["status"], line.kwargs["path"]) == (answer.status_code, target.partition("?")[0])
-    assert {name: line.kwargs["filter"].get(name) for name in told} == told
+    assert {name: line.kwargs["filter"].get(name) for name in logged} == logged
 
 
 @pytest.mark.parametrize("what", ["stream", "export"])
-async def test_whoever_begins_to_read_much_of_the_history_is_logged_then(
+async def test_the_start_of_a_stream_or_export_is_logged(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """The request's own line comes at the end of its answer, which a kill can prevent."""
+    """The request's own line is written at its end, which a kill can prevent."""
     always = CapturingLogger()
     monkeypatch.setattr(context, "audit", always)
     async with InProcess.over(sqlite_url, stream_lifetime=0.01) as service:
@@ -235,8 +231,8 @@ async def test_whoever_begins_to_read_much_of_the_history_is_logged_then(
     assert (line.args, line.kwargs["actor"], line.kwargs["after"]) == ((f"{what} begins",), "anonymous", 0)
 
 
-def test_no_level_hides_what_must_be_logged() -> None:
-    code = "import structlog; from api import observe; observe.configure('error'); observe.audit.info('must'); "
-    code += "observe.audit.warning('must'); structlog.get_logger().warning('may')"
+def test_no_level_hides_the_audit_lines() -> None:
+    code = "import structlog; from api import logs; logs.configure('error'); logs.audit.info('must'); "
+    code += "logs.audit.warning('must'); structlog.get_logger().warning('may')"
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["must", "must"]

@@ -1,4 +1,4 @@
-"""HEAD, OPTIONS and 405 on every path, none of which FasterAPI knows."""
+"""HEAD, OPTIONS and 405 on every path; FasterAPI supports none of them."""
 
 import pytest
 
@@ -29,10 +29,10 @@ for route in ROUTES:
     )
 
 
-#: Those whose answers have no length, and a key, which nobody is let in without once there is one: test_stream.py,
-#: test_export_http.py and auth/test_keys_over_http.py are about them.
+#: Tested in test_stream.py, test_export_http.py and auth/test_keys_over_http.py: responses without a length, and a key,
+#: whose existence makes authentication required.
 ELSEWHERE = {"/events/stream", "/events/export", example("/keys/{key_id}")}
-#: What a path takes to be answered with 200.
+#: The query that a path needs to be answered with 200.
 QUERIES = {"/log/consistency": "?from=1"}
 
 
@@ -56,7 +56,7 @@ async def test_head_sends_no_byte_of_a_body(shared: InProcess, path: str) -> Non
     assert (answer.content, int(answer.headers["content-length"]) > 0) == (b"", True)
 
 
-async def test_head_of_what_is_not_there_is_a_404_without_a_body(shared: InProcess) -> None:
+async def test_head_of_an_unknown_path_or_item_is_a_404_without_a_body(shared: InProcess) -> None:
     for path in ("/nothing", "/items/99", "/items/x"):
         answer = await shared.client.head(path)
         assert (answer.status_code, answer.content) == (404, b"")
@@ -64,20 +64,20 @@ async def test_head_of_what_is_not_there_is_a_404_without_a_body(shared: InProce
 
 
 @pytest.mark.parametrize("path", ALLOWED)
-async def test_options_lists_the_methods(shared: InProcess, path: str) -> None:
-    answer = await shared.client.options(path)
+async def test_options_lists_the_methods(shared_on_sqlite: InProcess, path: str) -> None:
+    answer = await shared_on_sqlite.client.options(path)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["allow"] == ", ".join(sorted(ALLOWED[path]))
 
 
 @pytest.mark.parametrize("path", ALLOWED)
-async def test_any_other_method_is_refused_with_the_list(shared: InProcess, path: str) -> None:
-    async with unchanged_log(shared.services.database):
+async def test_any_other_method_is_refused_with_the_list(shared_on_sqlite: InProcess, path: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
         for method in METHODS:
             if method in ALLOWED[path]:
                 continue
             # Raw, since HTTP clients write methods in capitals: they are case-sensitive.
-            answer = await call(shared.app, method, path, part(b'{"name":"a","price":1}'))
+            answer = await call(shared_on_sqlite.app, method, path, part(b'{"name":"a","price":1}'))
             assert answer is not None
             if method == "HEAD":
                 assert (answer.status_code, answer.content) == (405, b"")
@@ -86,5 +86,5 @@ async def test_any_other_method_is_refused_with_the_list(shared: InProcess, path
             assert answer.headers["allow"] == ", ".join(sorted(ALLOWED[path]))
 
 
-async def test_options_of_what_is_not_there_is_not_found(shared: InProcess) -> None:
-    check_problem(await shared.client.options("/nothing"), 404, "not-found")
+async def test_options_of_an_unknown_path_is_not_found(shared_on_sqlite: InProcess) -> None:
+    check_problem(await shared_on_sqlite.client.options("/nothing"), 404, "not-found")

@@ -1,7 +1,7 @@
-"""Whatever is sent, nothing breaks, nobody gets what they may not, and what was refused has changed nothing.
+"""Random requests: nothing breaks, no client exceeds its scopes, and a refused request changes nothing.
 
-Requests are ASGI's, made up by hypothesis, so that they go past what a server would have refused by itself. The same
-over a socket is in tests/system/test_raw_bytes.py. `make fuzz-api` makes up more of both.
+Hypothesis generates ASGI requests, and so includes those that a server would refuse itself. The same over a socket is
+in tests/system/test_raw_bytes.py. `make fuzz-api` generates more of both.
 """
 
 import asyncio
@@ -16,11 +16,10 @@ from hypothesis import HealthCheck, given, seed, settings
 from msgspec import Struct
 
 from api.app import ROUTES
-from api.auth.scopes import Scope as Right
-from api.auth.scopes import Unscoped
+from api.auth.scopes import Scope, Unscoped
 from api.edge.routing import RouteTable
 from api.http.problems import Problem
-from api.http.responses import Message, Scope
+from api.http.responses import AsgiScope, Message
 from tests.support.clients.http import DISCONNECT, log_state, part
 from tests.support.clients.keys import as_read, make_key
 from tests.support.clients.raw import RawRequest, raw_requests
@@ -29,21 +28,21 @@ from tests.support.service import InProcess
 SEED = int(os.environ.get("ITEMLEDGER_TEST_API_SEED", "1"))
 EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "40")) * 5
 TABLE = RouteTable(ROUTES)
-#: All rights but that to start processes.
-RIGHTS = [right for right in Right if right is not Right.PROJECTIONS_REBUILD]
-#: What one can answer with 503 without having broken: a state that is not there yet.
-WAITED_FOR = {"position-not-reached", "projection-not-ready"}
+#: All scopes except the one that starts processes.
+SCOPES = [scope for scope in Scope if scope is not Scope.PROJECTIONS_REBUILD]
+#: Problems with 503 that are not failures: a state that has not been reached yet.
+NOT_YET = {"position-not-reached", "projection-not-ready"}
 
 
 class Answered(Struct, frozen=True):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[bytes, bytes]
     body: bytes
 
     def problem(self) -> dict[str, Any]:
-        """Give the body where it is a problem."""
+        """Return the body if it is a problem, else an empty object."""
         if self.headers.get(b"content-type") != b"application/problem+json" or not self.body:
             return {}
         problem: dict[str, Any] = json.loads(self.body)
@@ -51,9 +50,9 @@ class Answered(Struct, frozen=True):
 
 
 async def send(service: InProcess, request: RawRequest, authorization: str | None) -> Answered | None:
-    """Make the request, and leave behind its body; give the answer, None where there was none."""
+    """Make the request, and disconnect after its body; return the response, None if there was none."""
     shown = [] if authorization is None else [(b"authorization", authorization.encode())]
-    scope: Scope = {
+    scope: AsgiScope = {
         "type": "http",
         "http_version": "1.1",
         "method": request.method,
@@ -81,8 +80,8 @@ async def send(service: InProcess, request: RawRequest, authorization: str | Non
     return Answered(sent[0]["status"], dict(sent[0]["headers"]), body)
 
 
-def needs(request: RawRequest) -> Right | Unscoped:
-    """Give what the request must show: nothing, where there is no such route to let anybody in."""
+def needs(request: RawRequest) -> Scope | Unscoped:
+    """Return the scope that the request needs; an unknown route needs none."""
     if request.method == "OPTIONS" or b"%2f" in request.path.lower():
         return Unscoped.OPEN
     try:
@@ -92,34 +91,34 @@ def needs(request: RawRequest) -> Right | Unscoped:
 
 
 def check(answer: Answered) -> None:
-    """Fail where an answer is of something that broke, or is not as all answers are."""
+    """Fail if a response shows an internal failure, or lacks what every response has."""
     problem = answer.problem()
-    assert answer.status < 500 or problem.get("code") in WAITED_FOR, problem
+    assert answer.status < 500 or problem.get("code") in NOT_YET, problem
     assert answer.headers[b"x-content-type-options"] == b"nosniff"
     if answer.status >= 400:
         assert answer.headers[b"content-type"] == b"application/problem+json"
 
 
-#: Who asks, and what they may then do.
-WHO: dict[str, set[Right | Unscoped]] = {
-    "who shows none": {Unscoped.OPEN},
-    "who shows a bad one": {Unscoped.OPEN},
-    "who shows a narrow one": {Unscoped.OPEN, Unscoped.ANY_CREDENTIAL, Right.KEYS_ADMIN},
-    "who shows a wide one": {Unscoped.OPEN, Unscoped.ANY_CREDENTIAL, *RIGHTS},
+#: Clients by their credential, with the scopes that they have.
+CLIENTS: dict[str, set[Scope | Unscoped]] = {
+    "without a credential": {Unscoped.OPEN},
+    "with an invalid credential": {Unscoped.OPEN},
+    "with one scope": {Unscoped.OPEN, Unscoped.ANY_CREDENTIAL, Scope.KEYS_ADMIN},
+    "with all scopes": {Unscoped.OPEN, Unscoped.ANY_CREDENTIAL, *SCOPES},
 }
 
 
 async def credentials(service: InProcess) -> dict[str, str | None]:
-    """Make keys; give what each of them shows."""
+    """Create keys; return each client's `Authorization`."""
     database = service.services.database
-    narrow = (await make_key(database, "narrow", Right.KEYS_ADMIN)).text
-    wide = (await make_key(database, "wide", *RIGHTS)).text
+    narrow = (await make_key(database, "narrow", Scope.KEYS_ADMIN)).text
+    wide = (await make_key(database, "wide", *SCOPES)).text
     as_read(service)
-    return dict(zip(WHO, (None, f"Bearer {wide[:-1]}", f"Bearer {narrow}", f"Bearer {wide}"), strict=True))
+    return dict(zip(CLIENTS, (None, f"Bearer {wide[:-1]}", f"Bearer {narrow}", f"Bearer {wide}"), strict=True))
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_whatever_is_sent_is_answered_rightly(who: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_request_is_answered_correctly(client: str, tmp_path: Path) -> None:
     sys.stdout.write(f"seed {SEED}\n")
     accepted = 0
 
@@ -134,8 +133,8 @@ def test_whatever_is_sent_is_answered_rightly(who: str, tmp_path: Path) -> None:
             return
         check(answer)
         if answer.status >= 400:
-            assert runner.run(log_state(database)) == before, "what was refused has changed the log"
-        if needs(request) not in WHO[who]:
+            assert runner.run(log_state(database)) == before, "a refused request changed the log"
+        if needs(request) not in CLIENTS[client]:
             assert answer.status in (401, 403), "answered without the scope"
         accepted += answer.status < 300
 
@@ -143,9 +142,10 @@ def test_whatever_is_sent_is_answered_rightly(who: str, tmp_path: Path) -> None:
         over = InProcess.over(f"sqlite+aiosqlite:///{tmp_path}/itemledger.db")
         service = runner.run(over.__aenter__())
         database = service.services.database
-        shown = runner.run(credentials(service))[who]
+        shown = runner.run(credentials(service))[client]
         try:
             hold()
         finally:
             runner.run(over.__aexit__(None, None, None))
-    assert accepted > (EXAMPLES // 10 if who == "who shows a wide one" else 0), "too little got through to tell much"
+    least = EXAMPLES // 10 if client == "with all scopes" else 0
+    assert accepted > least, "too few requests were accepted for this test to mean anything"

@@ -1,4 +1,4 @@
-"""The linter over the routes: each rule has a handler that breaks it, and our own routes break none."""
+"""The route checks: each rule has a handler that breaks it, and the service's routes break none."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
@@ -90,7 +90,7 @@ async def query_parameter(limit: str) -> HttpResponse:
     return HttpResponse(204)
 
 
-async def unannotated(body) -> HttpResponse:  # type: ignore[no-untyped-def]  # the fault it stands for
+async def unannotated(body) -> HttpResponse:  # type: ignore[no-untyped-def]  # the error under test
     return HttpResponse(204)
 
 
@@ -131,12 +131,12 @@ BROKEN: dict[str, list[tuple[str, str, Handler]]] = {
     "'item_id' has a default": [("GET", "/x/{item_id}", path_by_default)],
     "'who' has a default": [("GET", "/x", dependency_by_default)],
     "'who': 'who' has a default": [("GET", "/x", nested)],
-    "'body' is none of": [("POST", "/x", optional_body)],
+    "'body' must be": [("POST", "/x", optional_body)],
     "more than one body": [("POST", "/x", two_bodies)],
-    "'body' is none of:": [("POST", "/x", list_body)],
-    "'item_id' is none of": [("GET", "/x/{item_id}", number_in_path)],
-    "'limit' is none of": [("GET", "/x", query_parameter)],
-    "'body' is none of: a path": [("POST", "/x", unannotated)],
+    "'body' must be a path": [("POST", "/x", list_body)],
+    "'item_id' must be": [("GET", "/x/{item_id}", number_in_path)],
+    "'limit' must be": [("GET", "/x", query_parameter)],
+    "'body' must be a path parameter of type str, a Struct": [("POST", "/x", unannotated)],
     "can't be resolved": [("GET", "/x", unresolvable)],
     "injects None": [("GET", "/x", empty_depends)],
     "'session': not a plain `async def`": [("GET", "/x", generator_dependency)],
@@ -149,19 +149,19 @@ BROKEN: dict[str, list[tuple[str, str, Handler]]] = {
     "does not take 'item_id'": [("GET", "/x/{item_id}", without_parameters)],
     "registered twice": [("GET", "/x", without_parameters), ("GET", "/x", without_parameters)],
     "one position has two names": [("GET", "/x/{item_id}", with_id), ("GET", "/x/{id}/y", with_other_id)],
-    "no segments like '{p:path}'": [("GET", "/x/{p:path}", without_parameters)],
-    "no segments like 'pre-{item_id}'": [("GET", "/x/pre-{item_id}", with_id)],
-    "no segments like '*'": [("GET", "/x/*", without_parameters)],
+    "does not support the segment '{p:path}'": [("GET", "/x/{p:path}", without_parameters)],
+    "does not support the segment 'pre-{item_id}'": [("GET", "/x/pre-{item_id}", with_id)],
+    "does not support the segment '*'": [("GET", "/x/*", without_parameters)],
 }
 
 
 @pytest.mark.parametrize("complaint", BROKEN)
 def test_a_route_that_would_be_served_wrongly_is_named(complaint: str) -> None:
-    complaints = check_routes(BROKEN[complaint])
-    assert [said for said in complaints if complaint in said], complaints
+    errors = check_routes(BROKEN[complaint])
+    assert [error for error in errors if complaint in error], errors
 
 
-def test_our_routes_break_no_rule() -> None:
+def test_the_service_s_routes_break_no_rule() -> None:
     assert check_routes((route.method, route.path, route.handler) for route in ROUTES) == []
     assert check_routes([("POST", "/x/{item_id}", good), ("GET", "/x", without_parameters)]) == []
 

@@ -1,4 +1,4 @@
-"""Every answer, of whatever kind, tells browsers to keep, frame, sniff and pass on nothing of it."""
+"""Every response forbids browsers to cache, frame or sniff it, and to send a referrer."""
 
 import pytest
 
@@ -24,7 +24,7 @@ ASKED = {
 }
 
 
-async def test_every_answer_protects_itself(small: InProcess) -> None:
+async def test_every_response_has_the_security_headers(small: InProcess) -> None:
     for (method, target), status in ASKED.items():
         body = part(b'{"name":"a","price":1}' if method == "POST" else b"")
         answer = await call(small.app, method, target, body, headers=list(JSON.items()))
@@ -36,17 +36,17 @@ async def test_every_answer_protects_itself(small: InProcess) -> None:
         kept = "public, max-age=86400" if target.startswith("/docs/") else "no-store"
         assert answer.headers.get_list("cache-control") == [kept], target
         assert "strict-transport-security" not in answer.headers
-        assert len(set(answer.headers)) == len(answer.headers.multi_items()), "said twice"
+        assert len(set(answer.headers)) == len(answer.headers.multi_items()), "a header is repeated"
 
 
-async def test_a_304_is_not_kept_either(small: InProcess) -> None:
+async def test_a_304_is_not_cached_either(small: InProcess) -> None:
     etag = (await small.client.post("/items", json={"name": "a", "price": 1})).headers["etag"]
     answer = await small.client.get("/items/1", headers={"if-none-match": etag})
     assert (answer.status_code, answer.headers["cache-control"]) == (304, "no-store")
 
 
 @pytest.mark.parametrize("target", ["/livez", "/nowhere", "/items?limit=x"])
-async def test_over_tls_browsers_are_told_to_stay_with_it(small: InProcess, target: str) -> None:
+async def test_over_tls_browsers_are_told_to_use_only_tls(small: InProcess, target: str) -> None:
     answer = await call(small.app, "GET", target, scheme="https")
     assert answer is not None
     assert answer.headers["strict-transport-security"] == "max-age=31536000"

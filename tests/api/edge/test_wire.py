@@ -1,4 +1,4 @@
-"""The service as a process, spoken to in bytes: bodies that break off, pipelines, bodies that are too long or slow."""
+"""The service over a socket: incomplete, too long and slow bodies, pipelines, ambiguous framing."""
 
 import asyncio
 from collections.abc import Iterator
@@ -51,11 +51,11 @@ def server(shared_url: str) -> Iterator[Server]:
         CHUNKED + chunk(CUT) + b"0\r\n",
     ],
 )
-def test_a_body_that_breaks_off_runs_nothing(server: Server, data: bytes) -> None:
+def test_an_incomplete_body_runs_nothing(server: Server, data: bytes) -> None:
     with httpx.Client(base_url=server.url) as client:
         before = client.get("/readyz").json()["log_position"]
         assert talk(server.port, data) == b""
-        # Positions are given in order of arrival: had it run, this would be the second behind `before`.
+        # Positions follow the order of arrival: had it run, this would be the second after `before`.
         after = client.post("/items", json={"name": "whole", "price": 1})
         assert int(after.headers["log-position"]) == before + 1
         assert "cut" not in {item["name"] for item in client.get("/items?limit=1000").json()}
@@ -84,15 +84,15 @@ def test_requests_in_a_pipeline_share_nothing(server: Server, shared_url: str) -
     assert asyncio.run(correlations()) == [TRACE, "second", ids[2]]
 
 
-def test_more_requests_than_anybody_sends_ahead_end_the_connection(server: Server) -> None:
+def test_too_many_pipelined_requests_end_the_connection(server: Server) -> None:
     ahead = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert [answer.status_code for answer in converse(server.port, ahead * 31 + LIVEZ)] == [200] * 32
     with suppress(ConnectionError):  # it is closed while more is sent
-        assert talk(server.port, ahead * 2000) == b""  # what was begun is not answered
+        assert talk(server.port, ahead * 2000) == b""  # requests in progress are not answered
     assert httpx.get(f"{server.url}/livez").status_code == 200
 
 
-def test_fields_behind_a_body_are_no_headers(server: Server) -> None:
+def test_trailers_are_not_headers(server: Server) -> None:
     forged = b"X-Request-Id: forged\r\nContent-Type: text/plain\r\nIdempotency-Key: x\r\n\r\n"
     created, alive = converse(server.port, CHUNKED + chunk(b'{"name":"whole","price":1}') + b"0\r\n" + forged + LIVEZ)
     assert (created.status_code, alive.status_code) == (201, 200)
@@ -100,14 +100,14 @@ def test_fields_behind_a_body_are_no_headers(server: Server) -> None:
 
 
 @pytest.mark.parametrize("data", [b"nonsense\r\n\r\n", b"GET /livez HTTP/1.1\r\nHost localhost\r\n\r\n"])
-def test_what_is_no_request_is_refused_with_the_headers_of_every_answer(server: Server, data: bytes) -> None:
+def test_data_that_is_not_http_is_refused_with_the_security_headers(server: Server, data: bytes) -> None:
     (refused,) = converse(server.port, data)
     assert (refused.status_code, refused.content) == (400, b"")
     protected = {"x-content-type-options", "referrer-policy", "content-security-policy", "cache-control"}
     assert protected <= set(refused.headers)
 
 
-def test_what_is_left_of_a_body_that_is_too_long_is_no_request(server: Server) -> None:
+def test_the_rest_of_a_body_that_is_too_long_is_not_a_request(server: Server) -> None:
     smuggled = b"POST /items HTTP/1.1\r\n" + TYPE + b"Content-Length: %d\r\n\r\n" % len(CUT) + CUT
     long = b" " * 70_000 + smuggled
     for data in (post(long), CHUNKED + chunk(b" " * 40_000) + chunk(long) + b"0\r\n\r\n"):
@@ -118,13 +118,13 @@ def test_what_is_left_of_a_body_that_is_too_long_is_no_request(server: Server) -
     assert "cut" not in names
 
 
-def test_a_body_that_does_not_come_is_not_waited_for_for_ever(server: Server) -> None:
+def test_a_body_that_does_not_arrive_times_out(server: Server) -> None:
     (refused,) = converse(server.port, post(CUT, len(CUT) + 1))
     check_problem(refused, 408, "body-timeout")
     assert refused.headers["connection"] == "close"
 
 
-def test_a_path_that_no_client_library_would_send_is_answered(server: Server) -> None:
+def test_unusual_paths_are_answered(server: Server) -> None:
     for target in (b"*", b"//items", b"/items/%2f", b"/items/%00", b"/items/%ff", b"/items/%0d%0ax:y", b"/items/*"):
         request = b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\n" + CLOSE + b"\r\n"
         (answer,) = converse(server.port, request)
@@ -134,7 +134,7 @@ def test_a_path_that_no_client_library_would_send_is_answered(server: Server) ->
     assert answer.status_code in (204, 404)
 
 
-def test_an_upgrade_to_a_websocket_is_not_taken(server: Server) -> None:
+def test_an_upgrade_to_a_websocket_is_ignored(server: Server) -> None:
     upgrade = b"Upgrade: websocket\r\nConnection: Upgrade, close\r\nSec-WebSocket-Version: 13\r\n"
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     (answer,) = converse(server.port, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" + upgrade + key + b"\r\n")
@@ -155,8 +155,8 @@ def test_an_upgrade_to_a_websocket_is_not_taken(server: Server) -> None:
         b"Transfer-Encoding:\r\n chunked\r\n",
     ],
 )
-def test_a_request_that_is_framed_in_two_ways_hides_no_other(server: Server, framing: bytes) -> None:
-    """Where a proxy and the server find different ends, what one takes for a body is a request to the other."""
+def test_a_request_with_ambiguous_framing_hides_no_other(server: Server, framing: bytes) -> None:
+    """If a proxy and the server find different ends of a body, part of it is a request to one of them."""
     hidden = b"POST /items HTTP/1.1\r\n" + TYPE + b"Content-Length: %d\r\n\r\n" % len(CUT) + CUT
     body = b"0\r\n\r\n" + hidden
     statuses = [

@@ -85,7 +85,7 @@ async def test_a_client_that_does_not_read_is_disconnected(sqlite_url: str) -> N
 async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(client_timeouts, "_UNTAKEN_AT_STOP", 0.3)
+    monkeypatch.setattr(client_timeouts, "_UNREAD_AT_STOP_SECONDS", 0.3)
     async with Listening.over(sqlite_url, answer_timeout=3600) as running:
         await fill(running.port)
         async with Client.connected(running.port) as reading, unread(running.port):

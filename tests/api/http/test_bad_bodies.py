@@ -1,4 +1,4 @@
-"""Bad bodies, case by case: each gets its 4xx as a problem that points at the fault, and the log stays as it was."""
+"""Invalid bodies: each is refused with a problem that points at the error, and the log does not change."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: A case's name -> the body and the JSON Pointer to what is wrong.
+#: A case's name -> the body and the JSON Pointer of the error.
 Cases = dict[str, tuple[bytes, str]]
 
 
@@ -27,7 +27,7 @@ def nested(opening: bytes, closing: bytes, depth: int) -> bytes:
     return b'{"name":"a","price":1,"x":' + opening * (depth - 1) + b"1" + closing * (depth - 1) + b"}"
 
 
-NO_JSON: Cases = {
+NOT_JSON: Cases = {
     "empty": (b"", ""),
     "blank": (b" \n", ""),
     "truncated": (b'{"name":"a","price":1', ""),
@@ -70,7 +70,7 @@ WRONG_FIELDS: Cases = {
     "no name": (b'{"price":1}', "/name"),
     "no price": (b'{"name":"a"}', "/price"),
     "unknown": (with_field('"colour":"red"'), "/colour"),
-    "id is ours to give": (with_field('"id":7'), "/id"),
+    "id is chosen by the service": (with_field('"id":7'), "/id"),
     "other case": (with_field('"In_Stock":true'), "/In_Stock"),
     "no name at all": (with_field('"":1'), "/"),
     "a pointer's own characters": (with_field('"a/b~c":1'), "/a~1b~0c"),
@@ -93,7 +93,7 @@ WRONG_PRICES: Cases = {
         *('"\\u0000"', '"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["', '"\\""', '"1\\""'),
     )
 }
-INVALID = {**NO_JSON, **WRONG_TYPES, **WRONG_FIELDS, **WRONG_NAMES, **WRONG_PRICES}
+INVALID = {**NOT_JSON, **WRONG_TYPES, **WRONG_FIELDS, **WRONG_NAMES, **WRONG_PRICES}
 
 MALFORMED = {
     "invalid start byte": b'{"name":"\xff","price":1}',
@@ -120,24 +120,26 @@ MALFORMED = {
 
 
 async def test_the_table_has_every_case() -> None:
-    parts = (NO_JSON, WRONG_TYPES, WRONG_FIELDS, WRONG_NAMES, WRONG_PRICES)
+    parts = (NOT_JSON, WRONG_TYPES, WRONG_FIELDS, WRONG_NAMES, WRONG_PRICES)
     assert len(INVALID) == sum(map(len, parts)), "two cases have one name"
 
 
 @pytest.mark.parametrize("case", INVALID)
-async def test_an_invalid_body_is_refused_with_a_pointer_and_changes_nothing(shared: InProcess, case: str) -> None:
+async def test_an_invalid_body_is_refused_with_a_pointer_and_changes_nothing(
+    shared_on_sqlite: InProcess, case: str
+) -> None:
     body, pointer = INVALID[case]
-    async with unchanged_log(shared.services.database):
-        answer = await shared.client.post("/items", content=body, headers=JSON)
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await shared_on_sqlite.client.post("/items", content=body, headers=JSON)
     (fault,) = check_problem(answer, 422, "invalid-body")["errors"]
     assert fault["pointer"] == pointer
     assert fault["detail"]
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-async def test_a_malformed_body_is_refused_and_changes_nothing(shared: InProcess, case: str) -> None:
-    async with unchanged_log(shared.services.database):
-        answer = await shared.client.post("/items", content=MALFORMED[case], headers=JSON)
+async def test_a_malformed_body_is_refused_and_changes_nothing(shared_on_sqlite: InProcess, case: str) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await shared_on_sqlite.client.post("/items", content=MALFORMED[case], headers=JSON)
     problem = check_problem(answer, 400, "malformed-body")
     assert ("32 levels" in problem["detail"]) is ("0" in case or "33" in case)
 
@@ -145,7 +147,7 @@ async def test_a_malformed_body_is_refused_and_changes_nothing(shared: InProcess
 @pytest.mark.parametrize(
     "body", [b"[" * 32 + b"]" * 32, nested(b"[", b"]", 32), nested(b'{"a":', b"}", 32), b"[]," * 100, b"]" * 100]
 )
-async def test_32_levels_are_not_too_deep(shared: InProcess, body: bytes) -> None:
-    async with unchanged_log(shared.services.database):
-        answer = await shared.client.post("/items", content=body, headers=JSON)
+async def test_32_levels_are_not_too_deep(shared_on_sqlite: InProcess, body: bytes) -> None:
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await shared_on_sqlite.client.post("/items", content=body, headers=JSON)
     check_problem(answer, 422, "invalid-body")

@@ -1,4 +1,4 @@
-"""What `Accept` asks for, as RFC 9110 reads it."""
+"""Content negotiation by `Accept` (RFC 9110)."""
 
 import pytest
 
@@ -20,7 +20,7 @@ OFFERED = ("application/json", "text/plain")
         ("text/plain;q=0.5, application/json;q=0.4", "text/plain"),
         ("text/plain;q=0.5, application/json;q=0.6", "application/json"),
         ("application/json;q=0, */*", "text/plain"),
-        ("text/plain, application/json", "application/json"),  # of equals, the first that is offered
+        ("text/plain, application/json", "application/json"),  # the first offered of equal weights
         ("*/*;q=0.9, text/*;q=0.8, text/plain", "text/plain"),
         ("image/png", "application/json"),
         ("text/plain;q=2", "application/json"),
@@ -28,5 +28,5 @@ OFFERED = ("application/json", "text/plain")
         ("nonsense, ,;;=, text/plain", "text/plain"),
     ],
 )
-def test_the_media_type_that_is_wanted_most_is_taken(accept: str | None, expected: str) -> None:
+def test_the_media_type_with_the_highest_weight_is_chosen(accept: str | None, expected: str) -> None:
     assert preferred(accept.encode() if accept is not None else None, OFFERED) == expected

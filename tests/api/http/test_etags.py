@@ -1,4 +1,4 @@
-"""Conditional requests (RFC 9110, section 13): a client reads what changed, and deletes only what it has seen."""
+"""Conditional requests (RFC 9110, section 13): clients read changes, and delete only what they have seen."""
 
 import pytest
 
@@ -11,7 +11,7 @@ TAG = '"2.1"'
 
 
 async def create(service: InProcess) -> str:
-    """Create an item and give its path."""
+    """Create an item and return its path."""
     answer = await service.client.post("/items", json={"name": "Pen", "price": 1})
     assert answer.headers["etag"] == TAG
     return answer.headers["location"]
@@ -19,7 +19,7 @@ async def create(service: InProcess) -> str:
 
 @pytest.mark.parametrize("sent", [TAG, f"W/{TAG}", "*", f'"other", {TAG}', f'"a,b",W/{TAG} ,"c"', f" {TAG} "])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-async def test_what_the_client_has_is_not_sent_again(shared: InProcess, sent: str, method: str) -> None:
+async def test_an_item_that_the_client_has_is_not_sent_again(shared: InProcess, sent: str, method: str) -> None:
     path = await create(shared)
     answer = await shared.client.request(method, path, headers={"If-None-Match": sent})
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", TAG)
@@ -28,13 +28,13 @@ async def test_what_the_client_has_is_not_sent_again(shared: InProcess, sent: st
 
 
 @pytest.mark.parametrize("sent", ['"2.2"', '"2.11"', '"21.1"', "2.1", "", '"', 'w/"2.1x"', '"x", W/"2.2"', '"*"'])
-async def test_what_the_client_has_not_is_sent(shared: InProcess, sent: str) -> None:
+async def test_an_item_that_the_client_does_not_have_is_sent(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     answer = await shared.client.get(path, headers={"If-None-Match": sent})
     assert (answer.status_code, answer.json()["name"]) == (200, "Pen")
 
 
-async def test_nothing_is_unmodified_where_there_is_nothing(shared: InProcess) -> None:
+async def test_an_unknown_item_is_not_found_rather_than_unmodified(shared: InProcess) -> None:
     check_problem(await shared.client.get("/items/999", headers={"If-None-Match": "*"}), 404, "item-not-found")
 
 
@@ -46,7 +46,7 @@ async def test_a_delete_that_names_the_version_takes_place(shared: InProcess, se
     check_problem(await shared.client.get(path), 404, "item-not-found")
 
 
-# A weak tag never matches strongly; the tag of another version of the projection is another's.
+# A weak tag never matches strongly, nor does a tag of another projection version.
 @pytest.mark.parametrize("sent", ['"2.2"', '"1.1"', f"W/{TAG}", "2.1", "", '"x"', '"*"', f'"2.{10**18}"', '"2.01"'])
 async def test_a_delete_that_names_other_versions_changes_nothing(shared: InProcess, sent: str) -> None:
     path = await create(shared)
@@ -56,7 +56,7 @@ async def test_a_delete_that_names_other_versions_changes_nothing(shared: InProc
 
 
 @pytest.mark.parametrize("sent", [TAG, "*", '"2.2"'])
-async def test_no_tag_deletes_what_is_gone_already(shared: InProcess, sent: str) -> None:
+async def test_no_tag_deletes_a_deleted_item(shared: InProcess, sent: str) -> None:
     path = await create(shared)
     await shared.client.delete(path)
     async with unchanged_log(shared.services.database):

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: a write that is sent again with its key has one effect, and the answer of the first time."""
+"""`Idempotency-Key`: a repeated write with the same key has one effect and gets the original response."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -35,27 +35,27 @@ async def test_the_same_request_again_has_no_second_effect(shared: InProcess, na
 
 
 @pytest.mark.parametrize("name", ["create", "patch", "batch"])
-async def test_a_key_with_another_body_is_refused_and_nothing_is_done(shared: InProcess, name: str) -> None:
+async def test_a_key_with_another_body_is_refused_and_nothing_is_written(shared: InProcess, name: str) -> None:
     write = await Write.prepared(shared, name)
     other = b'[{"name":"Pen","price":1}]' if name == "batch" else write.other
     first = await write.send(shared)
     async with unchanged_log(shared.services.database):
         check_problem(await write.send(shared, body=other), 422, "idempotency-key-reused")
-        # What is not even a command of this route is not compared with any.
+        # A body that the route does not accept is not compared.
         check_problem(await write.send(shared, body=b"7"), 422, "invalid-body")
         assert_replayed(await write.send(shared), first)
-    # Alike in meaning is not the same body.
+    # The same meaning is not the same body.
     check_problem(await write.send(shared, body=write.body + b" "), 422, "idempotency-key-reused")
 
 
 @pytest.mark.parametrize("name", ["delete", "restore"])
-async def test_where_a_body_is_ignored_it_makes_no_other_request(shared: InProcess, name: str) -> None:
+async def test_a_body_that_the_route_ignores_makes_no_other_request(shared: InProcess, name: str) -> None:
     write = await Write.prepared(shared, name)
     first = await write.send(shared)
     assert_replayed(await write.send(shared, body=b"anything"), first)
 
 
-async def test_a_key_is_of_one_method_and_path(shared: InProcess) -> None:
+async def test_a_key_is_valid_for_one_method_and_path(shared: InProcess) -> None:
     one, two = await create(shared), await create(shared)
     key = f"key-{next(numbers)}"
     async with appended(shared.services.database) as events:
@@ -76,7 +76,7 @@ async def test_without_a_key_the_same_request_is_another(shared: InProcess) -> N
     assert await create(shared) != await create(shared)
 
 
-async def test_the_answer_is_the_first_one_whatever_has_become_of_the_item(shared: InProcess) -> None:
+async def test_the_original_response_is_replayed_whatever_happened_to_the_item_since(shared: InProcess) -> None:
     making = await Write.prepared(shared, "create")
     made = await making.send(shared)
     path = made.headers["location"]
@@ -100,14 +100,14 @@ async def test_the_answer_is_the_first_one_whatever_has_become_of_the_item(share
 
 
 @pytest.mark.parametrize("name", ["patch", "delete", "restore"])
-async def test_a_replay_does_not_ask_whether_the_tag_is_stale(shared: InProcess, name: str) -> None:
+async def test_a_replay_ignores_if_match(shared: InProcess, name: str) -> None:
     write = await Write.prepared(shared, name)
     first = await write.send(shared, if_match='"2.1"')
     assert_replayed(await write.send(shared, if_match='"2.1"'), first)
     assert_replayed(await write.send(shared, if_match='"x"'), first)
 
 
-async def test_a_rejected_write_is_decided_anew_with_its_key(shared: InProcess) -> None:
+async def test_a_rejected_write_is_evaluated_again_with_its_key(shared: InProcess) -> None:
     path = await create(shared)
     deleting, restoring = Write("DELETE", path, b"", b""), Write("POST", f"{path}/restore", b"", b"")
     changing = Write("PATCH", path, b'{"name":"Nib"}', b"")
@@ -134,7 +134,7 @@ async def test_a_patch_that_changed_nothing_leaves_its_key_unused(shared: InProc
             answer = await write.send(shared)
             assert (answer.status_code, answer.headers["etag"]) == (200, '"2.1"')
     await patch(shared, path, {"name": "Ink"})
-    changed = await write.send(shared)  # it has not had an effect yet
+    changed = await write.send(shared)  # it has had no effect yet
     assert (changed.json()["name"], changed.headers["etag"]) == ("Pen", '"2.3"')
     assert_replayed(await write.send(shared), changed)
 
@@ -153,7 +153,7 @@ async def test_fifty_at_once_have_one_effect(shared: InProcess, name: str) -> No
         assert_replayed(answer, first)
 
 
-async def test_of_two_bodies_with_one_key_at_once_one_is_carried_out(shared: InProcess) -> None:
+async def test_of_two_concurrent_bodies_with_one_key_one_is_written(shared: InProcess) -> None:
     for _ in range(10):
         write = await Write.prepared(shared, "create")
         async with appended(shared.services.database) as events:
@@ -170,7 +170,7 @@ async def another(service: InProcess) -> AsyncIterator[InProcess]:
 
 
 @pytest.mark.parametrize("name", ROUTES)
-async def test_another_process_replays_what_one_has_done(shared: InProcess, name: str) -> None:
+async def test_another_process_replays_the_response(shared: InProcess, name: str) -> None:
     write = await Write.prepared(shared, name)
     first = await write.send(shared)
     async with another(shared) as later, unchanged_log(shared.services.database):
@@ -180,7 +180,7 @@ async def test_another_process_replays_what_one_has_done(shared: InProcess, name
             check_problem(await write.send(later, body=write.other), status, code)
 
 
-async def test_a_closed_and_reopened_service_still_replays(shared_url: str) -> None:
+async def test_a_restarted_service_still_replays(shared_url: str) -> None:
     async with InProcess.over(shared_url) as running:
         writes = [await Write.prepared(running, name) for name in ROUTES]
         firsts = [await write.send(running) for write in writes]
@@ -192,7 +192,7 @@ async def test_a_closed_and_reopened_service_still_replays(shared_url: str) -> N
 @pytest.mark.parametrize("name", ROUTES)
 @pytest.mark.parametrize("act", [RootTransaction.commit, RootTransaction.rollback], ids=["took", "failed"])
 @pytest.mark.parametrize("failures", [1, 4])
-async def test_a_keyed_write_has_one_effect_though_its_commit_was_not_heard_of(
+async def test_a_keyed_write_has_one_effect_after_an_unknown_commit(
     shared: InProcess,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -221,7 +221,7 @@ async def test_a_keyed_write_has_one_effect_though_its_commit_was_not_heard_of(
 
 
 @pytest.mark.parametrize("act", [RootTransaction.commit, RootTransaction.rollback], ids=["took", "failed"])
-async def test_a_replay_is_one_though_its_own_commit_was_not_heard_of(
+async def test_a_replay_survives_an_unknown_commit(
     shared: InProcess, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
 ) -> None:
     monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))

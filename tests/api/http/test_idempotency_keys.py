@@ -1,4 +1,4 @@
-"""What an `Idempotency-Key` may be, and which two are one."""
+"""The syntax of `Idempotency-Key`, and which spellings are one key."""
 
 import pytest
 
@@ -18,14 +18,14 @@ async def test_both_spellings_are_one_key(shared: InProcess, bare: str, quoted: 
     check_problem(await write.send(shared, key=quoted.format(number), body=write.other), 422, "idempotency-key-reused")
 
 
-async def test_keys_are_told_apart_to_the_letter(shared: InProcess) -> None:
+async def test_keys_are_compared_exactly(shared: InProcess) -> None:
     write = await Write.prepared(shared, "create")
     keys = ["key", "Key", '"key "', '" key"', "key.", '"k ey"', '"key\\\\"', '"key\\""', "'key'", "0", "00"]
     answers = [await write.send(shared, key=key) for key in keys]
     assert len({answer.json()["id"] for answer in answers}) == len(keys)
 
 
-NO_KEYS = [
+INVALID_KEYS = [
     *(
         b"",
         b" ",
@@ -48,22 +48,22 @@ NO_KEYS = [
 
 
 @pytest.mark.parametrize("name", ROUTES)
-async def test_what_is_no_key_is_refused_and_nothing_is_done(shared: InProcess, name: str) -> None:
-    write = await Write.prepared(shared, name)
-    async with unchanged_log(shared.services.database):
-        for key in NO_KEYS:
+async def test_an_invalid_key_is_refused_and_nothing_is_written(shared_on_sqlite: InProcess, name: str) -> None:
+    write = await Write.prepared(shared_on_sqlite, name)
+    async with unchanged_log(shared_on_sqlite.services.database):
+        for key in INVALID_KEYS:
             headers = [*JSON.items(), ("idempotency-key", key.decode("latin-1"))]
-            answer = await call(shared.app, write.method, write.path, part(write.body), headers=headers)
+            answer = await call(shared_on_sqlite.app, write.method, write.path, part(write.body), headers=headers)
             assert answer is not None, key
             assert answer.status_code == 400, key
             check_problem(answer, 400, "invalid-header")
 
 
 @pytest.mark.parametrize("keys", [("a", "b"), ("a", "a"), ('"a"', '"b"'), ("a", "")])
-async def test_two_keys_are_none(shared: InProcess, keys: tuple[str, str]) -> None:
+async def test_two_keys_are_refused(shared_on_sqlite: InProcess, keys: tuple[str, str]) -> None:
     headers = [*JSON.items(), *(("idempotency-key", key) for key in keys)]
-    async with unchanged_log(shared.services.database):
-        answer = await call(shared.app, "POST", "/items", part(b'{"name":"Pen","price":1}'), headers=headers)
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answer = await call(shared_on_sqlite.app, "POST", "/items", part(b'{"name":"Pen","price":1}'), headers=headers)
     assert answer is not None
     check_problem(answer, 400, "invalid-header")
 

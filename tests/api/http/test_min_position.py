@@ -1,4 +1,4 @@
-"""`Log-Position` and `min_position`: a client reads what it has written, or is told to come again."""
+"""`Log-Position` and `min_position`: a client reads what it wrote, or gets 503 to retry."""
 
 import asyncio
 import random
@@ -46,7 +46,7 @@ async def test_a_client_reads_what_it_has_written(shared: InProcess) -> None:
     assert (await shared.client.get(f"/items/{token}?min_position={token}")).json() == batch.json()[-1]
 
 
-async def test_a_client_reads_at_one_process_what_it_has_written_at_another(shared: InProcess) -> None:
+async def test_a_client_reads_from_one_process_what_it_wrote_to_another(shared: InProcess) -> None:
     async with another(shared) as other:
         for number in range(10):
             written = await shared.client.post("/items", json={"name": f"Pen {number}", "price": 1})
@@ -58,7 +58,7 @@ async def test_a_client_reads_at_one_process_what_it_has_written_at_another(shar
 
 @pytest.mark.parametrize("path", ["/items", "/items/1", "/items/999999999"])
 @pytest.mark.parametrize("ahead", [1, 1000, None])
-async def test_a_position_that_is_not_there_yet_is_waited_for_but_not_for_ever(
+async def test_the_wait_for_a_future_position_times_out(
     shared: InProcess, monkeypatch: pytest.MonkeyPatch, path: str, ahead: int | None
 ) -> None:
     monkeypatch.setattr(context, "_WAIT_SECONDS", 0.03)
@@ -76,24 +76,27 @@ async def test_the_wait_ends_as_soon_as_the_position_is_reached(
     shared: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(context, "_WAIT_SECONDS", 60)
-    looks = asyncio.Event()
+    looks = asyncio.Semaphore(0)
     position = shared.services.items.position
 
     async def looking() -> int:
-        looks.set()
-        return await position()
+        reached = await position()
+        looks.release()
+        return reached
 
     monkeypatch.setattr(shared.services.items, "position", looking)
     async with another(shared) as other:
         for writer in (shared, other):
-            looks.clear()
             wanted = await position_of(shared.services.database) + 2
             urls = (f"/items/{wanted}?min_position={wanted}", f"/items?name=awaited {wanted}&min_position={wanted}")
             waiting = [asyncio.create_task(shared.client.get(url)) for url in urls]
-            await looks.wait()
+            await looks.acquire()
             await create(writer)
-            await asyncio.sleep(0.05)
-            assert not any(task.done() for task in waiting)  # one is not enough
+            while not looks.locked():
+                await looks.acquire()
+            for _ in range(4):  # both look again
+                await looks.acquire()
+            assert not any(task.done() for task in waiting)  # one event is not enough
             await create(writer, f"Awaited {wanted}")
             one, some = await asyncio.gather(*waiting)
             assert one.json()["name"] == f"Awaited {wanted}"
@@ -101,32 +104,32 @@ async def test_the_wait_ends_as_soon_as_the_position_is_reached(
 
 
 @pytest.mark.parametrize("sent", ["-1", "", "x", "1.5", "9223372036854775808", "%20", "NaN", "null", "0x1"])
-async def test_what_is_no_position_is_refused(shared: InProcess, sent: str) -> None:
+async def test_an_invalid_position_is_refused(shared_on_sqlite: InProcess, sent: str) -> None:
     for path in ("/items", "/items/1", "/items/999999999"):
-        answer = await shared.client.get(f"{path}?min_position={sent}")
+        answer = await shared_on_sqlite.client.get(f"{path}?min_position={sent}")
         (fault,) = check_problem(answer, 400, "invalid-query")["errors"]
         assert fault["parameter"] == "min_position"
 
 
-async def test_a_write_takes_no_min_position(shared: InProcess) -> None:
-    answer = await shared.client.post("/items?min_position=1", json={"name": "Pen", "price": 1})
+async def test_a_write_takes_no_min_position(shared_on_sqlite: InProcess) -> None:
+    answer = await shared_on_sqlite.client.post("/items?min_position=1", json={"name": "Pen", "price": 1})
     check_problem(answer, 400, "invalid-query")
 
 
 def anything(service: InProcess) -> list[tuple[str, str, bytes]]:
-    """Give requests that between them get an answer of every sort."""
+    """Return requests that together get every kind of response."""
     paths = [*{example(route.path) for route in ROUTES}, "/nothing", "/items/x", "/items/999999999", "/items/%2f", "*"]
     methods = ("GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE", "PUT")
     bodies = (b'{"name":"Pen","price":1}', b'{"price":2}', b"[]", b'[{"name":"Pen","price":1}]', b"{", b"\xff")
     asked = [(method, path, body) for method in methods for path in sorted(paths) for body in bodies]
-    # This answer has no end; tests/api/events/test_stream.py is about it.
+    # This response has no end: tested in tests/api/events/test_stream.py.
     asked = [request for request in asked if request[:2] != ("GET", "/events/stream")]
     asked += [("GET", "/items?limit=0", b""), ("GET", "/items?nothing=1", b"")]
-    # Whether these are answered 304 and 413 is for chance to say.
+    # Often enough that 304 and 413 occur by chance.
     return asked + 10 * [("GET", "/items/1", b""), ("POST", "/items", b" " * 70_000)]
 
 
-async def test_every_answer_says_its_position_and_none_goes_back(shared: InProcess) -> None:
+async def test_every_response_has_a_position_and_none_goes_back(shared: InProcess) -> None:
     chance = random.Random(3)
     asked = anything(shared)
     chance.shuffle(asked)
@@ -146,8 +149,8 @@ async def test_every_answer_says_its_position_and_none_goes_back(shared: InProce
     assert last == await position_of(shared.services.database)
 
 
-async def test_no_answer_to_one_of_many_clients_goes_back(shared: InProcess) -> None:
-    """What was answered before a request was sent, its own answer reflects."""
+async def test_no_response_to_concurrent_clients_goes_back(shared: InProcess) -> None:
+    """A response reflects everything that was answered before its request was sent."""
     newest = 0
 
     async def client(number: int) -> None:
@@ -176,11 +179,11 @@ async def test_no_answer_to_one_of_many_clients_goes_back(shared: InProcess) -> 
     await asyncio.gather(*(client(number) for number in range(8)))
 
 
-async def test_a_rejection_says_the_position_of_the_state_that_led_to_it(shared: InProcess) -> None:
+async def test_a_rejection_has_the_position_of_the_state_that_caused_it(shared: InProcess) -> None:
     async with another(shared) as other:
         path = await create(other)
         live = await position_of(shared.services.database)
-        assert shared.services.position < live  # this process has not heard of it
+        assert shared.services.position < live  # this process does not know of it yet
         refused = await restore(shared, path)
         check_problem(refused, 409, "item-not-deleted")
         assert refused.headers["log-position"] == str(live)
@@ -199,8 +202,8 @@ async def test_a_rejection_says_the_position_of_the_state_that_led_to_it(shared:
             assert refused.headers["log-position"] == str(gone)
 
 
-async def test_a_rejection_among_others_says_what_it_came_behind(shared: InProcess) -> None:
-    """In one transaction: a delete, a delete that finds nothing, and a creation that has no part in that."""
+async def test_a_rejection_in_a_shared_commit_has_the_position_before_it(shared: InProcess) -> None:
+    """One transaction has a delete, a delete that finds nothing, and an unrelated creation."""
     path = await create(shared)
     deleted, refused, created = await asyncio.gather(
         shared.client.delete(path),

@@ -1,4 +1,4 @@
-"""What clients call things comes back as it was, or not at all: item names, and the ids they give their requests."""
+"""Names that clients choose come back unchanged, or not at all: item names and request ids."""
 
 import re
 
@@ -18,13 +18,13 @@ NAMES = [
     "e\u0301",
     "עט",
     "'; DROP TABLE events; --",
-    "[[[" * 40,  # brackets in a string are no nesting
+    "[[[" * 40,  # brackets in a string are not nesting
     '"\\',
 ]
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_a_name_comes_back_as_it_was_given(shared: InProcess, name: str) -> None:
+async def test_a_name_comes_back_unchanged(shared: InProcess, name: str) -> None:
     created = await shared.client.post("/items", json={"name": name, "price": 1})
     assert created.json()["name"] == name
     assert (await shared.client.get(created.headers["location"])).json()["name"] == name
@@ -32,26 +32,26 @@ async def test_a_name_comes_back_as_it_was_given(shared: InProcess, name: str) -
 
 
 @pytest.mark.parametrize("body", [b'{"name":"a","name":"b","price":1,"price":2}', b'{"price":2,"name":"\\u0062"}'])
-async def test_of_a_repeated_field_the_last_counts_and_an_escape_is_its_character(
+async def test_the_last_of_repeated_fields_counts_and_an_escape_is_its_character(
     shared: InProcess, body: bytes
 ) -> None:
     created = await shared.client.post("/items", content=body, headers=JSON)
     assert (created.json()["name"], created.json()["price"]) == ("b", 2)
 
 
-async def test_a_request_without_an_id_is_given_one_of_its_own(shared: InProcess) -> None:
-    ids = [(await shared.client.get("/items")).headers["x-request-id"] for _ in range(3)]
+async def test_a_request_without_an_id_gets_a_unique_one(shared_on_sqlite: InProcess) -> None:
+    ids = [(await shared_on_sqlite.client.get("/items")).headers["x-request-id"] for _ in range(3)]
     assert len(set(ids)) == 3
     assert all(re.fullmatch("[0-9a-f]+", request_id) for request_id in ids)
 
 
 @pytest.mark.parametrize("sent", ["a1", "A-Z.a_z:0/9+=@-", "x" * 128])
-async def test_a_client_names_its_request(shared: InProcess, sent: str) -> None:
-    answer = await shared.client.get("/items", headers={"X-Request-Id": sent})
+async def test_a_client_can_choose_its_request_id(shared_on_sqlite: InProcess, sent: str) -> None:
+    answer = await shared_on_sqlite.client.get("/items", headers={"X-Request-Id": sent})
     assert answer.headers.get_list("x-request-id") == [sent]
 
 
 @pytest.mark.parametrize("sent", ["x" * 129, "", "a b", 'a"b', "a\tb", "a\x00", "{}", "a\n{}", "é", "a, a"])
-async def test_an_id_that_could_harm_a_log_is_replaced(shared: InProcess, sent: str) -> None:
-    answer = await shared.client.get("/items", headers={b"X-Request-Id": sent.encode()})
+async def test_an_id_that_could_harm_a_log_is_replaced(shared_on_sqlite: InProcess, sent: str) -> None:
+    answer = await shared_on_sqlite.client.get("/items", headers={b"X-Request-Id": sent.encode()})
     assert re.fullmatch("[0-9a-f]+", answer.headers["x-request-id"])

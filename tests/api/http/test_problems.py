@@ -1,4 +1,4 @@
-"""What clients are told when something fails: the table of `problems.py`, and nothing of what is inside."""
+"""Errors as problems: clients get those of the table in `problems.py`, and no internals."""
 
 import asyncio
 import inspect
@@ -8,30 +8,29 @@ from typing import Any
 import pytest
 from FasterAPI import HTTPException
 from sqlalchemy.exc import IntegrityError
-from structlog.testing import CapturingLogger
 
 from api.app import StartError
-from api.edge import exchange
 from api.http import problems
 from api.settings import SettingsError
 from commands import errors as commands
 from eventstore import errors as eventstore
 from projections.live import CheckpointError
+from tests.api.conftest import RequestLogs
 from tests.support.clients.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-FORESEEN = {
+EXPECTED = {
     commands.QueueFullError: (503, "overloaded", True),
     commands.WriterClosedError: (503, "stopping", True),
     eventstore.UnavailableError: (503, "database-unavailable", True),
     eventstore.StorageFullError: (507, "storage-full", False),
     eventstore.OutcomeUnknownError: (503, "outcome-unknown", True),
 }
-#: These never mean anything to a client: at start they end the process, in the log they are our fault, and commands of
-#: the shell tell operators and auditors.
-OURS = {
+#: Never a problem of their own for a client: they end the process at start, are internal errors, or are reported by the
+#: command line.
+INTERNAL = {
     eventstore.UnsafeDatabaseError,
     eventstore.UnsupportedDatabaseError,
     eventstore.UnknownEventTypeError,
@@ -68,16 +67,16 @@ UNEXPECTED = [
 
 
 @pytest.fixture
-def fail(shared: InProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
+def fail(shared_on_sqlite: InProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
     """Make every command and every look-up fail."""
 
     def arrange(error: Exception) -> None:
         async def raise_it(*_: object, **__: object) -> Any:
             raise error
 
-        monkeypatch.setattr(shared.services.writer, "submit", raise_it)
-        monkeypatch.setattr(shared.services.items, "get", raise_it)
-        monkeypatch.setattr(shared.services.items, "page", raise_it)
+        monkeypatch.setattr(shared_on_sqlite.services.writer, "submit", raise_it)
+        monkeypatch.setattr(shared_on_sqlite.services.items, "get", raise_it)
+        monkeypatch.setattr(shared_on_sqlite.services.items, "page", raise_it)
 
     return arrange
 
@@ -91,60 +90,56 @@ async def ask_all(service: InProcess) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("kind", FORESEEN, ids=lambda kind: kind.__name__)
-async def test_a_failure_that_was_foreseen_is_told_as_what_it_is(
-    shared: InProcess, fail: Callable[[Exception], None], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+@pytest.mark.parametrize("kind", EXPECTED, ids=lambda kind: kind.__name__)
+async def test_an_expected_failure_has_its_own_problem(
+    shared_on_sqlite: InProcess, fail: Callable[[Exception], None], request_logs: RequestLogs, kind: type[Exception]
 ) -> None:
-    status, code, again = FORESEEN[kind]
-    lines = CapturingLogger()
-    monkeypatch.setattr(exchange, "log", lines)
+    status, code, again = EXPECTED[kind]
     fail(kind())
-    for answer in (await ask_all(shared))[:2]:
+    for answer in (await ask_all(shared_on_sqlite))[:2]:
         problem = check_problem(answer, status, code)
         assert ("retry-after" in answer.headers) is again
         assert int(answer.headers.get("retry-after", "1")) >= 1
-        # A client that does not know may repeat only what it marked; one that does know must not be unsettled.
+        # Only an unknown outcome is marked: a client then retries with its idempotency key.
         assert problem.get("outcome") == ("unknown" if code == "outcome-unknown" else None)
-    assert "error" not in {call.method_name for call in lines.calls}, "a fault of ours was logged"
+    assert "error" not in {call.method_name for call in request_logs.log.calls}, "an internal error was logged"
 
 
 @pytest.mark.parametrize("error", UNEXPECTED, ids=lambda error: type(error).__name__)
-async def test_an_unexpected_failure_is_told_by_its_request_id_alone_and_logged_whole(
-    shared: InProcess, fail: Callable[[Exception], None], monkeypatch: pytest.MonkeyPatch, error: Exception
+async def test_an_unexpected_failure_reveals_its_request_id_alone_and_is_logged(
+    shared_on_sqlite: InProcess, fail: Callable[[Exception], None], request_logs: RequestLogs, error: Exception
 ) -> None:
-    lines = CapturingLogger()
-    monkeypatch.setattr(exchange, "log", lines)
     fail(error)
-    async with unchanged_log(shared.services.database):
-        answers = await ask_all(shared)
+    async with unchanged_log(shared_on_sqlite.services.database):
+        answers = await ask_all(shared_on_sqlite)
     for answer in answers:
         check_problem(answer, 500, "internal-error")
         assert "secret" not in answer.text + str(answer.headers)
-    logged = [call.kwargs for call in lines.calls if call.method_name == "error"]
+    logged = [call.kwargs for call in request_logs.log.calls if call.method_name == "error"]
     assert [line["exc_info"] for line in logged] == [error] * len(answers)
     assert [line["request_id"] for line in logged] == [answer.headers["x-request-id"] for answer in answers]
-    assert [call.kwargs["status"] for call in lines.calls if call.args == ("request",)] == [500] * len(answers)
+    assert [call.kwargs["status"] for call in request_logs.log.calls if call.args == ("request",)] == [500] * len(
+        answers
+    )
 
 
-async def test_every_error_of_the_inner_rooms_is_a_problem_or_known_to_be_ours() -> None:
+async def test_every_error_of_the_inner_rooms_is_a_problem_or_internal() -> None:
     errors: set[type[Exception]] = {
         error
         for module in (commands, eventstore)
         for _, error in inspect.getmembers(module, inspect.isclass)
         if issubclass(error, Exception) and error.__module__ == module.__name__
     }
-    assert set(FORESEEN) | OURS | BASES <= errors
-    told = {error for error in errors if error in problems.BY_EXCEPTION}
-    assert told == errors - OURS - BASES
-    assert all(problems.BY_EXCEPTION[error] is not problems.INTERNAL for error in told)
-    assert all(problems.kind_of(error.__new__(error)) is problems.INTERNAL for error in errors - told)
+    assert set(EXPECTED) | INTERNAL | BASES <= errors
+    mapped = {error for error in errors if error in problems.BY_EXCEPTION}
+    assert mapped == errors - INTERNAL - BASES
+    assert all(problems.BY_EXCEPTION[error] is not problems.INTERNAL for error in mapped)
+    assert all(problems.kind_of(error.__new__(error)) is problems.INTERNAL for error in errors - mapped)
 
 
 @pytest.mark.parametrize("kind", problems.KINDS, ids=lambda kind: kind.code)
-async def test_every_kind_of_problem_describes_itself_where_its_type_points(
-    shared: InProcess, kind: problems.Kind
-) -> None:
-    answer = await shared.client.get(f"/problems/{kind.code}")
+async def test_every_problem_type_is_described_at_its_uri(shared_on_sqlite: InProcess, kind: problems.Kind) -> None:
+    answer = await shared_on_sqlite.client.get(f"/problems/{kind.code}")
     assert answer.json() == {
         "type": f"/problems/{kind.code}",
         "title": kind.title,
@@ -155,12 +150,12 @@ async def test_every_kind_of_problem_describes_itself_where_its_type_points(
     assert 400 <= kind.status <= 599
 
 
-async def test_no_two_kinds_of_problem_have_one_code() -> None:
+async def test_codes_are_unique() -> None:
     assert len({kind.code for kind in problems.KINDS}) == len(problems.KINDS) > 10
 
 
-async def test_a_write_that_a_stop_gives_up_waiting_for_has_an_unknown_outcome(
-    shared: InProcess, monkeypatch: pytest.MonkeyPatch
+async def test_a_write_that_a_stop_cancels_has_an_unknown_outcome(
+    shared_on_sqlite: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = asyncio.Event()
 
@@ -168,12 +163,12 @@ async def test_a_write_that_a_stop_gives_up_waiting_for_has_an_unknown_outcome(
         waiting.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(shared.services.writer, "submit", never)
+    monkeypatch.setattr(shared_on_sqlite.services.writer, "submit", never)
     sending = asyncio.create_task(
-        call(shared.app, "POST", "/items", part(b'{"name":"a","price":1}'), headers=list(JSON.items()))
+        call(shared_on_sqlite.app, "POST", "/items", part(b'{"name":"a","price":1}'), headers=list(JSON.items()))
     )
     await waiting.wait()
-    sending.cancel()  # as the server does with what still runs when its patience is over
+    sending.cancel()  # as uvicorn does when its graceful shutdown times out
     answer = await sending
     assert answer is not None
     check_problem(answer, 503, "outcome-unknown")

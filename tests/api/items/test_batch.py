@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eventstore.events import ItemCreated
-from tests.api.http.test_bad_bodies import MALFORMED, NO_JSON, WRONG_FIELDS, WRONG_NAMES, WRONG_PRICES, WRONG_TYPES
+from tests.api.http.test_bad_bodies import MALFORMED, NOT_JSON, WRONG_FIELDS, WRONG_NAMES, WRONG_PRICES, WRONG_TYPES
 from tests.support.clients.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.clients.requests import appended, exact
 from tests.support.fold import assert_log_and_projection_agree
@@ -112,7 +112,7 @@ async def test_what_is_no_array_is_refused(shared: InProcess, body: bytes) -> No
 
 async def test_what_is_no_json_is_refused(shared: InProcess) -> None:
     async with unchanged_log(shared.services.database):
-        for body, _ in NO_JSON.values():
+        for body, _ in NOT_JSON.values():
             answer = await shared.client.post(PATH, content=b"[" + body, headers=JSON)
             check_problem(answer, 422, "invalid-body")
             if body.strip():

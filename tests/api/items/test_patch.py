@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from eventstore.events import ItemChanged
 from eventstore.log.tables import events
-from tests.api.edge.test_bad_requests import NO_IDS
-from tests.api.http.test_bad_bodies import MALFORMED, NO_JSON, WRONG_NAMES, WRONG_PRICES
+from tests.api.edge.test_bad_requests import INVALID_IDS
+from tests.api.http.test_bad_bodies import MALFORMED, NOT_JSON, WRONG_NAMES, WRONG_PRICES
 from tests.support.clients.http import check_problem, unchanged_log
 from tests.support.clients.requests import appended, create, exact, patch, remove
 from tests.support.fold import assert_log_and_projection_agree
@@ -141,7 +141,7 @@ async def test_a_wrong_patch_is_refused_with_a_pointer_and_changes_nothing(share
 
 async def test_a_patch_that_is_no_json_changes_nothing(shared: InProcess) -> None:
     async with unchanged_log(shared.services.database):
-        for body, pointer in NO_JSON.values():
+        for body, pointer in NOT_JSON.values():
             (fault,) = check_problem(await patch(shared, "/items/1", body), 422, "invalid-body")["errors"]
             assert fault["pointer"] == pointer
         for body in MALFORMED.values():
@@ -151,7 +151,7 @@ async def test_a_patch_that_is_no_json_changes_nothing(shared: InProcess) -> Non
 async def test_what_is_not_there_cannot_be_changed(shared: InProcess) -> None:
     path = await create(shared)
     await remove(shared, path)
-    urls = [f"/items/{text}" for text in NO_IDS if text.isascii() and text.isprintable() and "." not in text]
+    urls = [f"/items/{text}" for text in INVALID_IDS if text.isascii() and text.isprintable() and "." not in text]
     async with unchanged_log(shared.services.database):
         for url in (path, "/items/999999999", *urls):
             for headers in ({}, {"if_match": "*"}, {"if_match": '"2.1"'}):

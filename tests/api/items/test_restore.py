@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from eventstore.events import ItemDeleted, ItemRestored
-from tests.api.edge.test_bad_requests import NO_IDS
+from tests.api.edge.test_bad_requests import INVALID_IDS
 from tests.support.clients.http import JSON, check_problem, unchanged_log
 from tests.support.clients.requests import appended, create, patch, remove, restore
 from tests.support.fold import assert_log_and_projection_agree
@@ -55,7 +55,7 @@ async def test_what_is_not_deleted_cannot_be_restored(shared: InProcess) -> None
 
 
 async def test_what_never_was_cannot_be_restored(shared: InProcess) -> None:
-    urls = [f"/items/{text}" for text in NO_IDS if text.isascii() and text.isprintable() and "." not in text]
+    urls = [f"/items/{text}" for text in INVALID_IDS if text.isascii() and text.isprintable() and "." not in text]
     change = await patch(shared, await create(shared), {"price": 3})  # a position at which no item began
     async with unchanged_log(shared.services.database):
         for path in ("/items/999999999", f"/items/{change.headers['log-position']}", *urls):

@@ -13,7 +13,7 @@ import httpx
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 from sqlalchemy import func, select
 
-from api.http.responses import Message, Receive, Scope, Send
+from api.http.responses import AsgiScope, Message, Receive, Send
 from eventstore.database.database import Database
 from eventstore.log.tables import events, log_head
 from projections.items.items import items
@@ -105,7 +105,7 @@ class Contract:
             assert self.errors(content["schema"], response.json()) == [], where
 
 
-def scope_of(method: str, target: str, headers: Sequence[tuple[str, str]] = (), **scope: object) -> Scope:
+def scope_of(method: str, target: str, headers: Sequence[tuple[str, str]] = (), **scope: object) -> AsgiScope:
     """Give the ASGI scope of a request from this machine; `scope` is what else it says."""
     path, _, query = target.partition("?")
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from api.http.responses import Message, Scope
+from api.http.responses import AsgiScope, Message
 from tests.support.clients.http import DISCONNECT, Application
 from tests.support.clients.load import LostError
 from tests.support.clients.sse import EventReader
@@ -29,7 +29,7 @@ class InProcessStream:
     """A stream from an application in this process; its answer is that of a stream or a problem."""
 
     def __init__(self, app: Application, query: str, method: str, headers: Mapping[str, str]) -> None:
-        scope: Scope = {
+        scope: AsgiScope = {
             "type": "http",
             "method": method,
             "scheme": "http",
