@@ -117,7 +117,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
-            committed=feed.committed,
+            committed=feed.on_commit,
         )
         rebuild_jobs = RebuildJobs(database, settings.database_url)
         if isinstance(database, SqliteDatabase):  # nobody else would
@@ -139,7 +139,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     past_items=PastItemReader(database),
                     rebuild_jobs=rebuild_jobs,
                     feed=feed,
-                    openapi=msgspec.json.encode(openapi.document(ROUTES)),
+                    openapi=msgspec.json.encode(openapi.build_document(ROUTES)),
                     position=max(standing.position or 0 for standing in found),
                 )
         finally:

@@ -147,7 +147,7 @@ class Boundary:
     def stop(self) -> None:
         """End what would not end by itself: the server has been told to stop, and waits for what is in flight."""
         if self._services is not None:
-            self._services.feed.end()
+            self._services.feed.stop()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
