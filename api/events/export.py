@@ -94,11 +94,11 @@ async def export_events() -> EventExport:
     query: ExportQuery = request.query
     format, services = _requested_format(query, request), request.services
     # The end is fixed now: events committed during the export are not part of it.
-    position, chosen = await services.history.bounds(query.filter(), **query.times())
+    position, event_filter = await services.history.bounds(query.filter(), **query.times())
     check_position(query.after, position)
     request.set_log_position(position)
     encoder = format.encoder(services.checkpoint_signer.origin, False)
-    return EventExport(request, format, encoder, chosen)
+    return EventExport(request, format, encoder, event_filter)
 
 
 def _requested_format(query: ExportQuery, request: RequestContext) -> Format:

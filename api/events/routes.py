@@ -26,9 +26,9 @@ async def list_events() -> HttpResponse:
     """
     request = current.get()
     query: EventQuery = request.query
-    chosen, times = query.filter(), query.times()
+    event_filter, times = query.filter(), query.times()
     await request.wait_for_position(query.min_position)
-    page = await request.services.history.page(chosen, query.limit, **times, newest_first=query.newest_first)
+    page = await request.services.history.page(event_filter, query.limit, **times, newest_first=query.newest_first)
     request.set_log_position(page.position)
     return cacheable_response(
         request.headers.get(b"if-none-match"),

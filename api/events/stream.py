@@ -129,12 +129,12 @@ async def stream_events() -> EventStream:
     """
     request = current.get()
     query: EventFilter = request.query
-    chosen = query.filter()
+    event_filter = query.filter()
     if (last_event_id := request.headers.get(b"last-event-id")) is not None:
         if not _POSITION.fullmatch(last_event_id) or int(last_event_id) >= 2**63:
             raise Problem(INVALID_HEADER, "Last-Event-ID is not a valid position")
-        chosen = replace(chosen, after=int(last_event_id))
-    return EventStream(request.services.feed, request, chosen)
+        event_filter = replace(event_filter, after=int(last_event_id))
+    return EventStream(request.services.feed, request, event_filter)
 
 
 _STREAM = Answer(

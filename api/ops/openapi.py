@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from api.auth.scopes import Scope, Unscoped
 from api.edge.routing import Answer, Route
@@ -101,7 +100,7 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         "description": route.description,
         "tags": [route.tag],
         "security": _security(route.scope),
-        "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
+        "parameters": _parameters(route),
         "responses": _responses(route, schema_of, routes),
     }
     if route.body is not None:
@@ -125,30 +124,25 @@ def _auth_problems(scope: Scope | Unscoped) -> tuple[Kind, ...]:
     return (*common, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else common
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [_parameter(name, "path", route.path_schemas[name], required=True) for name in _path_names(route)]
-
-
 def _path_names(route: Route) -> list[str]:
     return [segment[1:-1] for segment in route.path.split("/") if segment.startswith("{")]
 
 
-def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
-    schema = msgspec.json.schema(query)["$defs"][query.__name__]
-    required = schema.get("required", ())
-    properties = schema["properties"]
-    return [_parameter(name, "query", properties[name], required=name in required) for name in properties]
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    query = msgspec.json.schema(route.query)["$defs"][route.query.__name__]
+    required, properties = query.get("required", ()), query["properties"]
+    headers = {name: REQUEST_HEADERS[name] for name in route.headers} | COMMON_REQUEST_HEADERS
+    return [
+        *(_parameter(name, "path", route.path_schemas[name], required=True) for name in _path_names(route)),
+        *(_parameter(name, "query", properties[name], required=name in required) for name in properties),
+        *({"name": name, "in": "header", **header} for name, header in headers.items()),
+    ]
 
 
 def _parameter(name: str, location: str, described_schema: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
     schema = dict(described_schema)
     described = {"description": schema.pop("description"), "schema": schema, "example": schema.pop("examples")[0]}
     return {"name": name, "in": location, **({"required": True} if required else {}), **described}
-
-
-def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    headers = {name: REQUEST_HEADERS[name] for name in route.headers} | COMMON_REQUEST_HEADERS
-    return [{"name": name, "in": "header", **described} for name, described in headers.items()]
 
 
 def _responses(route: Route, schema_of: dict[str, Any], routes: Sequence[Route]) -> dict[str, Any]:

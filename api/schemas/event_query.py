@@ -103,8 +103,8 @@ class BoundedEventFilter(EventFilter, frozen=True, forbid_unknown_fields=True, o
 
     def filter(self) -> Filter:
         """Return the filter, without the times. Raises Problem (400)."""
-        chosen = super().filter()
-        return chosen if self.before is UNSET else replace(chosen, before=self.before)
+        event_filter = super().filter()
+        return event_filter if self.before is UNSET else replace(event_filter, before=self.before)
 
     def times(self) -> dict[str, int]:
         """Return the times in microseconds since the epoch, as HistoryReader.page takes them. Raises Problem (400)."""
