@@ -129,7 +129,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
-            committed=feed.committed,
+            committed=feed.on_commit,
         )
         rebuild_jobs = RebuildJobs(database, settings.database_url)
         if isinstance(database, SqliteDatabase):  # on PostgreSQL the operator runs `itemledger rebuild`
@@ -152,7 +152,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     past_items=PastItemReader(database),
                     rebuild_jobs=rebuild_jobs,
                     feed=feed,
-                    openapi=msgspec.json.encode(openapi.document(ROUTES)),
+                    openapi=msgspec.json.encode(openapi.build_document(ROUTES)),
                     position=max(status.position or 0 for status in statuses),
                 )
         finally:

@@ -73,7 +73,7 @@ async def _services() -> AsyncIterator[Services]:
         past_items=PastItemReader(database),
         rebuild_jobs=RebuildJobs(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
-        openapi=msgspec.json.encode(openapi.document(ROUTES)),
+        openapi=msgspec.json.encode(openapi.build_document(ROUTES)),
     )
 
 

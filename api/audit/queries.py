@@ -1,4 +1,4 @@
-"""The queries of the audit: which versions of an item, or which moment."""
+"""The queries of the audit: the versions of an item, or a moment in the past."""
 
 from time import time_ns
 from typing import Annotated, Any
@@ -10,72 +10,66 @@ from api.http.path_params import read_number
 from api.http.query_params import wrong
 from api.http.rfc3339 import parse_time
 from api.schemas.event_query import RangeQuery
-from api.schemas.item_list_query import ListQuery
+from api.schemas.item_list_query import ItemListQuery
 from eventstore.log.history_reader import AsOf, HistoryReader
 from eventstore.log.log import END
 
-#: A position or a time, as it was sent; `moment` reads it.
-_Moment = Annotated[
-    Any,
-    Meta(
-        extra_json_schema={
-            "anyOf": [
-                {"type": "integer", "format": "int64", "minimum": 0, "maximum": END},
-                {"type": "string", "format": "date-time"},
-            ]
-        }
-    ),
-]
+_POSITION_OR_TIME = {
+    "anyOf": [
+        {"type": "integer", "format": "int64", "minimum": 0, "maximum": END},
+        {"type": "string", "format": "date-time"},
+    ]
+}
+#: A position or a time as the client sent it. `resolve_as_of` parses it.
+_AsOf = Annotated[Any, Meta(extra_json_schema=_POSITION_OR_TIME)]
 
 
-class PastQuery(ListQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which items, in which order, and which page of them; and of which moment."""
+class PastItemsQuery(ItemListQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The filters, order and page of a list of items, and its moment."""
 
     as_of: Annotated[
-        _Moment,
-        Meta(description="The items as they were at this position, or at this time (RFC 3339)", examples=[1]),
+        _AsOf, Meta(description="Show the items as of this position or this time (RFC 3339)", examples=[1])
     ] = UNSET
 
-    def at(self, position: int) -> "PastQuery":
-        """Give the same question as of a position: what links ask, so that all pages are of one moment."""
+    def at(self, position: int) -> "PastItemsQuery":
+        """Return the same query as of a position. Links use it, so that all pages show one moment."""
         return replace(self, as_of=position)
 
-    def _list(self) -> list[object]:
-        return [*super()._list(), self.as_of]
+    def _identity(self) -> list[object]:
+        return [*super()._identity(), self.as_of]
 
 
-class VersionQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which versions of an item; or of which moment its state is to be."""
+class VersionsQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The range and page of an item's versions, or the moment of its state."""
 
     as_of: Annotated[
-        _Moment,
-        Meta(description="The item as it was at this position, or at this time (RFC 3339)", examples=[1]),
+        _AsOf, Meta(description="Return the item as of this position or this time (RFC 3339)", examples=[1])
     ] = UNSET
 
-    def check_alone(self) -> None:
-        """Raise Problem (400) where a part of the versions is asked for, which does not go with a moment."""
+    def check_no_range(self) -> None:
+        """Raise Problem (400) if a range of versions is requested, which cannot be combined with `as_of`."""
         for field in fields(RangeQuery):
             if field.name != "min_position" and getattr(self, field.name) != field.default:
-                raise wrong(field.name, "It is for the list of versions, and does not go with `as_of`")
+                raise wrong(field.name, f"`{field.name}` is for the list of versions and does not go with `as_of`")
 
 
-async def moment(asked: str | UnsetType, history: HistoryReader) -> AsOf:
-    """Give the moment that `as_of` names, now where it names none.
+async def resolve_as_of(as_of: str | UnsetType, history: HistoryReader) -> AsOf:
+    """Return the moment that `as_of` names, now by default.
 
-    Raises Problem (400) where it is neither a position nor a time, or is still to come.
+    Raises Problem (400) if it is neither a position nor a time, or is still to come.
     """
-    if asked is UNSET:
+    if as_of is UNSET:
         return await history.as_of()
-    if (position := read_number(asked)) is not None:
-        found = await history.as_of(position=position)
-        if position > found.head:
-            raise wrong("as_of", f"The log ends at position {found.head}: what is behind it is still to come")
-        return found
+    if (position := read_number(as_of)) is not None:
+        moment = await history.as_of(position=position)
+        if position > moment.head:
+            raise wrong("as_of", f"The log ends at position {moment.head}. Later positions are still to come")
+        return moment
     try:
-        time = parse_time(asked)
+        time = parse_time(as_of)
     except ValueError:
-        raise wrong("as_of", "Expected a position, or a time as RFC 3339 has it, with Z or an offset") from None
-    found = await history.as_of(time=time)
-    if time > max(found.recorded_at, time_ns() // 1000):
+        raise wrong("as_of", "Expected a position, or an RFC 3339 time with Z or an offset") from None
+    moment = await history.as_of(time=time)
+    if time > max(moment.recorded_at, time_ns() // 1000):
         raise wrong("as_of", "This time is still to come")
-    return found
+    return moment

@@ -1,4 +1,4 @@
-"""The versions of an item as they travel: each is an event, and what that changed for those who see the item."""
+"""The JSON of item versions: an event, and the fields that it changed."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
@@ -6,41 +6,41 @@ from typing import Annotated, Any, TypeVar
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.structs import asdict
 
-from api.schemas.event import EventDocument, document
-from api.schemas.item import SHOWN_NUMBER, number
+from api.schemas.event import EventDocument, to_event_document
+from api.schemas.item import RESPONSE_PRICE, price_json
 from commands.item import Name
 from projections.items.history import Version
 
 C = TypeVar("C")
 
-_BEFORE = Meta(description="What it was, null where there was no item")
-_SINCE = Meta(description="What it is since, null where there is no item")
-_SHOWN_PRICE = Meta(extra_json_schema={**SHOWN_NUMBER, "type": ["number", "null"]})
+_FROM = Meta(description="The previous value, null if the item did not exist")
+_TO = Meta(description="The new value, null if the item does not exist")
+_PRICE = Meta(extra_json_schema={**RESPONSE_PRICE, "type": ["number", "null"]})
 
 
 class NameChange(Struct, frozen=True):
-    """Another name."""
+    """A change of the name."""
 
-    from_: Annotated[Name | None, _BEFORE] = field(name="from")
-    to: Annotated[Name | None, _SINCE]
+    from_: Annotated[Name | None, _FROM] = field(name="from")
+    to: Annotated[Name | None, _TO]
 
 
 class PriceChange(Struct, frozen=True):
-    """Another price."""
+    """A change of the price."""
 
-    from_: Annotated[Raw, _BEFORE, _SHOWN_PRICE] = field(name="from")
-    to: Annotated[Raw, _SINCE, _SHOWN_PRICE]
+    from_: Annotated[Raw, _FROM, _PRICE] = field(name="from")
+    to: Annotated[Raw, _TO, _PRICE]
 
 
 class StockChange(Struct, frozen=True):
-    """In stock, or no longer."""
+    """A change of `in_stock`."""
 
-    from_: Annotated[bool | None, _BEFORE] = field(name="from")
-    to: Annotated[bool | None, _SINCE]
+    from_: Annotated[bool | None, _FROM] = field(name="from")
+    to: Annotated[bool | None, _TO]
 
 
 class Changes(Struct, frozen=True, omit_defaults=True):
-    """The fields that took another value: all of them where the item was created, deleted or restored."""
+    """The fields that changed: all of them if the item was created, deleted or restored."""
 
     name: NameChange | UnsetType = UNSET
     price: PriceChange | UnsetType = UNSET
@@ -48,25 +48,25 @@ class Changes(Struct, frozen=True, omit_defaults=True):
 
 
 class ItemVersion(EventDocument, frozen=True, forbid_unknown_fields=True):
-    """A version of an item: the event that made it, and what that changed."""
+    """A version of an item: the event that made it, and the fields that it changed."""
 
     changes: Changes
 
 
-def shown(told: Version) -> ItemVersion:
-    """Give what is shown of a version."""
-    before, after = told.before, told.after
+def to_item_version(version: Version) -> ItemVersion:
+    """Return the document of a version."""
+    before, after = version.before, version.after
     changes = Changes(
-        _changed(before and before.name, after and after.name, NameChange),
-        _changed(before and before.price, after and after.price, _other_price),
-        _changed(before and before.in_stock, after and after.in_stock, StockChange),
+        _change(before and before.name, after and after.name, NameChange),
+        _change(before and before.price, after and after.price, _price_change),
+        _change(before and before.in_stock, after and after.in_stock, StockChange),
     )
-    return ItemVersion(**asdict(document(told.event)), changes=changes)
+    return ItemVersion(**asdict(to_event_document(version.event)), changes=changes)
 
 
-def _changed(before: object, after: object, change: Callable[[Any, Any], C]) -> C | UnsetType:
+def _change(before: object, after: object, change: Callable[[Any, Any], C]) -> C | UnsetType:
     return UNSET if before == after else change(before, after)
 
 
-def _other_price(before: int | None, after: int | None) -> PriceChange:
-    return PriceChange(*(Raw(b"null" if units is None else number(units)) for units in (before, after)))
+def _price_change(before: int | None, after: int | None) -> PriceChange:
+    return PriceChange(*(Raw(b"null") if units is None else price_json(units) for units in (before, after)))

@@ -10,4 +10,4 @@ from api.ops import openapi
 @click.command("openapi")
 def describe() -> None:
     """Print the OpenAPI document, without a database."""
-    click.echo(msgspec.json.format(msgspec.json.encode(openapi.document(ROUTES))))
+    click.echo(msgspec.json.format(msgspec.json.encode(openapi.build_document(ROUTES))))

@@ -136,7 +136,7 @@ class Boundary:
     def stop(self) -> None:
         """End the streams, since the server is stopping and waits for the responses in progress."""
         if self._services is not None:
-            self._services.feed.end()
+            self._services.feed.stop()
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -1,128 +1,125 @@
-"""`GET /events/export`: the history in one answer, in the format that is asked for."""
+"""`GET /events/export`: the history in one response, in the requested format."""
 
 import asyncio
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.rate_limits import EXPORT
 from api.edge.routing import Answer, Route
+from api.events.stream import check_position
 from api.export.cloudevents import CloudEvent
 from api.export.formats import BY_NAME, STREAMED, Encoder, Format
 from api.http.content_negotiation import preferred
 from api.http.problems import CREDENTIAL_INVALID, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import wrong
 from api.http.responses import Send, part
-from api.schemas.event import EventDocument, stored
 from api.schemas.event_query import BoundedEventFilter
-from api.schemas.examples import EVENT_EXAMPLE
+from api.schemas.examples import load
 from eventstore.log.history import Filter
 
-#: Events of one page: other requests wait while it is written.
-_PAGE = 500
-#: Seconds between two looks whether the credential is still good.
-_LOOK_PAUSE = 10.0
+#: Events encoded at once. Other requests wait meanwhile.
+_PAGE_ROWS = 500
+#: The pause between two checks whether the credential is still active.
+_CREDENTIAL_CHECK_SECONDS = 10.0
 
 _BY_MEDIA_TYPE = {media_type: format for format in STREAMED for media_type in format.media_types}
+_NAMES = [format.name for format in STREAMED]
 
 
 class ExportQuery(BoundedEventFilter, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which events, and in which format."""
+    """The filters, and the format."""
 
     format: Annotated[
-        Annotated[str, Meta(extra_json_schema={"enum": [format.name for format in STREAMED]})] | UnsetType,
-        Meta(description="The format, whatever `Accept` says", examples=["jsonl"]),
+        Annotated[str, Meta(extra_json_schema={"enum": _NAMES})] | UnsetType,
+        Meta(description="The format. Takes precedence over `Accept`", examples=["jsonl"]),
     ] = UNSET
 
 
-class EventExport:
-    """The answer with all of the events `chosen`, page by page, with no transaction open between two."""
+class EventExport(Struct, frozen=True):
+    """A response with all events that pass the filter, page by page, without an open transaction between pages."""
 
-    def __init__(self, request: RequestContext, format: Format, encoder: Encoder, chosen: Filter) -> None:
-        self._request = request
-        self._format = format
-        self._encoder = encoder
-        self._chosen = chosen
+    request: RequestContext
+    format: Format
+    encoder: Encoder
+    filter: Filter
 
     async def to_asgi(self, send: Send) -> None:
-        """Send it whole, as fast as the client takes it. Raises UnavailableError, and Problem (401).
+        """Send all events, as fast as the client reads. Raises UnavailableError, and Problem (401).
 
-        Where that is after the beginning, the connection is cut: a client sees that its answer is not whole.
+        An error after the start cuts the connection, so the client sees that the response is incomplete.
         """
-        name = f'attachment; filename="events.{self._format.name}"'
-        headers = ((b"content-type", self._format.media_types[0].encode()), (b"content-disposition", name.encode()))
+        name = f'attachment; filename="events.{self.format.name}"'
+        headers = ((b"content-type", self.format.media_types[0].encode()), (b"content-disposition", name.encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        if self._request.method != "HEAD":
+        if self.request.method != "HEAD":
             await self._send_events(send)
         await send({"type": "http.response.body"})
 
     async def _send_events(self, send: Send) -> None:
-        self._request.log_start("export", self._chosen.after)
-        services, look = self._request.services, monotonic() + _LOOK_PAUSE
-        left = asyncio.ensure_future(self._request.disconnected())
+        self.request.log_start("export", self.filter.after)
+        services, next_check = self.request.services, monotonic() + _CREDENTIAL_CHECK_SECONDS
+        disconnected = asyncio.ensure_future(self.request.disconnected())
         try:
-            await send(part(self._encoder.begin()))
-            async for events in services.history.pages(self._chosen, _PAGE):
-                if left.done():
+            await send(part(self.encoder.begin()))
+            async for events in services.history.pages(self.filter, _PAGE_ROWS):
+                if disconnected.done():
                     return
-                # Where the client does not read this waits, and has one page in hand.
-                await send(part(self._encoder.page(events)))
-                if monotonic() > look:
-                    if not await services.authenticator.still_admits(self._request.principal):
+                # Waits while the client does not read, with at most one page in memory.
+                await send(part(self.encoder.page(events)))
+                if monotonic() > next_check:
+                    if not await services.authenticator.still_admits(self.request.principal):
                         raise Problem(CREDENTIAL_INVALID)
-                    look = monotonic() + _LOOK_PAUSE
-            await send(part(self._encoder.end()))
+                    next_check = monotonic() + _CREDENTIAL_CHECK_SECONDS
+            await send(part(self.encoder.end()))
         finally:
-            left.cancel()
+            disconnected.cancel()
 
 
 async def export_events() -> EventExport:
     """Export the history.
 
-    All events that are asked for, in the order of positions, in one answer: as JSON Lines (a line is what `GET
-    /events/{position}` gives), as CSV, or as a batch of CloudEvents 1.0; by `format`, or else by `Accept`. It is of
-    the log up to `Log-Position`, and comes in chunks, without a length: one that ends before its last chunk is not
-    whole. A client that has it up to some position asks for the rest by `after`. In CSV what a spreadsheet would
-    take for a formula has an apostrophe in front, at the beginning of a value and behind semicolons, tabs and line
-    ends in it, and so has an apostrophe there. Whoever has the database's URL can export to a file, Parquet as
-    well, with a manifest: `itemledger events export`.
+    Returns all events that pass the filters, in position order, in one response: as JSON Lines (each line is what
+    `GET /events/{position}` returns), as CSV, or as a batch of CloudEvents 1.0. `format` selects the format, otherwise
+    `Accept`. The export covers the log up to `Log-Position`. The response is chunked and has no length: if it ends
+    before the last chunk, it is incomplete. To continue an earlier export, pass its last position as `after`. In CSV,
+    a value that a spreadsheet would read as a formula gets an apostrophe in front, at the start of the value and after
+    semicolons, tabs and line ends in it. A value that has an apostrophe there gets one more. Operators with access to
+    the database can export to a file with a manifest, Parquet included: `itemledger events export`.
     """
     request = current.get()
     query: ExportQuery = request.query
-    format, services = _format(query, request), request.services
-    # As of now: what comes meanwhile is no part of it.
-    position, chosen = await services.history.bounds(query.filter(), **query.times())
-    if query.after > position:
-        raise Problem(POSITION_NOT_REACHED, f"The log is at position {position}, before the one to go on from")
+    format, services = _requested_format(query, request), request.services
+    # The end is fixed now: events committed during the export are not part of it.
+    position, event_filter = await services.history.bounds(query.filter(), **query.times())
+    check_position(query.after, position)
     request.set_log_position(position)
     encoder = format.encoder(services.checkpoint_signer.origin, False)
-    return EventExport(request, format, encoder, chosen)
+    return EventExport(request, format, encoder, event_filter)
 
 
-def _format(query: ExportQuery, request: RequestContext) -> Format:
-    """Give the format that is asked for, by the query or else by `Accept`. Raises Problem (400)."""
+def _requested_format(query: ExportQuery, request: RequestContext) -> Format:
+    """Return the format that the query names, else the one that `Accept` prefers. Raises Problem (400)."""
     if query.format is UNSET:
         return _BY_MEDIA_TYPE[preferred(request.headers.get(b"accept"), list(_BY_MEDIA_TYPE))]
     if (format := BY_NAME.get(query.format)) in STREAMED:
         return format
-    raise wrong("format", f"There are {', '.join(format.name for format in STREAMED)}")
+    raise wrong("format", f"Unknown format. The formats are {', '.join(_NAMES)}")
 
 
-#: What an answer decodes to, where JSON Schema can say it: not of lines.
+#: What a response decodes to. JSON Schema cannot describe lines.
 _TYPES = {"cloudevents": list[CloudEvent]}
 
 
-def _example(format: Format) -> Any:
-    """Give an export of one event."""
-    event = stored(msgspec.json.decode(msgspec.json.encode(EVENT_EXAMPLE), type=EventDocument))
-    encoder = format.encoder("ledger.example/items", False)
-    text = encoder.begin() + encoder.page([event]) + encoder.end()
-    return msgspec.json.decode(text) if format.name in _TYPES else text.decode()
+def _answer(format: Format) -> Answer:
+    name, media_type = format.name, format.media_types[0]
+    return Answer(200, "The events", _TYPES.get(name, str), ("Content-Disposition",), _EXAMPLES[name], media_type)
 
+
+_EXAMPLES = load("events")["export"]
 
 ROUTES = [
     Route(
@@ -133,17 +130,7 @@ ROUTES = [
         scope=Scope.EVENTS_EXPORT,
         query=ExportQuery,
         rate_limit=EXPORT,
-        answers=tuple(
-            Answer(
-                200,
-                "The events",
-                _TYPES.get(format.name, str),
-                ("Content-Disposition",),
-                _example(format),
-                format.media_types[0],
-            )
-            for format in STREAMED
-        ),
+        answers=tuple(map(_answer, STREAMED)),
         problems=(POSITION_NOT_REACHED, STORAGE_FULL),
     )
 ]

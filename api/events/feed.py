@@ -1,4 +1,4 @@
-"""What the open event streams of a process are fed by, and how many there may be."""
+"""The event streams that a process has open, their limits, and the tail of the log that they read."""
 
 import asyncio
 from collections import Counter
@@ -17,16 +17,16 @@ from eventstore.log.tail import Tail
 
 log = structlog.get_logger()
 
-#: Seconds between two tries to follow the log after one failed.
-_PAUSE = 1.0
-#: Seconds after which a client that has too many streams may try again.
-_RETRY = 5
+#: The pause before the log is followed again after an error.
+_RETRY_PAUSE_SECONDS = 1.0
+#: When a client with too many streams may try again.
+_RETRY_AFTER_SECONDS = 5
 
 
 class Feed:
-    """The open streams of this process, `max_streams` at most, `max_client_streams` a client, and what they are fed by.
+    """The open streams of this process: at most `max_streams`, at most `max_client_streams` for each client.
 
-    A stream ends after `lifetime` seconds, and is told something at least every `heartbeat` seconds.
+    A stream ends after `lifetime` seconds, and sends something at least every `heartbeat` seconds.
     """
 
     def __init__(
@@ -41,64 +41,64 @@ class Feed:
         self._database = database
         self._max_streams = max_streams
         self._max_client_streams = max_client_streams
-        self._clients = Counter[str | None]()
-        self.lifetime = lifetime
-        self.heartbeat = heartbeat
-        self.tail = Tail(database, sse.frame)
-        self.streams = 0
-        self.ended = False
+        self._client_streams = Counter[str | None]()
+        self.lifetime_seconds = lifetime
+        self.heartbeat_seconds = heartbeat
+        self.tail = Tail(database, sse.encode_event)
+        self.open_streams = 0
+        self.stopped = False
         self._committed = asyncio.Event()
-        # Many clients come back at once where one server was lost: they share a look.
-        self._head: Batched[None, int] = Batched(self._load_head)
+        # Many clients reconnect at the same time when a server is lost: they share a read.
+        self._heads: Batched[None, int] = Batched(self._read_head)
 
     async def head(self) -> int:
-        """Give the position of the log's last event. Raises UnavailableError."""
-        return await self._head.get(None)
+        """Return the position of the log's last event. Raises UnavailableError."""
+        return await self._heads.get(None)
 
-    async def _load_head(self, keys: Sequence[None]) -> dict[None, int]:
+    async def _read_head(self, keys: Sequence[None]) -> dict[None, int]:
         return dict.fromkeys(keys, await self.tail.head())
 
-    def committed(self) -> None:
-        """Say that this process has committed events."""
+    def on_commit(self) -> None:
+        """Wake the streams after this process has committed events."""
         self.tail.wake()
         self._committed.set()
 
-    def end(self) -> None:
-        """End every stream, and have no more: clients go on elsewhere."""
-        self.ended = True
+    def stop(self) -> None:
+        """End every stream and refuse new ones. Clients reconnect to another process."""
+        self.stopped = True
         self.tail.wake_subscribers()
 
     @contextmanager
-    def place(self, client: str | None) -> Iterator[None]:
-        """Take the place of one stream of `client`, if it is one that is counted. Raises Problem: 503, 429."""
-        if self.ended:
+    def reserve(self, client: str | None) -> Iterator[None]:
+        """Count one more stream of `client` (None: not limited by client) until the end. Raises Problem (503, 429)."""
+        if self.stopped:
             raise Problem(STOPPING)
-        if self.streams >= self._max_streams:
+        if self.open_streams >= self._max_streams:
             raise Problem(TOO_MANY_STREAMS)
-        if client is not None and self._clients[client] >= self._max_client_streams:
-            detail = f"A client may have {self._max_client_streams} streams open"
-            raise Problem(QUOTA_EXCEEDED, detail, retry_after=_RETRY, violated_policies=("streams",))
-        self.streams += 1
-        self._clients[client] += 1
+        if client is not None and self._client_streams[client] >= self._max_client_streams:
+            detail = f"Too many open streams: a client may have {self._max_client_streams}"
+            raise Problem(QUOTA_EXCEEDED, detail, retry_after=_RETRY_AFTER_SECONDS, violated_policies=("streams",))
+        self.open_streams += 1
+        self._client_streams[client] += 1
         try:
             yield
         finally:
-            self.streams -= 1
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
+            self.open_streams -= 1
+            self._client_streams[client] -= 1
+            if not self._client_streams[client]:
+                del self._client_streams[client]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follow the log until the block ends, and then end every stream."""
+        """Follow the log until the block ends, then end every stream."""
         tasks = [
-            asyncio.create_task(_persist(self.tail.run), name="tail"),
-            asyncio.create_task(_persist(self._relay), name="relay"),
+            asyncio.create_task(_run_forever(self.tail.run), name="tail"),
+            asyncio.create_task(_run_forever(self._relay), name="relay"),
         ]
         try:
             yield
         finally:
-            self.end()
+            self.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -107,17 +107,17 @@ class Feed:
         await self._database.relay_notifications(self._committed, self.tail.wake)
 
 
-async def _persist(work: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
-    """Have `work` done for ever, whatever it meets."""
-    failure = None
+async def _run_forever(work: Callable[[], Awaitable[NoReturn]]) -> NoReturn:
+    """Run `work` again after every error."""
+    last_error = None
     while True:
         try:
             await work()
         except UnavailableError:
-            pass  # whoever answers requests says so
+            pass  # logged where requests fail
         except Exception as error:
-            # What it meets again and again is said once.
-            if (again := repr(error)) != failure:
+            # The same error in a row is logged once.
+            if repr(error) != last_error:
                 log.exception("following the log failed")
-            failure = again
-        await asyncio.sleep(_PAUSE)
+            last_error = repr(error)
+        await asyncio.sleep(_RETRY_PAUSE_SECONDS)

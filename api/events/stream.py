@@ -1,4 +1,4 @@
-"""`GET /events/stream`: the history as it happens, to each client in its own time."""
+"""`GET /events/stream`: events as they are committed, to each client at its own pace."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from secrets import randbelow
 from time import monotonic
 
-import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from api.auth.scopes import Scope
@@ -18,119 +18,133 @@ from api.events.feed import Feed
 from api.http.problems import INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS, Problem
 from api.http.responses import Headers, Send, part
 from api.schemas.event_query import EventFilter
-from api.schemas.examples import EVENT_EXAMPLE
+from api.schemas.examples import load
 from eventstore.errors import UnavailableError
 from eventstore.log.history import Filter, StoredEvent
 from eventstore.log.tail import Subscriber
 
 _HEADERS: Headers = (
     (b"content-type", sse.MEDIA_TYPE),
-    (b"x-accel-buffering", b"no"),  # else nginx keeps events back until it has a buffer full of them
+    (b"x-accel-buffering", b"no"),  # without it nginx holds events back until its buffer is full
 )
-#: Milliseconds that a client is told to wait before it connects anew, and up to twice that: not all who lost one server
-#: are to come at once.
-_LEAST_RETRY = 500
+#: How long a client should wait before it reconnects, up to twice that. The spread keeps the clients of a lost server
+#: from reconnecting all at once.
+_MIN_RETRY_MILLISECONDS = 500
 
 _POSITION = re.compile(rb"[0-9]{1,19}")
 
 
-class EventStream:
-    """The answer that has no end of its own: the events `chosen`, as `request` asked for them."""
+class EventStream(Struct, frozen=True):
+    """An endless response with the events that pass the filter."""
 
-    def __init__(self, feed: Feed, request: RequestContext, chosen: Filter) -> None:
-        self._feed = feed
-        self._request = request
-        self._chosen = chosen
+    feed: Feed
+    request: RequestContext
+    filter: Filter
 
     async def to_asgi(self, send: Send) -> None:
-        """Send it until the client leaves, its credential or the stream's time ends, or the feed does.
+        """Send events until the client disconnects, its credential or the stream's lifetime ends, or the feed stops.
 
         Raises Problem (503, 429) before anything is sent, and UnavailableError.
         """
-        client = client_of(self._request.address, self._request.principal.credential)
-        with self._feed.place(client):
-            head = await self._feed.head()
-            if self._chosen.after > head:
-                raise Problem(POSITION_NOT_REACHED, f"The log is at position {head}, before the one to go on from")
-            self._request.set_log_position(head)
+        client = client_of(self.request.address, self.request.principal.credential)
+        with self.feed.reserve(client):
+            head = await self.feed.head()
+            check_position(self.filter.after, head)
+            self.request.set_log_position(head)
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            if self._request.method != "HEAD":
+            if self.request.method != "HEAD":
                 await self._follow(send)
             await send({"type": "http.response.body"})
 
     async def _follow(self, send: Send) -> None:
-        self._request.log_start("stream", self._chosen.after)
-        await send(part(sse.retry(_LEAST_RETRY + randbelow(_LEAST_RETRY))))
-        with self._feed.tail.subscribe(self._chosen) as subscriber:
-            left = asyncio.ensure_future(self._request.disconnected())
-            left.add_done_callback(lambda _: subscriber.wake())
+        self.request.log_start("stream", self.filter.after)
+        await send(part(sse.encode_retry(_MIN_RETRY_MILLISECONDS + randbelow(_MIN_RETRY_MILLISECONDS))))
+        with self.feed.tail.subscribe(self.filter) as subscriber:
+            disconnected = asyncio.ensure_future(self.request.disconnected())
+            disconnected.add_done_callback(lambda _: subscriber.wake())
             try:
-                await self._tell(send, subscriber, left)
+                await self._send_events(send, subscriber, disconnected)
             finally:
-                left.cancel()
+                disconnected.cancel()
 
-    async def _tell(self, send: Send, subscriber: Subscriber[bytes], left: asyncio.Future[None]) -> None:
-        told = subscriber.position
+    async def _send_events(self, send: Send, subscriber: Subscriber[bytes], disconnected: asyncio.Future[None]) -> None:
+        heartbeat = self.feed.heartbeat_seconds
+        sent_position = subscriber.position
         now = monotonic()
-        end = now + self._feed.lifetime
-        due = look = now + self._feed.heartbeat
-        while not (left.done() or self._feed.ended or now >= end):
-            if now >= look:
-                if not await self._still_admitted():
+        end = now + self.feed.lifetime_seconds
+        next_heartbeat = next_check = now + heartbeat
+        while not (disconnected.done() or self.feed.stopped or now >= end):
+            if now >= next_check:
+                if not await self._is_still_authorized():
                     return
-                look = now + self._feed.heartbeat
-            text, begin, events = b"", subscriber.position, await _next(subscriber)
+                next_check = now + heartbeat
+            content, begin, events = b"", subscriber.position, await _take(subscriber)
             now = monotonic()
             if events:
-                told, text = events[-1][0].position, b"".join(frame for _, frame in events)
-            elif now >= due:
-                place = subscriber.position
-                told, text = place, sse.place(place) if told < place else sse.COMMENT
+                sent_position, content = events[-1][0].position, b"".join(encoded for _, encoded in events)
+            elif now >= next_heartbeat:
+                moved = sent_position < subscriber.position
+                sent_position = subscriber.position
+                content = sse.encode_position(sent_position) if moved else sse.COMMENT
             elif subscriber.position == begin:
-                await subscriber.wait(min(due, end, look) - now)
-            if text:
-                # Where the client does not read this waits, and has one page in hand.
-                await send(part(text))
-                due = monotonic() + self._feed.heartbeat
+                await subscriber.wait(min(next_heartbeat, end, next_check) - now)
+            if content:
+                # Waits while the client does not read, with at most one page in memory.
+                await send(part(content))
+                next_heartbeat = monotonic() + heartbeat
             now = monotonic()
 
-    async def _still_admitted(self) -> bool:
+    async def _is_still_authorized(self) -> bool:
         try:
-            return await self._request.services.authenticator.still_admits(self._request.principal)
+            return await self.request.services.authenticator.still_admits(self.request.principal)
         except UnavailableError:
-            return True  # without a database there is nothing to tell either
+            return True  # without a database there are no events to send, either
 
 
-async def _next(subscriber: Subscriber[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:
+async def _take(subscriber: Subscriber[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:
     try:
         return await subscriber.take()
     except UnavailableError:
-        return ()  # it is asked again soon, and the client keeps its stream
+        return ()  # retried soon; the client keeps its stream
+
+
+def check_position(after: int, head: int) -> None:
+    """Raise Problem (503) if the log has not reached the position to resume from."""
+    if after > head:
+        detail = f"Cannot resume: the requested position {after} is ahead of the log, which is at {head}"
+        raise Problem(POSITION_NOT_REACHED, detail)
 
 
 async def stream_events() -> EventStream:
-    """Follow the history.
+    """Stream events as they are committed.
 
-    Server-sent events (WHATWG HTML, section 9.2): those behind `after`, and then each as it is committed, in the
-    order of positions, none left out and none twice. An event's `id` is its position, its `data` the document that
-    `GET /events/{position}` gives; none has an `event` name, so `onmessage` gets all. An id without data says how
-    far the history has come without an event that was asked for: resume from there. The answer has no end: when the
-    connection does, after a time, or when the service stops, go on by `Last-Event-ID`, as a browser's `EventSource`
-    does by itself. Every few seconds, at least each 15, something is sent. A client that takes nothing of it for 10
-    seconds is disconnected. `Log-Position` says where the history was when the answer began. `HEAD` asks whether
-    there would be one.
+    Sends server-sent events (WHATWG HTML, section 9.2): first the events after `after`, then each new event when it
+    is committed. Events come in position order, without gaps or duplicates. An event's `id` is its position and its
+    `data` is the document that `GET /events/{position}` returns. Events have no `event` name, so `onmessage` receives
+    all of them. An id without data reports progress past events that the filters exclude: resume from there. The
+    response has no end of its own. When the connection ends, after the stream's lifetime, or when the service stops,
+    reconnect with `Last-Event-ID`, as a browser's `EventSource` does. The server sends something at least every 15
+    seconds. It disconnects a client that reads nothing for 10 seconds. `Log-Position` is the log's position when the
+    response started. `HEAD` checks whether a stream would be accepted.
     """
     request = current.get()
     query: EventFilter = request.query
-    chosen = query.filter()
-    if (sent := request.headers.get(b"last-event-id")) is not None:
-        if not _POSITION.fullmatch(sent) or int(sent) >= 2**63:
-            raise Problem(INVALID_HEADER, "Last-Event-ID is no position")
-        chosen = replace(chosen, after=int(sent))
-    return EventStream(request.services.feed, request, chosen)
+    event_filter = query.filter()
+    if (last_event_id := request.headers.get(b"last-event-id")) is not None:
+        if not _POSITION.fullmatch(last_event_id) or int(last_event_id) >= 2**63:
+            raise Problem(INVALID_HEADER, "Last-Event-ID is not a valid position")
+        event_filter = replace(event_filter, after=int(last_event_id))
+    return EventStream(request.services.feed, request, event_filter)
 
 
-_EXAMPLE = {"id": str(EVENT_EXAMPLE["position"]), "data": msgspec.json.encode(EVENT_EXAMPLE).decode()}
+_STREAM = Answer(
+    200,
+    "An endless stream of events. The schema describes one event",
+    sse.ServerSentEvent,
+    ("X-Accel-Buffering",),
+    load("events")["server_sent_event"],
+    media_type="text/event-stream",
+)
 
 ROUTES = [
     Route(
@@ -142,16 +156,7 @@ ROUTES = [
         query=EventFilter,
         headers=("Last-Event-ID",),
         streaming=True,
-        answers=(
-            Answer(
-                200,
-                "The events, without end; the schema is that of each",
-                sse.ServerSentEvent,
-                ("X-Accel-Buffering",),
-                _EXAMPLE,
-                media_type="text/event-stream",
-            ),
-        ),
+        answers=(_STREAM,),
         problems=(INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS),
     ),
 ]

@@ -11,7 +11,7 @@ import msgspec
 from api.export import manifest
 from api.export.manifest import Manifest
 from api.http.rfc3339 import format_time
-from api.schemas.event import EventDocument, stored
+from api.schemas.event import EventDocument, to_stored_event
 from eventstore.errors import TamperedError
 from eventstore.log.history import StoredEvent
 from eventstore.log.history_reader import Progress, ReportProgress
@@ -159,7 +159,7 @@ def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
     for expected, line in enumerate(lines, position):
         try:
             document = _decode(line)
-            event = stored(document)
+            event = to_stored_event(document)
         except _UNREADABLE as error:
             raise TamperedError(expected, f"its line is not an event: {error}") from None
         # What is skipped by a reader, as a second member of the same name, could tell another reader something else.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from api.schemas.event import document
+from api.schemas.event import to_event_document
 from eventstore.log.history import StoredEvent
 
 _encoder = msgspec.json.Encoder()
@@ -22,7 +22,7 @@ class JsonLinesEncoder:
 
     def page(self, events: Sequence[StoredEvent]) -> bytes:
         """Give a line for each of `events`."""
-        return _encoder.encode_lines([document(event) for event in events])
+        return _encoder.encode_lines([to_event_document(event) for event in events])
 
     def end(self) -> bytes:
         """Give nothing."""

@@ -1,29 +1,30 @@
-"""The routes of items: parse, then a command or a query, then the answer."""
+"""The routes of items. A handler parses the request, runs a command or a query, and builds the response."""
+
+from functools import partial
 
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
+from api.http import problems
 from api.http.etags import etag, expected_versions, matches_none
 from api.http.path_params import ITEM_ID, parse_item_id
-from api.http.problems import (
-    INVALID_BODY,
-    INVALID_HEADER,
-    ITEM_NOT_DELETED,
-    ITEM_NOT_FOUND,
-    KEY_REUSED,
-    MALFORMED_BODY,
-    OUTCOME_UNKNOWN,
-    OVERLOADED,
-    POSITION_NOT_REACHED,
-    PRECONDITION_FAILED,
-    STORAGE_FULL,
-    UNSUPPORTED_MEDIA_TYPE,
-)
 from api.http.query_params import StateQuery
 from api.http.request_body import decoded
 from api.http.responses import HttpResponse, json_response
-from api.schemas.item import Countable, Item, ItemPatch, NewItem, NewItems, change, creation, creations, listed, shown
-from api.schemas.item_list_query import ListQuery
+from api.schemas.examples import SHARED, load
+from api.schemas.item import (
+    Item,
+    ItemPatch,
+    NewItem,
+    NewItems,
+    RawItems,
+    state_to_item,
+    to_change,
+    to_create,
+    to_creates,
+    to_item,
+)
+from api.schemas.item_list_query import ItemListQuery
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeleteItem, RestoreItem
@@ -32,51 +33,50 @@ from commands.item import DeleteItem, RestoreItem
 async def create_item(body: NewItem) -> HttpResponse:
     """Create an item.
 
-    Its id is the position in the log of the event that created it, and is never given again. The answer comes after
-    the commit. What was committed has no second effect where it is sent again with the same `Idempotency-Key` and
-    body, and is answered as the first time. Without a key a second send creates a second item.
+    The item's id is the log position of the event that created it. Ids are never reused. A retry with the same
+    `Idempotency-Key` and body has no second effect and returns the original response. A retry without a key creates a
+    second item.
     """
-    recorded = await current.get().submit(creation(body))
-    return _state(201, recorded, (b"location", b"/items/%d" % recorded.item_id))
+    recorded = await current.get().submit(to_create(body))
+    return _item_response(201, recorded, (b"location", b"/items/%d" % recorded.item_id))
 
 
 async def create_items() -> HttpResponse:
-    """Create up to 1,000 items, all or none.
+    """Create up to 1,000 items in one transaction.
 
-    One transaction. Where one item is not as it must be, none is created, and the problem's `errors` say which, by
-    JSON Pointer. The answer comes after the commit. What was committed has no second effect where it is sent again
-    with the same `Idempotency-Key` and body, and is answered as the first time.
+    Creates all items or none. If an item is not valid, nothing is created, and `errors` of the problem points to each
+    fault by JSON Pointer. Send an `Idempotency-Key` to retry safely.
     """
     request = current.get()
-    # Decoded here: the framework gives a list unchecked. Counted first, which costs a fraction of looking into each.
-    decoded(request.body, Countable)
-    recorded = await request.submit(*creations(decoded(request.body, NewItems)))
-    return json_response(201, [shown(item_id, item) for item_id, item in recorded.items])
+    # Decoded here because the framework does not check lists. Counting first costs a fraction of decoding each item.
+    decoded(request.body, RawItems)
+    recorded = await request.submit(*to_creates(decoded(request.body, NewItems)))
+    return json_response(201, [state_to_item(item_id, state) for item_id, state in recorded.items])
 
 
 async def list_items() -> HttpResponse:
-    """List items, a page at a time.
+    """List items, one page at a time.
 
-    Follow `rel="next"` of the `Link` header until there is none; an empty page is no error. A cursor is bound to
-    the filters and the order that it was given for; `limit` may differ from page to page. A page is of one moment,
-    its `Log-Position`; the next may be of a later one. Going through all pages, you see every item that is there
-    and unchanged throughout exactly once, whatever is written meanwhile. Only where a change moves an item in the
-    order that you asked for can you see it twice, or not at all: the order by id never changes.
+    Follow `rel="next"` of the `Link` header until there is none. An empty page is not an error. A cursor is valid
+    only with the filters and the order that it was issued for. `limit` may differ from page to page. A page shows
+    one moment, its `Log-Position`; the next page may show a later one. Reading all pages returns every item that
+    exists and does not change meanwhile exactly once, regardless of concurrent writes. An item can appear twice or
+    not at all only if a change moves it in the requested order. The order by id never changes.
     """
     request = current.get()
-    query: ListQuery = request.query
+    query: ItemListQuery = request.query
     after = query.after()
     await request.wait_for_position(query.min_position)
     page = await request.services.items.page(query.filter(), query.order(), after, query.limit)
     request.set_log_position(page.position)
-    return json_response(200, list(map(listed, page.items)), (b"link", query.links(request.path, page.next)))
+    return json_response(200, list(map(to_item, page.items)), (b"link", query.links(request.path, page.next)))
 
 
 async def get_item(item_id: str) -> HttpResponse:
-    """Get one item.
+    """Get an item.
 
-    With `If-None-Match` the answer is 304, without a body, where the item is still as that `ETag` names it. To read
-    what you have just written, give the `Log-Position` of that answer as `min_position`.
+    With `If-None-Match`, responds with 304 and no body if the item still has that `ETag`. To read your own write,
+    pass the `Log-Position` of its response as `min_position`.
     """
     request = current.get()
     await request.wait_for_position(request.query.min_position)
@@ -87,172 +87,111 @@ async def get_item(item_id: str) -> HttpResponse:
     tag = etag(view.version)
     if not matches_none(request.headers.get(b"if-none-match"), tag):
         return HttpResponse(304, headers=((b"etag", tag),))
-    return json_response(200, listed(view), (b"etag", tag))
+    return json_response(200, to_item(view), (b"etag", tag))
 
 
 async def change_item(item_id: str, body: ItemPatch) -> HttpResponse:
     """Change fields of an item.
 
-    A JSON Merge Patch (RFC 7396): what is absent stays as it is. No field of an item can be missing, so none can be
-    `null`. A patch that changes nothing is answered 200 and leaves no trace in the log. With `If-Match` it is
-    carried out only where the item is still as that `ETag` names it, and else answered 412: of two clients that saw
-    the same state one wins. The answer comes after the commit. What was committed has no second effect where it is
-    sent again with the same `Idempotency-Key` and body, and is answered as the first time.
+    The body is a JSON Merge Patch (RFC 7396): absent fields stay as they are. Every field of an item is required, so
+    none can be `null`. A patch that changes nothing responds with 200 and adds nothing to the log. With `If-Match`,
+    the request is carried out only if the item still has that `ETag`, otherwise the response is 412. Of two clients
+    that read the same state, one wins. Send an `Idempotency-Key` to retry safely.
     """
     request = current.get()
-    return _state(200, await request.submit(change(parse_item_id(item_id), body, _versions(request))))
+    command = to_change(parse_item_id(item_id), body, _expected_versions(request))
+    return _item_response(200, await request.submit(command))
 
 
 async def delete_item(item_id: str) -> HttpResponse:
     """Delete an item.
 
-    The item is gone for clients, and can be restored; its history stays in the log. What is deleted already is not
-    found. With `If-Match` it is carried out only where the item is still as that `ETag` names it, and else answered
-    412: of two clients that saw the same state one wins. The answer comes after the commit. What was committed has
-    no second effect where it is sent again with the same `Idempotency-Key` and body, and is answered as the first
-    time.
+    Clients can no longer read the item, but can restore it. Its history stays in the log. Deleting a deleted item
+    responds with 404. With `If-Match`, the request is carried out only if the item still has that `ETag`, otherwise
+    the response is 412. Of two clients that read the same state, one wins. Send an `Idempotency-Key` to retry safely.
     """
     request = current.get()
-    await request.submit(DeleteItem(parse_item_id(item_id), _versions(request)))
+    await request.submit(DeleteItem(parse_item_id(item_id), _expected_versions(request)))
     return HttpResponse(204)
 
 
 async def restore_item(item_id: str) -> HttpResponse:
-    """Bring a deleted item back.
+    """Restore a deleted item.
 
-    As it last was, under its id. An item that is there is answered 409. `If-Match` compares with the `ETag` that
-    the item had when it was deleted. The answer comes after the commit. What was committed has no second effect
-    where it is sent again with the same `Idempotency-Key` and body, and is answered as the first time.
+    The item has its previous id and its last state again. Restoring an item that is not deleted responds with 409.
+    `If-Match` compares with the `ETag` that the item had when it was deleted. Send an `Idempotency-Key` to retry
+    safely.
     """
     request = current.get()
-    return _state(200, await request.submit(RestoreItem(parse_item_id(item_id), _versions(request))))
+    command = RestoreItem(parse_item_id(item_id), _expected_versions(request))
+    return _item_response(200, await request.submit(command))
 
 
-def _state(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> HttpResponse:
+def _item_response(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> HttpResponse:
     tag = (b"etag", etag(recorded.item.version))
-    return json_response(status, shown(recorded.item_id, recorded.item), *headers, tag)
+    return json_response(status, state_to_item(recorded.item_id, recorded.item), *headers, tag)
 
 
-def _versions(request: RequestContext) -> frozenset[int] | None:
+def _expected_versions(request: RequestContext) -> frozenset[int] | None:
     return expected_versions(request.headers.get(b"if-match"))
 
 
-_EXAMPLE = {"id": 1, "name": "Fountain pen", "price": 24.5, "in_stock": True}
-_CHANGED = {"id": 1, "name": "Fountain pen", "price": 19.95, "in_stock": True}
-_NEW = {"name": "Fountain pen", "price": 24.5}
-_KEY = "Idempotency-Key"
-_WRITTEN = ("Idempotency-Replayed",)
-_WRITING = (INVALID_HEADER, KEY_REUSED, OVERLOADED, OUTCOME_UNKNOWN, STORAGE_FULL)
-_READING_A_BODY = (MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, INVALID_BODY)
-_READING = (POSITION_NOT_REACHED, STORAGE_FULL)  # a database may need room to read, too
-_ITS_ID = {"item_id": "$response.body#/id"}
-_THE_FIRST = {"item_id": "$response.body#/0/id"}
-_THE_SAME = {"item_id": "$request.path.item_id"}
+_KEY, _REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
+_EXAMPLES, _ITEM = load("items"), SHARED["item"]
+_ID_LINK = {"item_id": "$response.body#/id"}
+_FIRST_ID_LINK = {"item_id": "$response.body#/0/id"}
+_PATH_ID_LINK = {"item_id": "$request.path.item_id"}
 
-#: What holds of every write, and is said with each.
-_DURABLE = (
-    "The answer comes after the commit. What was committed has no second effect where it is sent again with the same "
-    "`Idempotency-Key` and body, and is answered as the first time."
+_CREATED = Answer(201, "Created", Item, ("Location", "ETag", _REPLAYED), _ITEM, links=_ID_LINK)
+_ALL_CREATED = Answer(
+    201, "Created, in request order", list[Item], (_REPLAYED,), _EXAMPLES["created_items"], links=_FIRST_ID_LINK
 )
-_PRECONDITION = (
-    "With `If-Match` it is carried out only where the item is still as that `ETag` names it, and else answered 412: of "
-    "two clients that saw the same state one wins."
+_PAGE = Answer(200, "A page of items", list[Item], ("Link",), [_ITEM])
+_FOUND = Answer(200, "The item", Item, ("ETag",), _ITEM, links=_ID_LINK)
+_NOT_MODIFIED = Answer(304, "The client's copy is current", None, ("ETag",))
+_CHANGED = Answer(200, "The changed item", Item, ("ETag", _REPLAYED), _EXAMPLES["changed_item"], links=_ID_LINK)
+_DELETED = Answer(204, "Deleted", None, (_REPLAYED,), links=_PATH_ID_LINK)
+_RESTORED = Answer(200, "The restored item", Item, ("ETag", _REPLAYED), _ITEM, links=_ID_LINK)
+
+_READ_PROBLEMS = (problems.POSITION_NOT_REACHED, problems.STORAGE_FULL)  # a database may need space to read, too
+_BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID_BODY)
+_KEY_PROBLEMS = (problems.INVALID_HEADER, problems.KEY_REUSED)
+_WRITE_PROBLEMS = (*_KEY_PROBLEMS, problems.OVERLOADED, problems.OUTCOME_UNKNOWN, problems.STORAGE_FULL)
+_DELETE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.PRECONDITION_FAILED, *_WRITE_PROBLEMS)
+_CHANGE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.PRECONDITION_FAILED, *_BODY_PROBLEMS, *_WRITE_PROBLEMS)
+_RESTORE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.ITEM_NOT_DELETED, problems.PRECONDITION_FAILED, *_WRITE_PROBLEMS)
+
+_read = partial(Route, tag="items", scope=Scope.ITEMS_READ)
+_create = partial(
+    Route, tag="items", scope=Scope.ITEMS_WRITE, headers=(_KEY,), problems=(*_BODY_PROBLEMS, *_WRITE_PROBLEMS)
 )
+_write = partial(Route, tag="items", scope=Scope.ITEMS_WRITE, path_schemas=ITEM_ID, headers=("If-Match", _KEY))
+_batch = partial(_create, body=NewItems, large_body=True)
 
 ROUTES = [
-    Route(
-        "POST",
-        "/items",
-        create_item,
-        tag="items",
-        scope=Scope.ITEMS_WRITE,
-        headers=(_KEY,),
-        body=NewItem,
-        example=_NEW,
-        answers=(Answer(201, "Created", Item, ("Location", "ETag", *_WRITTEN), _EXAMPLE, links=_ITS_ID),),
-        problems=(*_READING_A_BODY, *_WRITING),
-    ),
-    Route(
-        "GET",
-        "/items",
-        list_items,
-        tag="items",
-        scope=Scope.ITEMS_READ,
-        query=ListQuery,
-        answers=(Answer(200, "A page of items", list[Item], ("Link",), [_EXAMPLE]),),
-        problems=_READING,
-    ),
-    Route(
-        "POST",
-        "/items/batch",
-        create_items,
-        tag="items",
-        scope=Scope.ITEMS_WRITE,
-        headers=(_KEY,),
-        body=NewItems,
-        large_body=True,
-        example=[_NEW, {"name": "Nib", "price": "0.35", "in_stock": False}],
-        answers=(
-            Answer(
-                201,
-                "Created, in the order they were sent",
-                list[Item],
-                _WRITTEN,
-                [_EXAMPLE, {"id": 2, "name": "Nib", "price": 0.35, "in_stock": False}],
-                links=_THE_FIRST,
-            ),
-        ),
-        problems=(*_READING_A_BODY, *_WRITING),
-    ),
-    Route(
+    _create("POST", "/items", create_item, body=NewItem, example=_EXAMPLES["new_item"], answers=(_CREATED,)),
+    _read("GET", "/items", list_items, query=ItemListQuery, answers=(_PAGE,), problems=_READ_PROBLEMS),
+    _batch("POST", "/items/batch", create_items, example=_EXAMPLES["new_items"], answers=(_ALL_CREATED,)),
+    _read(
         "GET",
         "/items/{item_id}",
         get_item,
-        tag="items",
-        scope=Scope.ITEMS_READ,
         path_schemas=ITEM_ID,
         query=StateQuery,
         headers=("If-None-Match",),
-        answers=(
-            Answer(200, "The item", Item, ("ETag",), _EXAMPLE, links=_ITS_ID),
-            Answer(304, "Still as the client has it", None, ("ETag",)),
-        ),
-        problems=(ITEM_NOT_FOUND, *_READING),
+        answers=(_FOUND, _NOT_MODIFIED),
+        problems=(problems.ITEM_NOT_FOUND, *_READ_PROBLEMS),
     ),
-    Route(
+    _write(
         "PATCH",
         "/items/{item_id}",
         change_item,
-        tag="items",
-        scope=Scope.ITEMS_WRITE,
-        path_schemas=ITEM_ID,
-        headers=("If-Match", _KEY),
         body=ItemPatch,
         media_types=("application/merge-patch+json", "application/json"),
-        example={"price": 19.95},
-        answers=(Answer(200, "The item as it is now", Item, ("ETag", *_WRITTEN), _CHANGED, links=_ITS_ID),),
-        problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_READING_A_BODY, *_WRITING),
+        example=_EXAMPLES["item_patch"],
+        answers=(_CHANGED,),
+        problems=_CHANGE_PROBLEMS,
     ),
-    Route(
-        "DELETE",
-        "/items/{item_id}",
-        delete_item,
-        tag="items",
-        scope=Scope.ITEMS_WRITE,
-        path_schemas=ITEM_ID,
-        headers=("If-Match", _KEY),
-        answers=(Answer(204, "Deleted", None, _WRITTEN, links=_THE_SAME),),
-        problems=(ITEM_NOT_FOUND, PRECONDITION_FAILED, *_WRITING),
-    ),
-    Route(
-        "POST",
-        "/items/{item_id}/restore",
-        restore_item,
-        tag="items",
-        scope=Scope.ITEMS_WRITE,
-        path_schemas=ITEM_ID,
-        headers=("If-Match", _KEY),
-        answers=(Answer(200, "The item as it is again", Item, ("ETag", *_WRITTEN), _EXAMPLE, links=_ITS_ID),),
-        problems=(ITEM_NOT_FOUND, ITEM_NOT_DELETED, PRECONDITION_FAILED, *_WRITING),
-    ),
+    _write("DELETE", "/items/{item_id}", delete_item, answers=(_DELETED,), problems=_DELETE_PROBLEMS),
+    _write("POST", "/items/{item_id}/restore", restore_item, answers=(_RESTORED,), problems=_RESTORE_PROBLEMS),
 ]

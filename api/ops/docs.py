@@ -1,5 +1,6 @@
-"""The routes by which the service describes itself: its OpenAPI document, a page that shows it, its problems."""
+"""The routes by which the service documents itself: the OpenAPI document, a page that shows it, problem types."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +14,28 @@ from api.edge.routing import Answer, Route
 from api.http.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
 from api.http.responses import JSON, HttpResponse, json_response
 from api.http.security_headers import CONTENT_SECURITY_POLICY
+from api.schemas.examples import load
 
-#: Where the document is for holders of credentials alone it asks for one, and keeps it while the page is open.
-_START = b"""\
-const form = document.querySelector("form");
-
-async function start(credential) {
-  const headers = credential ? {Authorization: `Bearer ${credential}`} : {};
-  const answer = await fetch("/openapi.json", {headers});
-  form.hidden = answer.status !== 401;
-  form.elements.refused.value = credential ? "That one is not good." : "";
-  if (!answer.ok) return;
-  const ui = SwaggerUIBundle({
-    spec: await answer.json(),
-    dom_id: "#ui",
-    deepLinking: true,
-    validatorUrl: null,
-    onComplete: () => credential && ui.preauthorizeApiKey("credential", credential),
-  });
-}
-
-form.addEventListener("submit", (event) => {
-  event.preventDefault();
-  start(form.elements.credential.value.trim());
-});
-start();
-"""
-#: Swagger UI's files, from a package of them: the page reaches for nothing outside this machine.
+_STATIC = Path(__file__).parent / "static"
+_PAGE = (_STATIC / "docs.html").read_bytes()
+#: Swagger UI's files come from a package, so the page loads nothing from other machines.
 _ASSETS = {
-    name: (media_type, (Path(swagger_ui_path) / name).read_bytes())
-    for name, media_type in {
-        "swagger-ui.css": b"text/css; charset=utf-8",
-        "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
-        "favicon-32x32.png": b"image/png",
+    path.name: (media_type, path.read_bytes())
+    for path, media_type in {
+        Path(swagger_ui_path) / "swagger-ui.css": b"text/css; charset=utf-8",
+        Path(swagger_ui_path) / "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
+        Path(swagger_ui_path) / "favicon-32x32.png": b"image/png",
+        _STATIC / "start.js": b"text/javascript; charset=utf-8",
     }.items()
-} | {"start.js": (b"text/javascript; charset=utf-8", _START)}
-_PAGE = b"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Itemledger API</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-<link rel="icon" href="/docs/favicon-32x32.png">
-<form hidden>
-<label>API key or access token <input name="credential" type="password" autocomplete="off" size="64" required></label>
-<button>Show the API</button>
-<output name="refused"></output>
-</form>
-<div id="ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</html>
-"""
-#: Swagger UI styles elements one by one and draws with data: images; all else is as for every answer.
+}
+#: Swagger UI sets inline styles and draws with data: images. All else is as for every response.
 _POLICY = f"{CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:".encode()
 
 _KINDS = {kind.code: kind for kind in KINDS}
 
 
 class ProblemKind(Struct, frozen=True):
-    """A sort of problem that answers can have."""
+    """A type of problem."""
 
     type: str
     title: str
@@ -81,27 +44,27 @@ class ProblemKind(Struct, frozen=True):
 
 
 async def openapi_document() -> HttpResponse:
-    """The OpenAPI document.
+    """Get the OpenAPI document.
 
-    It describes every answer of every route, and stays as it is while the process runs.
+    It describes every response of every route. It does not change while the process runs.
     """
     return HttpResponse(200, current.get().services.openapi, (JSON,))
 
 
 async def docs() -> HttpResponse:
-    """The OpenAPI document as a page.
+    """Show the OpenAPI document as a page.
 
-    For people with a browser. Nothing on it comes from another machine. Where the document takes a credential the
-    page asks for one, uses it for the requests that are tried out, and keeps it nowhere.
+    The page loads nothing from other machines. If the document requires a credential, the page asks for one, uses it
+    for the requests that you try out, and does not store it.
     """
     headers = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", _POLICY))
     return HttpResponse(200, _PAGE, headers)
 
 
 async def docs_asset(asset: str) -> HttpResponse:
-    """A file of that page.
+    """Get a file of the page.
 
-    Its style sheet, scripts and icon, which it loads by itself.
+    The page loads its style sheet, scripts and icon from here.
     """
     if asset not in _ASSETS:
         raise Problem(NOT_FOUND)
@@ -110,79 +73,41 @@ async def docs_asset(asset: str) -> HttpResponse:
 
 
 async def problem_kind(code: str) -> HttpResponse:
-    """What a problem type means.
+    """Get the description of a problem type.
 
-    The `type` of every problem leads here.
+    The `type` of every problem is the address of its description.
     """
     if code not in _KINDS:
         raise Problem(NOT_FOUND)
-    return json_response(200, _described(_KINDS[code]))
+    return json_response(200, _to_problem_kind(_KINDS[code]))
 
 
-def _described(kind: Kind) -> ProblemKind:
+def _to_problem_kind(kind: Kind) -> ProblemKind:
     return ProblemKind(f"/problems/{kind.code}", kind.title, kind.status, kind.description)
 
 
+def _name_schema(description: str, names: Any, example: str) -> dict[str, Any]:
+    return {"type": "string", "enum": sorted(names), "description": description, "examples": [example]}
+
+
+_START = _ASSETS["start.js"][1].decode()
+_DOCUMENT = Answer(200, "The OpenAPI 3.1 document", dict[str, Any], example=load("ops")["openapi"])
+_HTML = Answer(200, "The page", str, (), _PAGE.decode(), media_type="text/html")
+_FILES = (
+    Answer(200, "The file", str, (), _START, media_type="text/javascript"),
+    Answer(200, "The file", str, (), load("ops")["style_sheet"], media_type="text/css"),
+    Answer(200, "The file", bytes, media_type="image/png"),
+)
+_PROBLEM = Answer(200, "The description", ProblemKind, example=msgspec.to_builtins(_to_problem_kind(ITEM_NOT_FOUND)))
+_FILE = {"asset": _name_schema("The file's name", _ASSETS, "start.js")}
+_CODE = {"code": _name_schema("The problem's `code`", _KINDS, ITEM_NOT_FOUND.code)}
+
+_open = partial(Route, "GET", tag="description", scope=Unscoped.OPEN)
+_with_credential = partial(Route, "GET", tag="description", scope=Unscoped.ANY_CREDENTIAL)
+
 ROUTES = [
-    Route(
-        "GET",
-        "/openapi.json",
-        openapi_document,
-        tag="description",
-        scope=Unscoped.ANY_CREDENTIAL,
-        answers=(
-            Answer(
-                200,
-                "OpenAPI 3.1",
-                dict[str, Any],
-                example={"openapi": "3.1.0", "info": {"title": "Itemledger", "version": "0.1.0"}, "paths": {}},
-            ),
-        ),
-    ),
-    Route(
-        "GET",
-        "/docs",
-        docs,
-        tag="description",
-        scope=Unscoped.OPEN,
-        answers=(Answer(200, "HTML", str, (), _PAGE.decode(), media_type="text/html"),),
-    ),
-    Route(
-        "GET",
-        "/docs/{asset}",
-        docs_asset,
-        tag="description",
-        scope=Unscoped.OPEN,
-        path_schemas={
-            "asset": {
-                "type": "string",
-                "enum": sorted(_ASSETS),
-                "description": "The file's name",
-                "examples": ["start.js"],
-            }
-        },
-        answers=(
-            Answer(200, "The file", str, (), _START.decode(), media_type="text/javascript"),
-            Answer(200, "The file", str, (), ".swagger-ui{color:#3b4151}", media_type="text/css"),
-            Answer(200, "The file", bytes, media_type="image/png"),
-        ),
-        problems=(NOT_FOUND,),
-    ),
-    Route(
-        "GET",
-        "/problems/{code}",
-        problem_kind,
-        tag="description",
-        scope=Unscoped.ANY_CREDENTIAL,
-        path_schemas={
-            "code": {
-                "type": "string",
-                "enum": sorted(_KINDS),
-                "description": "The problem's `code`",
-                "examples": [ITEM_NOT_FOUND.code],
-            }
-        },
-        answers=(Answer(200, "The description", ProblemKind, example=msgspec.to_builtins(_described(ITEM_NOT_FOUND))),),
-        problems=(NOT_FOUND,),
-    ),
+    _with_credential("/openapi.json", openapi_document, answers=(_DOCUMENT,)),
+    _open("/docs", docs, answers=(_HTML,)),
+    _open("/docs/{asset}", docs_asset, path_schemas=_FILE, answers=_FILES, problems=(NOT_FOUND,)),
+    _with_credential("/problems/{code}", problem_kind, path_schemas=_CODE, answers=(_PROBLEM,), problems=(NOT_FOUND,)),
 ]

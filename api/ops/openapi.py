@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes and the msgspec types they take and give."""
+"""Builds the OpenAPI 3.1 document from the routes and the msgspec types of their requests and responses."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from api.auth.scopes import Scope, Unscoped
 from api.edge.routing import Answer, Route
@@ -16,8 +15,8 @@ from api.http.problems import Kind, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
 
-#: Problems that any route can answer with.
-_ANYWHERE = (
+#: Problems that any route can respond with.
+_COMMON_PROBLEMS = (
     problems.INVALID_QUERY,
     problems.QUOTA_EXCEEDED,
     problems.BUSY,
@@ -28,46 +27,47 @@ _ANYWHERE = (
     problems.INTERNAL,
 )
 
-_ABOUT = """\
-Every create, change and delete is a fact in a log that only grows. Reads come from a projection that is kept in step
-with it, in the same transaction.
+_DESCRIPTION = """\
+Itemledger records every create, change and delete of an item as an event in an append-only log. Reads come from
+projections, which are updated in the same transaction as the log. Writes respond after the commit. A retried write with
+the same `Idempotency-Key` and body has no second effect and returns the original response.
 
-Errors are problems (RFC 9457); their `code` is stable. `HEAD` works wherever `GET` does. `OPTIONS` answers 204 with
-`Allow`. A path that is not here answers 404 (`not-found`), another method on one that is answers 405
-(`method-not-allowed`) with `Allow`. Any request at all can be answered 429 (`quota-exceeded`).
+Errors are problems (RFC 9457) with a stable `code`. `HEAD` works wherever `GET` does. `OPTIONS` responds with 204 and
+`Allow`. An unknown path responds with 404 (`not-found`). An unsupported method on a known path responds with 405
+(`method-not-allowed`) and `Allow`. Any request can be rate limited with 429 (`quota-exceeded`).
 
-Without notice the service may come to send more: routes, optional parameters, headers, members of objects and codes of
-problems. Clients go on where they meet what they don't know.
+We may add routes, optional parameters, headers, object members and problem codes without notice. Clients must ignore
+what they do not recognise.
 """
-#: The name of the one way to show a credential.
+#: The name of the only security scheme.
 CREDENTIAL = "credential"
 _CREDENTIAL = {
     "type": "http",
     "scheme": "bearer",
     "bearerFormat": "API key or JWT",
-    "description": "An API key, `itl_...`, which those who run the service make (`itemledger keys create`), or an "
-    "access token (JWT) of the issuer that they name. What stands beside it at an operation is the scope that it must "
-    "have. A service for which nobody ever made a key or named an issuer takes requests from its own machine without.",
+    "description": "An API key (`itl_...`), created by an operator with `itemledger keys create`, or an access token "
+    "(JWT) of the configured issuer. Each operation names the scope that the credential must have. If no API key has "
+    "been created and no issuer is configured, the service accepts local requests without credentials.",
 }
 
 _TAGS = {
-    "items": "What clients create, read, change and delete.",
+    "items": "Create, read, change and delete items.",
     "activity": "What happened to the items, day by day.",
-    "history": "What auditors ask: every event as it was recorded, and what items were.",
-    "proofs": "That the log is what it was: checkpoints, and proofs that lead to them.",
-    "keys": "Who may come in by an API key, and what for.",
-    "operations": "What those who run the service need.",
-    "description": "The service about itself.",
+    "history": "For auditors: every event as recorded, and past states of items.",
+    "proofs": "Evidence that the log was not changed: checkpoints, and proofs that lead to them.",
+    "keys": "API keys and their scopes.",
+    "operations": "Health and maintenance, for operators.",
+    "description": "The description of this API.",
 }
 
 
-def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """Give the document for `routes`, ready to be encoded as JSON."""
+def build_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """Return the document for `routes`, ready to be encoded as JSON."""
     types: list[Any] = [ProblemDetails]
     types += [route.body for route in routes if route.body]
     types += [answer.type for route in routes for answer in route.answers if answer.type not in (None, bytes)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
-    # A list, since a type such as `list[Item]` need not be hashable; in the order of `types`.
+    # By `repr`, since a type such as `list[Item]` is not always hashable. The schemas are in the order of `types`.
     schema_of = {repr(type): schema for type, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route in routes:
@@ -78,10 +78,10 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
             "title": "Itemledger",
             "version": version("itemledger"),
             "summary": "An event-sourced item service",
-            "description": _ABOUT,
+            "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "The service that gives this document"}],
+        "servers": [{"url": "/", "description": "The service that serves this document"}],
         "security": [{CREDENTIAL: []}],
         "tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
         "paths": dict(paths),
@@ -100,7 +100,7 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         "description": route.description,
         "tags": [route.tag],
         "security": _security(route.scope),
-        "parameters": [*_path_parameters(route), *_query_parameters(route.query), *_header_parameters(route)],
+        "parameters": _parameters(route),
         "responses": _responses(route, schema_of, routes),
     }
     if route.body is not None:
@@ -110,58 +110,50 @@ def _operation(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
 
 
 def _security(scope: Scope | Unscoped) -> list[dict[str, list[str]]]:
-    """Say what a route asks for. What stands beside a scheme that is not OAuth's are roles; ours are the scopes."""
+    """Return the security requirement of a route. OpenAPI calls the list roles; ours are the scopes."""
     if scope is Unscoped.OPEN:
         return []
     return [{CREDENTIAL: [scope.value] if isinstance(scope, Scope) else []}]
 
 
-def _refusals(scope: Scope | Unscoped) -> tuple[Kind, ...]:
-    """Give the problems of those who are not let in."""
+def _auth_problems(scope: Scope | Unscoped) -> tuple[Kind, ...]:
+    """Return the problems of requests without the required credential."""
     if scope is Unscoped.OPEN:
         return ()
-    unknown = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID, problems.ISSUER_UNAVAILABLE)
-    return (*unknown, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else unknown
-
-
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [_parameter(name, "path", route.path_schemas[name], required=True) for name in _path_names(route)]
+    common = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID, problems.ISSUER_UNAVAILABLE)
+    return (*common, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else common
 
 
 def _path_names(route: Route) -> list[str]:
     return [segment[1:-1] for segment in route.path.split("/") if segment.startswith("{")]
 
 
-def _query_parameters(query: type[Struct]) -> list[dict[str, Any]]:
-    schema = msgspec.json.schema(query)["$defs"][query.__name__]
-    required = schema.get("required", ())
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    query = msgspec.json.schema(route.query)["$defs"][route.query.__name__]
+    required, properties = query.get("required", ()), query["properties"]
+    headers = {name: REQUEST_HEADERS[name] for name in route.headers} | COMMON_REQUEST_HEADERS
     return [
-        _parameter(name, "query", described, required=name in required)
-        for name, described in schema["properties"].items()
+        *(_parameter(name, "path", route.path_schemas[name], required=True) for name in _path_names(route)),
+        *(_parameter(name, "query", properties[name], required=name in required) for name in properties),
+        *({"name": name, "in": "header", **header} for name, header in headers.items()),
     ]
 
 
-def _parameter(name: str, where: str, described: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
-    schema = dict(described)
-    description, (example,) = schema.pop("description"), schema.pop("examples")
-    must = {"required": True} if required else {}
-    return {"name": name, "in": where, **must, "description": description, "schema": schema, "example": example}
-
-
-def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    headers = {name: REQUEST_HEADERS[name] for name in route.headers} | COMMON_REQUEST_HEADERS
-    return [{"name": name, "in": "header", **described} for name, described in headers.items()]
+def _parameter(name: str, location: str, described_schema: Mapping[str, Any], *, required: bool) -> dict[str, Any]:
+    schema = dict(described_schema)
+    described = {"description": schema.pop("description"), "schema": schema, "example": schema.pop("examples")[0]}
+    return {"name": name, "in": location, **({"required": True} if required else {}), **described}
 
 
 def _responses(route: Route, schema_of: dict[str, Any], routes: Sequence[Route]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for answer in route.answers:
         response = _success(answer, schema_of, routes)
-        # Another media type of the same answer joins those before it.
+        # Answers with the same status differ in their media type: merge their content.
         response.get("content", {}).update(responses.get(str(answer.status), {}).get("content", {}))
         responses[str(answer.status)] = response
     by_status: dict[int, list[Kind]] = defaultdict(list)
-    for kind in (*_refusals(route.scope), *route.problems, *_ANYWHERE):
+    for kind in (*_auth_problems(route.scope), *route.problems, *_COMMON_PROBLEMS):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
         responses.setdefault(str(status), _failure(kinds, schema_of))

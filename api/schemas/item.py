@@ -1,4 +1,4 @@
-"""Items as they travel: what clients send of them, what they are told of them."""
+"""The JSON of items: what clients send and what they receive."""
 
 from decimal import Decimal
 from typing import Annotated
@@ -9,45 +9,48 @@ from msgspec.json import decode
 from api.http.problems import INVALID_BODY, FieldError, Problem
 from commands.errors import InvalidPriceError
 from commands.item import ChangeItem, CreateItem, LiveItem, Name
-from commands.item import Item as State
+from commands.item import Item as ItemState
 from commands.price import PRICE_PATTERN, parse_price
 from eventstore.events import PRICE_SCALE
 from projections.items.items import PRICE_UNITS, ItemView, price_units
 
-_SENT_NUMBER = {"type": "number", "exclusiveMinimum": -(10**14), "exclusiveMaximum": 10**14}
-#: To those who read it as a binary fraction, the greatest price is 10^14.
-SHOWN_NUMBER = {"type": "number", "minimum": -(10**14), "maximum": 10**14}
-_SENT_PRICE = Meta(
-    description="An exact decimal with at most 4 fractional digits; a number, or the same as a string",
-    extra_json_schema={"oneOf": [_SENT_NUMBER, {"type": "string", "pattern": PRICE_PATTERN}]},
-)
-_SENT_NAME = Meta(description="Not blank, without control characters")
+_REQUEST_PRICE = {"type": "number", "exclusiveMinimum": -(10**14), "exclusiveMaximum": 10**14}
+#: A client that reads prices as binary fractions reads the greatest one as 10^14.
+RESPONSE_PRICE = {"type": "number", "minimum": -(10**14), "maximum": 10**14}
+_Price = Annotated[
+    Raw,
+    Meta(
+        description="An exact decimal with at most 4 fractional digits, as a number or a string",
+        extra_json_schema={"oneOf": [_REQUEST_PRICE, {"type": "string", "pattern": PRICE_PATTERN}]},
+    ),
+]
+_Name = Annotated[Name, Meta(description="Must not be blank or contain control characters")]
 
-#: Items that one batch may create.
-MAX_BATCH = 1000
+#: The most items that one batch may create.
+MAX_BATCH_ITEMS = 1000
 
 
 class NewItem(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client says of an item it creates."""
+    """An item to create."""
 
-    name: Annotated[Name, _SENT_NAME]
-    price: Annotated[Raw, _SENT_PRICE]
+    name: _Name
+    price: _Price
     in_stock: bool = True
 
 
-_COUNT = Meta(min_length=1, max_length=MAX_BATCH)
-NewItems = Annotated[list[NewItem], _COUNT]
-Countable = Annotated[list[Raw], _COUNT]
+_BATCH = Meta(min_length=1, max_length=MAX_BATCH_ITEMS)
+NewItems = Annotated[list[NewItem], _BATCH]
+RawItems = Annotated[list[Raw], _BATCH]
 
 
 class ItemPatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client wants changed of an item (JSON Merge Patch, RFC 7396); what is absent stays as it is.
+    """A change of an item as a JSON Merge Patch (RFC 7396). Absent fields stay as they are.
 
-    No field of an item can be missing, so none can be `null`.
+    Every field of an item is required, so none can be `null`.
     """
 
-    name: Annotated[Name, _SENT_NAME] | UnsetType = UNSET
-    price: Annotated[Raw, _SENT_PRICE] | UnsetType = UNSET
+    name: _Name | UnsetType = UNSET
+    price: _Price | UnsetType = UNSET
     in_stock: bool | UnsetType = UNSET
 
 
@@ -59,53 +62,53 @@ class Item(Struct, frozen=True):
         Meta(ge=1, description="The log position of the event that created it", extra_json_schema={"format": "int64"}),
     ]
     name: Name
-    price: Annotated[Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema=SHOWN_NUMBER)]
+    price: Annotated[Raw, Meta(description="Exact, with at most 4 fractional digits", extra_json_schema=RESPONSE_PRICE)]
     in_stock: bool
 
 
-def creation(body: NewItem) -> CreateItem:
-    """Make the command that `body` asks for. Raises InvalidPriceError."""
+def to_create(body: NewItem) -> CreateItem:
+    """Return the command for `body`. Raises InvalidPriceError."""
     return CreateItem(body.name, _price(body.price), body.in_stock)
 
 
-def creations(bodies: list[NewItem]) -> list[CreateItem]:
-    """Make the commands that `bodies` ask for. Raises Problem (422) with a pointer to each price that is none."""
+def to_creates(bodies: list[NewItem]) -> list[CreateItem]:
+    """Return the commands for `bodies`. Raises Problem (422) with a pointer to each invalid price."""
     commands: list[CreateItem] = []
-    faults: list[FieldError] = []
+    errors: list[FieldError] = []
     for index, body in enumerate(bodies):
         try:
-            commands.append(creation(body))
+            commands.append(to_create(body))
         except InvalidPriceError as error:
-            faults.append(FieldError(str(error), pointer=f"/{index}/price"))
-    if faults:
-        raise Problem(INVALID_BODY, errors=tuple(faults))
+            errors.append(FieldError(str(error), pointer=f"/{index}/price"))
+    if errors:
+        raise Problem(INVALID_BODY, errors=tuple(errors))
     return commands
 
 
-def change(item_id: int, body: ItemPatch, versions: frozenset[int] | None) -> ChangeItem:
-    """Make the command that `body` asks for. Raises InvalidPriceError."""
+def to_change(item_id: int, body: ItemPatch, versions: frozenset[int] | None) -> ChangeItem:
+    """Return the command for `body`. Raises InvalidPriceError."""
     price = body.price if isinstance(body.price, UnsetType) else _price(body.price)
     return ChangeItem(item_id, body.name, price, body.in_stock, versions)
 
 
-def _price(sent: Raw) -> Decimal:
-    text = bytes(sent)
+def _price(json: Raw) -> Decimal:
+    text = bytes(json)
     return parse_price(decode(text, type=str) if text.startswith(b'"') else text.decode())
 
 
-def shown(item_id: int, item: State) -> Item:
-    """Give an item as a command left it."""
-    assert isinstance(item, LiveItem)
-    return Item(item_id, item.name, Raw(number(price_units(item.price))), item.in_stock)
+def state_to_item(item_id: int, state: ItemState) -> Item:
+    """Return an item as a command left it."""
+    assert isinstance(state, LiveItem)
+    return Item(item_id, state.name, price_json(price_units(state.price)), state.in_stock)
 
 
-def listed(view: ItemView) -> Item:
-    """Give an item as its row has it."""
-    return Item(view.id, view.name, Raw(number(view.price)), view.in_stock)
+def to_item(view: ItemView) -> Item:
+    """Return an item as its row in the projection is."""
+    return Item(view.id, view.name, price_json(view.price), view.in_stock)
 
 
-def number(units: int) -> bytes:
-    """Write ten-thousandths as a JSON number: exact, without trailing zeros but with one fractional digit."""
+def price_json(units: int) -> Raw:
+    """Return ten-thousandths as a JSON number: exact, without trailing zeros but with one fractional digit."""
     whole, fraction = divmod(abs(units), PRICE_UNITS)
     digits = f"{fraction:0{PRICE_SCALE}}".rstrip("0") or "0"
-    return f"{'-' if units < 0 else ''}{whole}.{digits}".encode()
+    return Raw(f"{'-' if units < 0 else ''}{whole}.{digits}".encode())

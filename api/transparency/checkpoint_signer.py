@@ -1,7 +1,7 @@
-"""Checkpoints of the log, signed where there is a key: one at a time, and none that contradicts an earlier one.
+"""Signs checkpoints of the log, one at a time, and never two that contradict each other.
 
-Earlier ones are those that this process gave out, and the one that the database tells to have been signed last. Who
-owns the database can make it tell another: a process that was started since then goes by that.
+A new checkpoint must extend those that this process returned, and the last signed one that the database records. The
+owner of the database can change that record: a process that starts afterwards trusts the changed record.
 """
 
 from collections.abc import Sequence
@@ -15,32 +15,32 @@ from eventstore.database.database import Database
 from eventstore.merkle import tree_head
 from eventstore.merkle.tree_head import TreeHead
 
-#: Seconds that a checkpoint is given out, unless a newer one is asked for. Other processes' writes may lie behind it.
-_FRESH = 1.0
+#: How long a tree head is reused, unless a request needs a newer one. It can miss events of other processes.
+_MAX_AGE_SECONDS = 1.0
 
 
 class CheckpointSigner:
-    """Gives checkpoints of the log: the newest, or one of an earlier size."""
+    """Returns tree heads of the log, the newest or an earlier one, and checkpoints of them."""
 
     def __init__(self, database: Database, keys: LogKeys | None, origin: str) -> None:
-        """Sign with `keys`, whose name is then `origin`, the log's."""
+        """Sign with `keys`, whose name must be `origin`, the log's. Without keys, checkpoints are not signed."""
         self._database = database
         self._keys = () if keys is None else keys.signers
         self.origin = origin
         self._latest: tuple[float, TreeHead] | None = None
-        self._found = Batched(self._find)
+        self._heads = Batched(self._read_head)
 
-    async def latest(self, at_least: int) -> TreeHead:
-        """Give a head that may be signed: the log's, as of now or a second ago, of `at_least` events if it has them.
+    async def latest_head(self, at_least: int) -> TreeHead:
+        """Return the log's tree head as of at most a second ago, with `at_least` events if the log has them.
 
-        Raises InconsistentLogError where the log is not the one that was signed before, and UnavailableError.
+        Raises InconsistentLogError if the log does not extend what was signed before, and UnavailableError.
         """
-        if self._latest and self._latest[1].size >= at_least and monotonic() - self._latest[0] < _FRESH:
+        if self._latest and self._latest[1].size >= at_least and monotonic() - self._latest[0] < _MAX_AGE_SECONDS:
             return self._latest[1]
-        return await self._found.get(None)
+        return await self._heads.get(None)
 
-    async def _find(self, keys: Sequence[None]) -> dict[None, TreeHead]:
-        """Find the head once for all who ask."""
+    async def _read_head(self, keys: Sequence[None]) -> dict[None, TreeHead]:
+        """Read the tree head once for all concurrent requests."""
         known = self._latest[1] if self._latest else tree_head.EMPTY
         if self._keys:
             head = await self._database.write(partial(tree_head.advance, known_head=known))
@@ -49,12 +49,12 @@ class CheckpointSigner:
         self._latest = monotonic(), head
         return dict.fromkeys(keys, head)
 
-    async def earlier(self, size: int, latest: TreeHead) -> TreeHead:
-        """Give the head of `size` events, at most those of `latest`, which was given by this. Raises as that does."""
+    async def earlier_head(self, size: int, latest: TreeHead) -> TreeHead:
+        """Return the tree head of `size` events, at most those of `latest`. Raises what `latest_head` raises."""
         if size == latest.size:
             return latest
         return await self._database.read_transaction(partial(tree_head.earlier, size=size, signed=latest))
 
-    def write(self, head: TreeHead) -> str:
-        """Give the checkpoint of a head that was given by this, signed where there is a key."""
+    def checkpoint(self, head: TreeHead) -> str:
+        """Return the checkpoint of a head from this signer, signed if there is a key."""
         return Checkpoint(self.origin, head.size, head.root).write(self._keys)

@@ -1,17 +1,17 @@
-"""What schemathesis holds against a service that is asked by somebody who shows no credential."""
+"""The schemathesis check for requests without a credential."""
 
 from typing import Any
 
 import schemathesis
 from schemathesis import Case, CheckContext, Response
 
-#: What is there for everybody.
+#: The operations that need no credential.
 OPEN = {"GET /livez", "GET /readyz", "GET /docs", "GET /docs/{asset}"}
 
 
 @schemathesis.check
 def nothing_is_given(_context: CheckContext, response: Response, case: Case[Any]) -> None:
-    """An operation that asks for a credential gives nothing but how to show one."""
+    """Check that an operation that needs a credential responds with 401 and the challenge only."""
     if case.operation.label in OPEN or response.status_code in (404, 405):
         return
     if response.status_code == 204 and case.method.upper() == "OPTIONS":

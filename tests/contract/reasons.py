@@ -1,7 +1,7 @@
-"""What schemathesis is told beyond the document: data that can be right, a check of its own, complaints that are none.
+"""Hooks for schemathesis: valid data, one more check, and failures that do not count.
 
-No check is left out. A complaint is dropped where the answer depends on what no schema can say, and only there: each
-reason below looks at the very request and answer.
+No check is left out. A failure is ignored only if the response depends on what a schema cannot express. Each reason
+below examines the request and the response.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
 Answer = dict[str, Any]
 AnyCase = Case[Any]
 
-#: HTTP's own, of which OpenAPI says nothing.
+#: Headers of HTTP itself, which OpenAPI does not describe.
 _MECHANICAL = {"connection", "content-length", "content-type", "date", "transfer-encoding"}
 
 
-#: Of what can hardly be right by chance one in so many is left wrong, or as the example has it.
-_LEFT = 4
+#: One in this many values that are rarely valid by chance is left as generated.
+_LEFT_AS_GENERATED = 4
 _calls = count(1)
 #: The ids of items that were restored after they were deleted.
 _restored: set[str] = set()
@@ -30,8 +30,8 @@ _restored: set[str] = set()
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]) -> None:
-    """Make data right that keeps to the schema: else most requests would be rejected, and tell little."""
-    # An id out of an answer may be put into a header; the client library takes only text there.
+    """Make data that matches the schema valid. Otherwise most requests would be rejected, and test little."""
+    # An id from a response can end up in a header, where the client library accepts only text.
     case.headers.update({name: str(value) for name, value in case.headers.items() if isinstance(value, int)})
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
@@ -39,8 +39,8 @@ def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]
         case.body = _priced(case.body)
     call = next(_calls)
     if case.operation.label == "POST /keys" and isinstance(case.body, dict) and "name" in case.body:
-        case.body["name"] = f"holder-{call}"  # a name has one holder
-    if call % _LEFT == 0:
+        case.body["name"] = f"holder-{call}"  # names are unique
+    if call % _LEFT_AS_GENERATED == 0:
         return
     if "If-Match" in case.headers:
         case.headers["If-Match"] = "*"
@@ -60,13 +60,13 @@ def before_call(_context: HookContext, case: AnyCase, _arguments: dict[str, Any]
 
 
 def _begin(case: AnyCase) -> dict[str, Any]:
-    """Give the query of a stream or an export, which can't begin behind the log's end, as a list can."""
+    """Return the query of a stream or an export, which cannot start after the end of the log, as a list can."""
     return case.query if case.operation.label in {"GET /events/stream", "GET /events/export"} else {}
 
 
 @schemathesis.hook
 def after_call(_context: HookContext, case: AnyCase, response: Response) -> None:
-    """Remember which items are back."""
+    """Remember which items were restored."""
     if response.status_code == 204 and case.operation.label == "DELETE /items/{item_id}":
         _restored.discard(str(case.path_parameters["item_id"]))
     if response.status_code == 200 and case.operation.label == "POST /items/{item_id}/restore":
@@ -74,10 +74,10 @@ def after_call(_context: HookContext, case: AnyCase, response: Response) -> None
 
 
 def _priced(body: Any) -> Any:
-    """Give a body with no price between ten-thousandths.
+    """Return a body whose prices have at most 4 fractional digits.
 
-    `multipleOf` would keep them away, but validators reckon with binary fractions: to many of them 19.95 is no multiple
-    of 0.0001. As a string a price has a pattern, which is exact.
+    `multipleOf` in the schema could ensure it, but validators compute with binary fractions: for many of them 19.95 is
+    not a multiple of 0.0001. A price as a string has a pattern, which is exact.
     """
     if isinstance(body, list):
         return [_priced(item) for item in body]
@@ -87,7 +87,7 @@ def _priced(body: Any) -> Any:
 
 @schemathesis.check
 def every_header_is_described(_context: CheckContext, response: Response, case: AnyCase) -> None:
-    """An answer has no header that its description does not have."""
+    """Check that a response has no undescribed header."""
     described = case.operation.responses.find_by_status_code(response.status_code)
     if described is not None and case.method == case.operation.method.upper():
         more = set(response.headers) - _MECHANICAL - {name.lower() for name, _ in described.headers.items()}
@@ -96,36 +96,36 @@ def every_header_is_described(_context: CheckContext, response: Response, case: 
 
 @schemathesis.hook
 def filter_failure(_context: HookContext, failure: Failure, case: AnyCase, response: Response) -> bool:
-    """Tell whether `failure` counts."""
+    """Check whether `failure` counts."""
     answer = loads(response.content) if "json" in response.headers.get("content-type", [""])[0] else {}
     return not any(type(failure) is of and reason(case, answer, response) for of, reason in _REASONS)
 
 
 def _precondition(case: AnyCase, answer: Answer, _response: Response) -> bool:
-    """`If-Match` is rightly formed, and names another state than the item's."""
+    """Check whether `If-Match` is well-formed and names another state of the item."""
     return answer.get("code") == "precondition-failed" and "If-Match" in case.headers
 
 
 def _key_of_another_request(case: AnyCase, answer: Answer, _response: Response) -> bool:
-    """The key is rightly formed, and was used before: examples are sent more than once."""
+    """Check whether the key is well-formed and was used before: examples are sent more than once."""
     return answer.get("code") == "idempotency-key-reused" and "Idempotency-Key" in case.headers
 
 
 def _made_up_cursor(case: AnyCase, answer: Answer, _response: Response) -> bool:
-    """Only a cursor that the service gave is one, and only with the filters that it was given for."""
+    """Check whether the cursor is invented. Only cursors of the service are valid, and only with their filters."""
     if answer.get("code") != "invalid-query" or not case.query.get("cursor"):
         return False
     return [fault.get("parameter") for fault in answer.get("errors", ())] == ["cursor"]
 
 
 def _size_that_the_log_never_had(_case: AnyCase, answer: Answer, _response: Response) -> bool:
-    """How long the log is, and where an event is in it, no schema can say."""
+    """Check whether a size is beyond the log, which a schema cannot know."""
     faulty = {fault.get("parameter") for fault in answer.get("errors", ())}
     return answer.get("code") == "invalid-query" and bool(faulty) and faulty <= {"tree_size", "from", "to"}
 
 
 def _moment_of_its_own(case: AnyCase, answer: Answer, _response: Response) -> bool:
-    """`as_of` is still to come, or asks for one item's state where a part of its versions is asked for as well."""
+    """Check whether `as_of` is in the future, or combined with a range of versions."""
     if answer.get("code") != "invalid-query" or "as_of" not in case.query:
         return False
     [fault] = answer["errors"]
@@ -134,7 +134,7 @@ def _moment_of_its_own(case: AnyCase, answer: Answer, _response: Response) -> bo
 
 
 def _position_to_come(case: AnyCase, answer: Answer, response: Response) -> bool:
-    """A state is asked for that is not there yet: 503 with `Retry-After` says so, as it is described."""
+    """Check whether the position is in the future, which 503 with `Retry-After` reports."""
     reached = int(response.headers["log-position"][0])
     asked = (case.query.get("min_position"), _begin(case).get("after"), case.headers.get("Last-Event-ID"))
     return (
@@ -145,7 +145,7 @@ def _position_to_come(case: AnyCase, answer: Answer, response: Response) -> bool
 
 
 def _restored_since(case: AnyCase, _answer: Answer, _response: Response) -> bool:
-    """What was deleted is there again, since it was restored."""
+    """Check whether the deleted item was restored."""
     return str(case.path_parameters.get("item_id")) in _restored
 
 

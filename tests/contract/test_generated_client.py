@@ -1,4 +1,4 @@
-"""A client that a generator makes of the OpenAPI document works, with nothing written by hand."""
+"""A client generated from the OpenAPI document works without manual changes."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ PACKAGE = "itemledger_client"
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Make a client; give what the generator said."""
+    """Generate a client. Return the output of the generator."""
     directory = tmp_path_factory.mktemp("generated")
     document = directory / "openapi.json"
     document.write_bytes(subprocess.run([ITEMLEDGER, "openapi"], stdout=subprocess.PIPE, check=True).stdout)
@@ -32,7 +32,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             *(BIN / "openapi-python-client", "generate", "--path", document, "--meta", "none"),
             *("--output-path", directory / PACKAGE, "--fail-on-warning"),
         ],
-        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},  # it formats what it wrote by ruff
+        env={**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},  # it formats its output with ruff
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -50,13 +50,13 @@ def operation(name: str, tag: str = "items") -> Any:
     return import_module(f"{PACKAGE}.api.{tag}.{name}")
 
 
-def test_the_generator_leaves_nothing_out(generated: str) -> None:
-    assert generated.splitlines()[1:] == [], "it warns of what it can't make"
+def test_the_generated_client_is_complete(generated: str) -> None:
+    assert generated.splitlines()[1:] == [], "it warns of what it cannot generate"
     for route in ROUTES:
         assert operation(route.handler.__name__, route.tag).sync_detailed
 
 
-def test_the_client_creates_changes_pages_deletes_and_restores(generated: str, database_url: str) -> None:
+def test_the_generated_client_creates_changes_pages_deletes_and_restores(generated: str, database_url: str) -> None:
     client_module, models = import_module(f"{PACKAGE}.client"), import_module(f"{PACKAGE}.models")
     asyncio.run(migrate(database_url))
     key = key_for(database_url)
@@ -102,7 +102,7 @@ def test_the_client_creates_changes_pages_deletes_and_restores(generated: str, d
 
 
 def pages(client: Any, **query: Any) -> list[list[str]]:
-    """Follow the links from the first page to the last; give the names on each."""
+    """Follow the links from the first page to the last. Return the names on each page."""
     found: list[list[str]] = []
     cursor = ""
     while True:

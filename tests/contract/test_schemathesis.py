@@ -1,7 +1,7 @@
-"""The OpenAPI document is true: schemathesis makes requests of it, and holds the live service to what it says.
+"""The OpenAPI document is correct: schemathesis generates requests from it and checks a live service against it.
 
-All its checks and phases are on: the document's examples, the edges of every schema, what is random, and walks along
-the links from answer to request; what keeps to a schema, and what does not. `make fuzz-api` does more of the same.
+All checks and phases are on: the document's examples, the boundaries of every schema, random data, and walks along the
+links from response to request, with valid and invalid data. `make fuzz-api` runs more of the same.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ HERE = Path(__file__).parent
 SCHEMATHESIS = Path(sys.executable).parent / "st"
 SEED = os.environ.get("ITEMLEDGER_TEST_API_SEED", "1")
 EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "16"))
-#: Operations whose path names an item: what is random names one that is not there, or not deleted.
+#: Operations on an item or a key: a random id mostly names one that does not exist, or is not deleted.
 SELDOM = {
     *("DELETE /items/{item_id}", "POST /items/{item_id}/restore"),
     *("GET /keys/{key_id}", "DELETE /keys/{key_id}", "POST /keys/{key_id}/rotate"),
 }
 
-#: One that is right only while a rebuild happens to run; tests/api/projections/test_projections.py is about it.
+#: Succeeds only while a rebuild runs; see tests/api/projections/test_projections.py.
 BY_CHANCE = {"DELETE /projections/{name}/rebuild"}
 
 
@@ -37,25 +37,25 @@ BY_CHANCE = {"DELETE /projections/{name}/rebuild"}
 def test_the_service_does_what_its_document_says(database_url: str, tmp_path: Path) -> None:
     asyncio.run(migrate(database_url))
     key = key_for(database_url)
-    # Streams that end at once, else each would be read for an hour, and exports without limit, else most would be 429.
+    # Streams end at once, otherwise each is read for an hour. Exports have no limit, otherwise most respond with 429.
     environment = {"ITEMLEDGER_STREAM_LIFETIME": "0.01", "ITEMLEDGER_EXPORT_LIMIT": "off"}
     with serving(database_url, as_owner=True, environment=environment) as server:  # the owner can rebuild
         report = fuzz(
             server, key, tmp_path, "schemathesis.toml", *_examples(EXAMPLES), "--header", f"Authorization: Bearer {key}"
         )
-    assert {phase["status"] for phase in report["phases"].values()} == {"success"}, "none was left out"
+    assert {phase["status"] for phase in report["phases"].values()} == {"success"}, "every phase ran"
     for operation, phases in report["valid_rates"].items():
         accepted = sum(rates["accepted"] for rates in phases.values())
         rejected = sum(rates["rejected"] for rates in phases.values())
         if operation not in BY_CHANCE:
-            assert accepted > (rejected if operation not in SELDOM else 0), f"{operation}: too little got through"
+            assert accepted > (rejected if operation not in SELDOM else 0), f"{operation}: too few were accepted"
 
 
 @pytest.mark.slow
-def test_nobody_gets_anything_without_a_credential(sqlite_url: str, tmp_path: Path) -> None:
+def test_requests_without_a_credential_get_nothing(sqlite_url: str, tmp_path: Path) -> None:
     asyncio.run(migrate(sqlite_url))
     key = key_for(sqlite_url)
-    # That what is right is answered is not to be expected; all other checks hold.
+    # All checks but those that expect valid requests to succeed.
     checks = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "nothing_is_given"]
     checks += ["response_headers_conformance", "response_schema_conformance"]
     chosen = ("--checks", ",".join(checks), "--phases", "examples,fuzzing", *_examples(EXAMPLES // 4))
@@ -70,8 +70,8 @@ def _examples(count: int) -> tuple[str, str]:
 
 
 def fuzz(server: Server, key: str, directory: Path, config: str, *options: str) -> dict[str, Any]:
-    """Run schemathesis against a server; give its report, which is of a run that was complete and found nothing."""
-    # From a file: read from the service, the document would be tested without the route that gives it.
+    """Run schemathesis against a server. Return its report, of a complete run without failures."""
+    # From a file: if schemathesis reads it from the service, it skips the route that serves the document.
     document = directory / "openapi.json"
     document.write_bytes(httpx.get(f"{server.url}/openapi.json", headers=bearer(key)).content)
     run = subprocess.run(

@@ -19,7 +19,7 @@ from api.export.output import File, Plan, Stream, TargetError
 from api.export.parquet import MissingExtraError
 from api.export.run import export_file, export_stream, plan
 from api.http.rfc3339 import parse_time
-from api.schemas.event_query import TYPES
+from api.schemas.event_query import EVENT_TYPES
 from api.settings import from_environment
 from eventstore.database.database import Database
 from eventstore.log.history import Filter
@@ -85,7 +85,12 @@ class _Export(Struct, frozen=True):
 @click.option("--after", type=_POSITION, metavar="POSITION", help="Only events behind this one.")
 @click.option("--before", type=_POSITION, metavar="POSITION", help="Only events before this one.")
 @click.option("--item", "item_id", type=click.IntRange(1, END), metavar="ID", help="Only events of this item.")
-@click.option("--type", type=click.Choice(TYPES), metavar="TYPE", help=f"Only events of this type: {', '.join(TYPES)}.")
+@click.option(
+    "--type",
+    type=click.Choice(EVENT_TYPES),
+    metavar="TYPE",
+    help=f"Only events of this type: {', '.join(EVENT_TYPES)}.",
+)
 @click.option("--actor", metavar="NAME", help="Only what this one did.")
 @click.option("--from-scratch", is_flag=True, help="Start anew, whatever is there already.")
 def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> None:

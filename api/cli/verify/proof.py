@@ -20,7 +20,7 @@ from api.cli.verify.common import (
     trust,
 )
 from api.http.rfc3339 import format_time
-from api.schemas.event import EventDocument, stored
+from api.schemas.event import EventDocument, to_stored_event
 from api.transparency.formats import checkpoint
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.inclusion_proof import FIRST_LINE, TlogProof
@@ -60,7 +60,7 @@ def verify_proof(file: Path, event_file: Path | None, keys: tuple[VerifierKey, .
     service is asked. Exit codes: 0, it is proven; 1, it is not; 2, FILE is no proof, or not signed by --public-key.
     """
     proof = _read_proof(file)
-    claimed = leaf(stored(_read_event(event_file))) if event_file is not None else proof.extra
+    claimed = leaf(to_stored_event(_read_event(event_file))) if event_file is not None else proof.extra
     if claimed is None:
         raise UnreadableError(f"{file} does not have the event's text: give --event")
     head = _read_head(file, proof, keys)

@@ -1,1 +1,1 @@
-"""The formats of transparency logs that others can read and check: signed notes, checkpoints, proofs (c2sp.org)."""
+"""Standard formats of transparency logs (c2sp.org): signed notes, checkpoints, inclusion proofs."""

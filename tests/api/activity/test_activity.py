@@ -1,4 +1,4 @@
-"""GET /activity: what happened day by day, exact, a page at a time, and of the position that it says."""
+"""`GET /activity`: exact activity of each day, one page at a time, as of the `Log-Position`."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +20,13 @@ from tests.support.service import InProcess
 
 
 def at(service: InProcess, moment: str) -> None:
-    """Set the clock that the service's events are recorded by: a time of UTC."""
+    """Set the clock of the writer to a UTC time."""
     now = int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()) * 1_000_000
     service.services.writer._clock = lambda: now
 
 
 async def october(service: InProcess) -> list[str]:
-    """Have an item created on each odd day of October 2026; give those days, the newest first."""
+    """Create an item on each odd day of October 2026. Return those days, newest first."""
     days = [f"2026-10-{number:02}" for number in range(1, 32, 2)]
     for day in days:
         at(service, f"{day} 12:00")
@@ -46,7 +46,7 @@ async def test_a_log_without_events_has_no_days(service: InProcess) -> None:
     assert answer.headers["link"] == '</activity>; rel="first"'
 
 
-async def test_each_day_says_what_happened_and_what_there_was_at_its_end(service: InProcess) -> None:
+async def test_each_day_has_its_activity_and_its_final_state(service: InProcess) -> None:
     at(service, "2026-11-20 00:00:00")
     await create_all(
         service,
@@ -54,13 +54,13 @@ async def test_each_day_says_what_happened_and_what_there_was_at_its_end(service
     )
     at(service, "2026-11-20 23:59:59")
     await patch(service, "/items/1", {"price": "19.95"})
-    await patch(service, "/items/1", {"price": 19.95})  # which changes nothing
+    await patch(service, "/items/1", {"price": 19.95})  # changes nothing
     at(service, "2026-11-21 00:00:00")
     await remove(service, "/items/1")
     await patch(service, "/items/2", {"in_stock": True})
     at(service, "2026-11-23 10:00:00")
     await restore(service, "/items/1")
-    at(service, "2026-11-22 10:00:00")  # a clock that goes back makes no day before the last
+    at(service, "2026-11-22 10:00:00")  # a clock that goes back starts no earlier day
     await remove(service, "/items/3")
     answer = await service.client.get("/activity")
     assert answer.text == (
@@ -72,7 +72,7 @@ async def test_each_day_says_what_happened_and_what_there_was_at_its_end(service
     assert answer.headers["content-type"] == "application/json"
 
 
-#: Prices of items that are in stock, and their sum as it is written.
+#: Prices of items in stock, and their sum in JSON.
 SUMS = [
     ([], "0.0"),
     (["-0.0001"], "-0.0001"),
@@ -84,7 +84,7 @@ SUMS = [
 ]
 
 
-async def test_a_value_is_written_as_prices_are_to_the_last_digit(service: InProcess) -> None:
+async def test_the_stock_value_is_exact_to_the_last_digit(service: InProcess) -> None:
     await create(service, in_stock=False)
     for prices, written in SUMS:
         paths = [await create(service, price=price) for price in prices]
@@ -96,7 +96,7 @@ async def test_a_value_is_written_as_prices_are_to_the_last_digit(service: InPro
             await remove(service, path)
 
 
-async def test_a_range_has_the_days_from_its_first_to_its_last(service: InProcess) -> None:
+async def test_a_range_includes_its_first_and_last_day(service: InProcess) -> None:
     days = await october(service)
     assert await days_of(service, "/activity") == days
     for query, expected in {
@@ -136,7 +136,7 @@ async def test_following_the_links_shows_every_day_once(service: InProcess) -> N
             assert seen == expected
 
 
-async def test_what_happens_meanwhile_moves_no_day_of_the_pages_to_come(service: InProcess) -> None:
+async def test_writes_between_pages_move_no_day(service: InProcess) -> None:
     days = await october(service)
     page = await service.client.get("/activity?limit=5")
     seen = [day["day"] for day in page.json()]
@@ -169,7 +169,7 @@ WRONG_DAYS = [
 ]
 
 
-async def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(service: InProcess) -> None:
+async def test_an_invalid_value_is_rejected_naming_its_parameter(service: InProcess) -> None:
     queries = [f"{name}={day}" for name in ("from", "to", "cursor") for day in WRONG_DAYS]
     queries += [f"limit={number}" for number in ("0", "1001", "-1", "", "x", "1.5")]
     queries += [f"min_position={number}" for number in ("-1", "", "x", "9223372036854775808")]
@@ -182,7 +182,7 @@ async def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(service: In
         check_problem(await service.client.get(f"/activity?{query}"), 400, "invalid-query")
 
 
-async def test_a_client_reads_of_what_it_has_written_at_any_process(service: InProcess) -> None:
+async def test_a_client_reads_its_own_writes_at_any_process(service: InProcess) -> None:
     url = service.services.database.url.render_as_string(hide_password=False)
     async with InProcess.over(url) as other:
         for number in range(1, 6):
@@ -194,9 +194,7 @@ async def test_a_client_reads_of_what_it_has_written_at_any_process(service: InP
                 assert read.headers["log-position"] == token
 
 
-async def test_a_position_that_is_not_there_yet_is_not_waited_for_for_ever(
-    service: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_waiting_for_a_future_position_times_out(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "_WAIT_SECONDS", 0.03)
     await create(service)
     for method in ("GET", "HEAD"):
@@ -213,9 +211,9 @@ async def test_a_position_that_is_not_there_yet_is_not_waited_for_for_ever(
         ["DELETE FROM projections WHERE name = 'activity'"],
         ["UPDATE projections SET version = 0 WHERE name = 'activity'", "ALTER TABLE activity DROP COLUMN restored"],
     ],
-    ids=["no table", "one that is not yet complete", "one of an older version"],
+    ids=["no table", "an incomplete table", "a table of an older version"],
 )
-async def test_until_its_table_can_tell_it_says_when_to_come_again_and_all_else_goes_on(
+async def test_while_its_table_is_not_ready_it_responds_with_503_and_all_else_works(
     service: InProcess, statements: list[str]
 ) -> None:
     for statement in statements:
@@ -232,7 +230,7 @@ async def test_until_its_table_can_tell_it_says_when_to_come_again_and_all_else_
     assert [day["created"] for day in (await service.client.get("/activity")).json()] == [1]
 
 
-async def test_without_its_database_it_says_so(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unavailable_database_is_reported(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: object) -> Any:
         raise UnavailableError
 
@@ -240,7 +238,7 @@ async def test_without_its_database_it_says_so(service: InProcess, monkeypatch: 
     check_problem(await service.client.get("/activity"), 503, "database-unavailable")
 
 
-async def test_looking_leaves_no_trace(service: InProcess) -> None:
+async def test_reading_adds_no_events(service: InProcess) -> None:
     await create(service)
     async with unchanged_log(service.services.database):
         for method in ("GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"):

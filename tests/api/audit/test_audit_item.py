@@ -1,4 +1,4 @@
-"""GET /audit/items/{id}: each version with who made it and what that changed; and what the item was at any moment."""
+"""`GET /audit/items/{id}`: the versions with actor and changes, and the state as of any moment."""
 
 import random
 from typing import Any
@@ -18,7 +18,7 @@ PRICES = ["-0.0001", "0", "1.5", "99999999999999.9999"]
 
 
 @pytest.fixture
-async def told(service: InProcess) -> InProcess:
+async def populated(service: InProcess) -> InProcess:
     await story(service)
     return service
 
@@ -26,13 +26,13 @@ async def told(service: InProcess) -> InProcess:
 async def versions(service: InProcess, target: str) -> list[dict[str, Any]]:
     answer = await service.client.get(target)
     assert answer.status_code == 200, answer.text
-    told: list[dict[str, Any]] = exact(answer)
-    return told
+    populated: list[dict[str, Any]] = exact(answer)
+    return populated
 
 
-async def test_each_version_says_who_when_and_from_what_to_what(told: InProcess) -> None:
-    answer = await told.client.get("/audit/items/1")
-    events = exact(await told.client.get("/events?item_id=1"))
+async def test_each_version_has_actor_time_and_changes(populated: InProcess) -> None:
+    answer = await populated.client.get("/audit/items/1")
+    events = exact(await populated.client.get("/events?item_id=1"))
     shown = exact(answer)
     assert [version.pop("changes") for version in shown] == [
         {
@@ -60,35 +60,35 @@ async def test_each_version_says_who_when_and_from_what_to_what(told: InProcess)
     assert links(answer) == {"first": "/audit/items/1"}
 
 
-async def test_versions_are_paged_as_events_are(told: InProcess) -> None:
-    everything = await versions(told, "/audit/items/1")
+async def test_versions_are_paged_as_events_are(populated: InProcess) -> None:
+    everything = await versions(populated, "/audit/items/1")
     for sort, expected in (("position", everything), ("-position", everything[::-1])):
         for limit in (1, 2, 5):
             walked, target = [], f"/audit/items/1?sort={sort}&limit={limit}"
             while target:
-                page = await told.client.get(target)
+                page = await populated.client.get(target)
                 walked += exact(page)
                 assert page.headers["etag"]
                 target = links(page).get("next", "")
             assert walked == expected
-    assert await versions(told, "/audit/items/1?after=1&before=7") == everything[1:4]
-    assert await versions(told, "/audit/items/1?after=8") == []
+    assert await versions(populated, "/audit/items/1?after=1&before=7") == everything[1:4]
+    assert await versions(populated, "/audit/items/1?after=8") == []
 
 
-async def test_versions_that_can_not_change_may_be_kept_and_others_are_asked_for_again(told: InProcess) -> None:
-    full = await told.client.get("/audit/items/1?limit=2")
+async def test_final_versions_are_cacheable_and_others_are_revalidated(populated: InProcess) -> None:
+    full = await populated.client.get("/audit/items/1?limit=2")
     assert full.headers["cache-control"] == IMMUTABLE
-    head = await told.client.get("/audit/items/1")
+    head = await populated.client.get("/audit/items/1")
     assert head.headers["cache-control"] == "private, no-cache"
     again = {"if-none-match": head.headers["etag"]}
-    assert (await told.client.get("/audit/items/1", headers=again)).status_code == 304
-    await remove(told, "/items/1")
-    assert (await told.client.get("/audit/items/1", headers=again)).status_code == 200
-    assert (await told.client.get("/audit/items/1?limit=2")).content == full.content
+    assert (await populated.client.get("/audit/items/1", headers=again)).status_code == 304
+    await remove(populated, "/items/1")
+    assert (await populated.client.get("/audit/items/1", headers=again)).status_code == 200
+    assert (await populated.client.get("/audit/items/1?limit=2")).content == full.content
 
 
-async def test_a_page_of_a_long_history_is_right_wherever_it_begins(service: InProcess) -> None:
-    """Snapshots lie between: what an item was before a page is told from the nearest."""
+async def test_a_page_of_a_long_history_is_correct_wherever_it_starts(service: InProcess) -> None:
+    """The state before a page is computed from the nearest snapshot."""
     chance = random.Random(11)
     item = await create(service)
     alive = True
@@ -115,64 +115,65 @@ async def test_a_page_of_a_long_history_is_right_wherever_it_begins(service: InP
     assert (exact(await service.client.get(item)) if alive else {"id": 1, **now}) == {"id": 1, **now}
 
 
-async def test_an_item_is_shown_as_it_was_at_a_position_or_a_time(told: InProcess) -> None:
-    """What happened when: `tests.api.events.test_events.story`."""
+async def test_an_item_is_returned_as_of_a_position_or_a_time(populated: InProcess) -> None:
+    """See `tests.api.events.test_events.story` for what happened when."""
     seen: dict[int, Any] = {1: ("Pen", 1), 2: ("Pen", 2), 6: ("Pen", 2), 7: ("Fountain pen", 2), 8: ("Fountain pen", 2)}
     times = {1: 0, 2: 1_000_000, 6: 4_000_000, 7: 5_500_000, 8: 6_000_000}
     for position, (name, price) in seen.items():
         for as_of in (str(position), format_time(NOON + times[position])):
-            answer = await told.client.get("/audit/items/1", params={"as_of": as_of})
+            answer = await populated.client.get("/audit/items/1", params={"as_of": as_of})
             assert exact(answer) == {"id": 1, "name": name, "price": price, "in_stock": True}
             assert answer.headers["log-position"] == str(position)
             assert answer.headers["link"] == '</audit/items/1>; rel="version-history"'
             final = as_of.isdigit() or position < 8
             assert answer.headers["cache-control"] == (IMMUTABLE if final else "private, no-cache")
             again = {"if-none-match": answer.headers["etag"]}
-            assert (await told.client.get("/audit/items/1", params={"as_of": as_of}, headers=again)).status_code == 304
+            revalidated = await populated.client.get("/audit/items/1", params={"as_of": as_of}, headers=again)
+            assert revalidated.status_code == 304
     for as_of in ("0", "3", "4", "5", format_time(NOON + 2_000_000), format_time(NOON - 1), "1969-12-31T00:00:00Z"):
-        answer = await told.client.get("/audit/items/1", params={"as_of": as_of})
+        answer = await populated.client.get("/audit/items/1", params={"as_of": as_of})
         assert check_problem(answer, 404, "item-not-found")["detail"] == "Item not found"
-    check_problem(await told.client.get("/audit/items/4?as_of=3"), 404, "item-not-found")
+    check_problem(await populated.client.get("/audit/items/4?as_of=3"), 404, "item-not-found")
 
 
-async def test_a_tag_of_the_past_is_the_one_of_then(told: InProcess) -> None:
-    now = await told.client.get("/items/1")
-    assert (await told.client.get("/audit/items/1?as_of=8")).headers["etag"] == now.headers["etag"]
+async def test_a_past_state_has_its_etag_of_that_time(populated: InProcess) -> None:
+    now = await populated.client.get("/items/1")
+    assert (await populated.client.get("/audit/items/1?as_of=8")).headers["etag"] == now.headers["etag"]
 
 
 @pytest.mark.parametrize("path", ["/audit/items/{}", "/audit/items/{}?as_of=8"])
-async def test_what_never_was_an_item_is_not_found(told: InProcess, path: str) -> None:
+async def test_an_item_that_never_existed_is_not_found(populated: InProcess, path: str) -> None:
     for text in ("2", "99", "0", "-1", "01", "x", str(END), str(END + 1)):
-        check_problem(await told.client.get(path.format(text)), 404, "item-not-found")
+        check_problem(await populated.client.get(path.format(text)), 404, "item-not-found")
 
 
 WRONG = {
-    "as_of=9": "The log ends at position 8: what is behind it is still to come",
-    f"as_of={END}": "The log ends at position 8: what is behind it is still to come",
+    "as_of=9": "The log ends at position 8. Later positions are still to come",
+    f"as_of={END}": "The log ends at position 8. Later positions are still to come",
     "as_of=9999-12-31T23:59:59Z": "This time is still to come",
     **dict.fromkeys(
         [
             *(f"as_of={END + 1}", "as_of=", "as_of=-1", "as_of=1.5", "as_of=007", "as_of=now", "as_of=2026-10-01"),
             *("as_of=2026-10-01T12:00:00", "as_of=2026-02-30T12:00:00Z", "as_of=null", "as_of=%D9%A1"),
         ],
-        "Expected a position, or a time as RFC 3339 has it, with Z or an offset",
+        "Expected a position, or an RFC 3339 time with Z or an offset",
     ),
 }
 
 
-async def test_a_moment_that_is_none_or_still_to_come_is_refused(told: InProcess) -> None:
+async def test_an_invalid_or_future_moment_is_rejected(populated: InProcess) -> None:
     for query, detail in WRONG.items():
-        problem = check_problem(await told.client.get(f"/audit/items/1?{query}"), 400, "invalid-query")
+        problem = check_problem(await populated.client.get(f"/audit/items/1?{query}"), 400, "invalid-query")
         assert problem["errors"] == [{"detail": detail, "parameter": "as_of"}]
 
 
-async def test_a_moment_does_not_go_with_a_part_of_the_versions(told: InProcess) -> None:
+async def test_as_of_cannot_be_combined_with_a_range_of_versions(populated: InProcess) -> None:
     for query, parameter in {
         "limit=1": "limit",
         "sort=-position": "sort",
         "after=1": "after",
         "before=9": "before",
     }.items():
-        problem = check_problem(await told.client.get(f"/audit/items/1?as_of=8&{query}"), 400, "invalid-query")
+        problem = check_problem(await populated.client.get(f"/audit/items/1?as_of=8&{query}"), 400, "invalid-query")
         assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
-    assert (await told.client.get("/audit/items/1?as_of=8&min_position=8")).status_code == 200
+    assert (await populated.client.get("/audit/items/1?as_of=8&min_position=8")).status_code == 200

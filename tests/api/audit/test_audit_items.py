@@ -1,4 +1,4 @@
-"""GET /audit/items: at every position and time it answers what /items answered then. So does /audit/items/{id}."""
+"""`GET /audit/items` and `/audit/items/{id}` as of any position or time return what `/items` returned then."""
 
 import random
 from typing import Any
@@ -23,13 +23,13 @@ STEPS = 25
 
 
 @pytest.fixture
-async def told(service: InProcess) -> InProcess:
+async def populated(service: InProcess) -> InProcess:
     await story(service)
     return service
 
 
 class Recorder:
-    """A client that writes at random, and notes what the service answered after each write."""
+    """A client that writes at random, and records the responses after each write."""
 
     def __init__(self, service: InProcess, seed: int) -> None:
         self._client = service.client
@@ -37,14 +37,14 @@ class Recorder:
         self._chance = random.Random(seed)
         self._seconds = 0
         self.ids: set[int] = set()
-        #: What was answered when the log was at a position, by path; None where it was 404.
+        #: The responses at each position of the log, by path. None is 404.
         self.answers: dict[int, dict[str, Any]] = {}
-        #: The seconds at which the log came to a position, and at which it was last seen there.
+        #: The seconds at which each position was reached, and last seen.
         self.came: dict[int, int] = {}
         self.seen: dict[int, int] = {}
 
     async def step(self) -> None:
-        """Write once, or not, and ask for this and that."""
+        """Try one write, then read several paths."""
         self._seconds += self._chance.choice([0, 1, 1, 60])
         at(self._service, f"2026-10-01 12:{self._seconds // 60:02}:{self._seconds % 60:02}")
         await self._write()
@@ -91,7 +91,7 @@ class Recorder:
 
 
 async def past(client: httpx.AsyncClient, path: str, as_of: str) -> Any:
-    """Give what was answered on a path of `/items`; lists are put together of pages."""
+    """Return what `/items` returned on a path. Lists are joined from their pages."""
     chance = random.Random(path + as_of)
     if "?" not in path:
         answer = await client.get(f"/audit{path}", params={"as_of": as_of})
@@ -106,11 +106,9 @@ async def past(client: httpx.AsyncClient, path: str, as_of: str) -> Any:
     return walked
 
 
-async def test_the_past_is_what_was_answered_when_it_was_now(
-    service: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(past_reader, "SCAN_ROWS", 3)  # so that pages end wherever they may
-    service.client.event_hooks = {}  # hundreds of answers of two kinds need not each be held against the document
+async def test_as_of_reads_return_what_reads_returned_then(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past_reader, "SCAN_ROWS", 3)  # so that pages end at any row
+    service.client.event_hooks = {}  # hundreds of similar responses: checking each against the document is slow
     recorder = Recorder(service, seed=9)
     for _ in range(STEPS):
         await recorder.step()
@@ -125,39 +123,39 @@ async def test_the_past_is_what_was_answered_when_it_was_now(
                 assert await past(service.client, path, time) == answered, (time, path)
 
 
-async def test_a_list_of_the_past_is_paged_as_of_one_moment(told: InProcess) -> None:
-    page = await told.client.get("/audit/items?limit=1")
+async def test_pages_of_a_past_list_show_one_moment(populated: InProcess) -> None:
+    page = await populated.client.get("/audit/items?limit=1")
     assert page.headers["log-position"] == "8"
     first = exact(page)
-    await patch(told, "/items/4", {"name": "Blotter"})
-    await remove(told, "/items/5")
+    await patch(populated, "/items/4", {"name": "Blotter"})
+    await remove(populated, "/items/5")
     assert links(page)["first"] == "/audit/items?limit=1&as_of=8"
     walked = []
     while target := links(page).get("next"):
-        page = await told.client.get(target)
+        page = await populated.client.get(target)
         assert page.headers["log-position"] == "8"
         walked += exact(page)
     assert [item["name"] for item in [*first, *walked]] == ["Fountain pen", "Ink", "Nib"]
-    assert [item["id"] for item in exact(await told.client.get("/audit/items"))] == [1, 4]
+    assert [item["id"] for item in exact(await populated.client.get("/audit/items"))] == [1, 4]
 
 
-async def test_the_past_may_be_kept_and_now_may_not(told: InProcess) -> None:
+async def test_the_past_is_cacheable_and_the_present_is_not(populated: InProcess) -> None:
     for query, position, kept in (
         ("", "8", "private, no-cache"),
         ("?as_of=8", "8", IMMUTABLE),
         ("?as_of=0", "0", IMMUTABLE),
         ("?as_of=2026-10-01T12:00:05.5Z", "7", IMMUTABLE),
-        ("?as_of=2026-10-01T12:00:06Z", "8", "private, no-cache"),  # the next event may have this time as well
+        ("?as_of=2026-10-01T12:00:06Z", "8", "private, no-cache"),  # the next event may have the same time
         ("?as_of=2026-10-01T11:59:59Z", "0", IMMUTABLE),
     ):
-        answer = await told.client.get(f"/audit/items{query}")
+        answer = await populated.client.get(f"/audit/items{query}")
         assert (answer.headers["log-position"], answer.headers["cache-control"]) == (position, kept), query
 
 
-async def test_a_cursor_is_of_one_list_and_one_moment(told: InProcess) -> None:
-    cursor = httpx.URL(links(await told.client.get("/audit/items?limit=1&as_of=8"))["next"]).params["cursor"]
+async def test_a_cursor_belongs_to_one_list_and_one_moment(populated: InProcess) -> None:
+    cursor = httpx.URL(links(await populated.client.get("/audit/items?limit=1&as_of=8"))["next"]).params["cursor"]
     for query in ("as_of=8", "as_of=2026-10-01T12:00:06Z", "as_of=8&limit=7", "as_of=8&min_position=1"):
-        answer = await told.client.get(f"/audit/items?{query}&cursor={cursor}")
+        answer = await populated.client.get(f"/audit/items?{query}&cursor={cursor}")
         assert [item["id"] for item in answer.json()] == [4, 5]
     for path in (
         "/audit/items?as_of=7",
@@ -165,20 +163,20 @@ async def test_a_cursor_is_of_one_list_and_one_moment(told: InProcess) -> None:
         "/audit/items?as_of=8&name=i",
         "/items?limit=1",
     ):
-        problem = check_problem(await told.client.get(f"{path}&cursor={cursor}"), 400, "invalid-query")
+        problem = check_problem(await populated.client.get(f"{path}&cursor={cursor}"), 400, "invalid-query")
         assert [fault["parameter"] for fault in problem["errors"]] == ["cursor"]
 
 
-async def test_until_the_past_is_worked_out_from_the_log_lists_of_it_are_not_answered(told: InProcess) -> None:
-    async with told.owner() as owner:
+async def test_past_lists_respond_with_503_until_item_versions_is_built(populated: InProcess) -> None:
+    async with populated.owner() as owner:
         await execute(owner, "DELETE FROM projections WHERE name = 'item_versions'", "DROP TABLE item_versions")
-    problem = check_problem(await told.client.get("/audit/items?as_of=8"), 503, "projection-not-ready")
+    problem = check_problem(await populated.client.get("/audit/items?as_of=8"), 503, "projection-not-ready")
     assert problem["detail"]
-    assert (await told.client.get("/audit/items/1?as_of=8")).status_code == 200
-    assert (await told.client.get("/items")).status_code == 200
+    assert (await populated.client.get("/audit/items/1?as_of=8")).status_code == 200
+    assert (await populated.client.get("/items")).status_code == 200
 
 
-async def test_a_wrong_question_is_refused_by_name(told: InProcess) -> None:
+async def test_an_invalid_query_is_rejected_naming_its_parameter(populated: InProcess) -> None:
     for query, parameter in (
         ("as_of=9", "as_of"),
         ("as_of=9999-12-31T23:59:59Z", "as_of"),
@@ -188,5 +186,5 @@ async def test_a_wrong_question_is_refused_by_name(told: InProcess) -> None:
         ("at=1", "at"),
         ("cursor=x", "cursor"),
     ):
-        problem = check_problem(await told.client.get(f"/audit/items?{query}"), 400, "invalid-query")
+        problem = check_problem(await populated.client.get(f"/audit/items?{query}"), 400, "invalid-query")
         assert [fault["parameter"] for fault in problem["errors"]] == [parameter]

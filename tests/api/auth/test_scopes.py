@@ -49,7 +49,7 @@ def test_every_route_asks_for_the_scope_in_the_table() -> None:
 
 
 def test_the_document_says_so() -> None:
-    document = openapi.document(ROUTES)
+    document = openapi.build_document(ROUTES)
     assert document["security"] == [{"credential": []}]
     assert document["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
     for name, wanted in SCOPES.items():

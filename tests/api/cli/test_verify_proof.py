@@ -10,11 +10,14 @@ import pytest
 from click.testing import Result
 
 from api.cli import main
+from api.schemas.examples import load
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import SignerKey
-from api.transparency.schemas import CONSISTENCY_EXAMPLE, INCLUSION_EXAMPLE, NOTE_EXAMPLE, TLOG_EXAMPLE
 from eventstore.merkle.hashing import leaf_hash
 
+_EXAMPLES = load("transparency")
+NOTE_EXAMPLE, INCLUSION_EXAMPLE = _EXAMPLES["checkpoint"], _EXAMPLES["inclusion_proof"]
+TLOG_EXAMPLE, CONSISTENCY_EXAMPLE = _EXAMPLES["tlog_proof"], _EXAMPLES["consistency_proof"]
 VKEY = "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
 OTHER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 EVENT: dict[str, Any] = {

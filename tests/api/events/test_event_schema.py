@@ -1,4 +1,4 @@
-"""The document of an event, there and back."""
+"""The conversion between stored events and their documents."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.rfc3339 import format_time, parse_time
-from api.schemas.event import EventDocument, document, stored
+from api.schemas.event import EventDocument, to_event_document, to_stored_event
 from eventstore.log.history import StoredEvent
 from tests.support.stored import STORED_EVENTS
 
 
 @given(STORED_EVENTS)
-def test_an_event_comes_back_from_its_document_to_the_last_byte(event: StoredEvent) -> None:
-    line = msgspec.json.encode(document(event))
+def test_an_event_document_round_trips_exactly(event: StoredEvent) -> None:
+    line = msgspec.json.encode(to_event_document(event))
     assert b"\n" not in line
-    assert stored(msgspec.json.decode(line, type=EventDocument)) == event
+    assert to_stored_event(msgspec.json.decode(line, type=EventDocument)) == event
 
 
 def test_times_are_written_to_the_microsecond_and_read_with_any_offset() -> None:
@@ -28,7 +28,7 @@ def test_times_are_written_to_the_microsecond_and_read_with_any_offset() -> None
     assert parse_time("1969-12-31T23:59:59.999999Z") == -1
 
 
-def test_a_time_that_rfc_3339_can_not_write_is_written_all_the_same() -> None:
+def test_a_time_outside_rfc_3339_is_still_formatted() -> None:
     assert format_time(253_402_300_799_999_999) == "9999-12-31T23:59:59.999999Z"
     assert format_time(253_402_300_800_000_000) == "10000-01-01T00:00:00.000000Z"
     assert format_time(2**63 - 1) == "294247-01-10T04:00:54.775807Z"
@@ -37,7 +37,7 @@ def test_a_time_that_rfc_3339_can_not_write_is_written_all_the_same() -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_a_time_is_written_as_the_standard_library_does(time: datetime) -> None:
+def test_times_are_formatted_as_the_standard_library_does(time: datetime) -> None:
     microseconds = (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert format_time(microseconds) == time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -58,6 +58,6 @@ def test_a_time_is_written_as_the_standard_library_does(time: datetime) -> None:
         "\u0662026-11-24T09:00:00Z",
     ],
 )
-def test_what_is_no_time_of_rfc_3339_is_refused(text: str) -> None:
+def test_a_text_that_is_not_an_rfc_3339_time_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|month|hour|second|offset|24|year"):
         parse_time(text)

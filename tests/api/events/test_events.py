@@ -1,4 +1,4 @@
-"""GET /events and /events/{position}: the log as it is, whatever is asked for, and what of it may be kept for ever."""
+"""`GET /events` and `/events/{position}`: the stored events, filters, and caching."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from api.http.rfc3339 import format_time
-from api.schemas.event import EventDocument, stored
+from api.schemas.event import EventDocument, to_stored_event
 from eventstore import codec
 from eventstore.events import Metadata, ProposedEvent
 from eventstore.log import log
@@ -29,7 +29,7 @@ def path(query: dict[str, Any]) -> str:
 
 
 async def story(service: InProcess) -> None:
-    """Let eight things happen, a second apart from noon on: to item 1, and to items 4 and 5, which a trace began."""
+    """Record eight events, a second apart from noon: of item 1, and of items 4 and 5, which a trace created."""
     now = NOON - 1_000_000
 
     def clock() -> int:
@@ -50,7 +50,7 @@ async def story(service: InProcess) -> None:
 
 
 @pytest.fixture
-async def told(service: InProcess) -> InProcess:
+async def populated(service: InProcess) -> InProcess:
     await story(service)
     return service
 
@@ -61,11 +61,11 @@ async def positions(service: InProcess, query: dict[str, Any]) -> list[int]:
     return [event["position"] for event in answer.json()]
 
 
-async def test_an_event_is_shown_as_it_is_hashed(told: InProcess) -> None:
+async def test_an_event_is_returned_as_it_was_hashed(populated: InProcess) -> None:
     for position in range(1, 9):
-        answer = await told.client.get(f"/events/{position}")
+        answer = await populated.client.get(f"/events/{position}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, IMMUTABLE)
-        event = stored(msgspec.json.decode(answer.content, type=EventDocument))
+        event = to_stored_event(msgspec.json.decode(answer.content, type=EventDocument))
         metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
         decoded = codec.decode(position, event.type, event.data)
         proposed = ProposedEvent(event.item_id, event.version, decoded, metadata, event.ordinal)
@@ -74,10 +74,10 @@ async def test_an_event_is_shown_as_it_is_hashed(told: InProcess) -> None:
         assert event.recorded_at == NOON + [0, 1, 2, 3, 3, 4, 5, 6][position - 1] * 1_000_000
 
 
-async def test_a_list_shows_each_event_as_it_is_shown_alone(told: InProcess) -> None:
-    listed = exact(await told.client.get("/events"))
-    assert listed == [exact(await told.client.get(f"/events/{position}")) for position in range(1, 9)]
-    assert exact(await told.client.get("/events?sort=-position")) == listed[::-1]
+async def test_a_list_returns_each_event_as_a_single_read_does(populated: InProcess) -> None:
+    listed = exact(await populated.client.get("/events"))
+    assert listed == [exact(await populated.client.get(f"/events/{position}")) for position in range(1, 9)]
+    assert exact(await populated.client.get("/events?sort=-position")) == listed[::-1]
 
 
 FILTERS: dict[str, tuple[dict[str, Any], list[int]]] = {
@@ -110,57 +110,57 @@ FILTERS: dict[str, tuple[dict[str, Any], list[int]]] = {
 }
 
 
-async def test_events_are_found_by_what_is_recorded_of_them(told: InProcess) -> None:
+async def test_events_are_filtered_by_their_columns(populated: InProcess) -> None:
     for name, (query, expected) in FILTERS.items():
-        assert await positions(told, query) == expected, name
-        assert await positions(told, {**query, "sort": "-position"}) == expected[::-1], name
+        assert await positions(populated, query) == expected, name
+        assert await positions(populated, {**query, "sort": "-position"}) == expected[::-1], name
         for limit in (1, 2, 3):
             for sort in ("position", "-position"):
                 walked, target = [], path({**query, "limit": limit, "sort": sort})
                 for _ in range(10):
-                    page = await told.client.get(target)
+                    page = await populated.client.get(target)
                     walked += [event["position"] for event in page.json()]
                     if (target := links(page).get("next", "")) == "":
                         break
                 assert walked == (expected if sort == "position" else expected[::-1]), name
 
 
-async def test_the_events_of_a_command_are_found_by_its_id(told: InProcess) -> None:
-    event = (await told.client.get("/events/5")).json()
-    assert await positions(told, {"command_id": event["command_id"]}) == [4, 5]
-    assert await positions(told, {"command_id": event["command_id"], "type": "item.created.v1", "after": 4}) == [5]
-    assert await positions(told, {"command_id": event["command_id"], "item_id": 1}) == []
+async def test_events_are_filtered_by_command_id(populated: InProcess) -> None:
+    event = (await populated.client.get("/events/5")).json()
+    assert await positions(populated, {"command_id": event["command_id"]}) == [4, 5]
+    assert await positions(populated, {"command_id": event["command_id"], "type": "item.created.v1", "after": 4}) == [5]
+    assert await positions(populated, {"command_id": event["command_id"], "item_id": 1}) == []
 
 
-async def test_a_link_goes_on_with_the_same_question(told: InProcess) -> None:
+async def test_a_next_link_keeps_the_filters(populated: InProcess) -> None:
     query = {"item_id": 1, "from": "2026-10-01T12:00:00Z", "limit": 2}
-    page = await told.client.get(path(query))
+    page = await populated.client.get(path(query))
     same = "item_id=1&from=2026-10-01T12%3A00%3A00Z&limit=2"
     assert links(page) == {"first": f"/events?{same}", "next": f"/events?{same}&after=2"}
-    page = await told.client.get(path({"after": 4, "limit": 2, "sort": "-position"}))
+    page = await populated.client.get(path({"after": 4, "limit": 2, "sort": "-position"}))
     assert links(page)["next"] == "/events?after=4&sort=-position&limit=2&before=7"
-    assert links(await told.client.get(path({"limit": 8})))["next"] == "/events?limit=8&after=8"
-    assert "next" not in links(await told.client.get(path({"limit": 8, "sort": "-position"})))
-    assert "next" not in links(await told.client.get(path({"limit": 2, "before": 3})))
+    assert links(await populated.client.get(path({"limit": 8})))["next"] == "/events?limit=8&after=8"
+    assert "next" not in links(await populated.client.get(path({"limit": 8, "sort": "-position"})))
+    assert "next" not in links(await populated.client.get(path({"limit": 2, "before": 3})))
 
 
-async def test_a_full_page_of_the_past_may_be_kept_for_ever_and_stays(told: InProcess) -> None:
+async def test_a_full_page_of_the_past_is_immutable(populated: InProcess) -> None:
     kept: list[dict[str, Any]] = [
         *({"limit": 8}, {"limit": 2, "after": 3}, {"before": 9}, {"sort": "-position", "before": 9, "limit": 3}),
         *({"to": "2026-10-01T12:00:05Z"}, {"limit": 1, "type": "item.deleted.v1"}),
     ]
-    before = [await told.client.get(path(query)) for query in kept]
+    before = [await populated.client.get(path(query)) for query in kept]
     assert [answer.headers["cache-control"] for answer in before] == [IMMUTABLE] * len(kept)
-    await create(told)
-    await remove(told, "/items/1")
+    await create(populated)
+    await remove(populated, "/items/1")
     for query, answer in zip(kept, before, strict=True):
-        again = await told.client.get(path(query))
+        again = await populated.client.get(path(query))
         for name in ("etag", "link", "cache-control"):
             assert again.headers[name] == answer.headers[name]
         assert again.content == answer.content
 
 
-async def test_the_head_is_asked_for_again_by_its_tag(told: InProcess) -> None:
+async def test_the_newest_page_is_revalidated_by_its_etag(populated: InProcess) -> None:
     heads: list[dict[str, Any]] = [
         {},
         {"sort": "-position", "limit": 3},
@@ -169,36 +169,36 @@ async def test_the_head_is_asked_for_again_by_its_tag(told: InProcess) -> None:
         {"actor": "nobody"},
     ]
     for query in heads:
-        first = await told.client.get(path(query))
+        first = await populated.client.get(path(query))
         assert first.headers["cache-control"] == "private, no-cache"
         asked = {"if-none-match": first.headers["etag"]}
-        same = await told.client.get(path(query), headers=asked)
+        same = await populated.client.get(path(query), headers=asked)
         assert (same.status_code, same.content) == (304, b"")
         assert same.headers["etag"] == first.headers["etag"]
         assert same.headers["cache-control"] == first.headers["cache-control"]
-        await patch(told, "/items/4", {"price": str(len(path(query)))})
-        now = await told.client.get(path(query), headers=asked)
+        await patch(populated, "/items/4", {"price": str(len(path(query)))})
+        now = await populated.client.get(path(query), headers=asked)
         assert now.status_code == (304 if query == {"actor": "nobody"} else 200)
 
 
-async def test_the_last_time_that_is_recorded_may_come_once_more(told: InProcess) -> None:
+async def test_the_last_recorded_time_can_occur_again(populated: InProcess) -> None:
     last = format_time(NOON + 6_000_000)
-    assert (await told.client.get(path({"to": last}))).headers["cache-control"] == "private, no-cache"
-    told.services.writer._clock = lambda: 0  # a clock that goes back is overruled
-    await create(told)
-    assert await positions(told, {"from": last}) == [8, 9]
+    assert (await populated.client.get(path({"to": last}))).headers["cache-control"] == "private, no-cache"
+    populated.services.writer._clock = lambda: 0  # recorded times never decrease
+    await create(populated)
+    assert await positions(populated, {"from": last}) == [8, 9]
 
 
-async def test_the_answer_says_where_the_log_was(told: InProcess) -> None:
+async def test_the_response_has_the_log_position(populated: InProcess) -> None:
     for target in ("/events", "/events?before=3", "/events/1", "/events/99"):
-        assert (await told.client.get(target)).headers["log-position"] == "8"
-    position = await position_of(told.services.database)
-    assert (await told.client.get(f"/events?min_position={position}")).status_code == 200
+        assert (await populated.client.get(target)).headers["log-position"] == "8"
+    position = await position_of(populated.services.database)
+    assert (await populated.client.get(f"/events?min_position={position}")).status_code == 200
 
 
-async def test_what_is_no_position_of_an_event_is_not_found(told: InProcess) -> None:
+async def test_an_invalid_position_is_not_found(populated: InProcess) -> None:
     for text in ("9", str(END), str(END + 1), "0", "-1", "01", "1.0", "one", "9" * 400):
-        problem = check_problem(await told.client.get(f"/events/{text}"), 404, "event-not-found")
+        problem = check_problem(await populated.client.get(f"/events/{text}"), 404, "event-not-found")
         assert (problem["detail"] == "The log ends at position 8") == (text in ("9", str(END)))
 
 
@@ -223,13 +223,13 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-async def test_a_wrong_question_is_refused_by_name(small: InProcess, case: str) -> None:
+async def test_an_invalid_query_is_rejected_naming_its_parameter(small: InProcess, case: str) -> None:
     query, parameter = WRONG[case]
     problem = check_problem(await small.client.get(path(query)), 400, "invalid-query")
     assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
 
 
-async def test_a_plus_that_is_not_escaped_is_a_space_and_refused(small: InProcess) -> None:
+async def test_an_unescaped_plus_is_a_space_and_rejected(small: InProcess) -> None:
     answer: httpx.Response = await small.client.get("/events?from=2026-10-01T12:00:00+01:00")
     check_problem(answer, 400, "invalid-query")
 

@@ -1,10 +1,11 @@
-"""GET /events/export: what is in it, in each format, and how it ends where it can't go on."""
+"""`GET /events/export`: its content in each format, and how it ends on errors."""
 
 import asyncio
 import csv
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,8 @@ from api.events.export import EventExport, ExportQuery, export_events
 from api.export.formats import STREAMED, Format
 from api.http.problems import CREDENTIAL_INVALID, Problem
 from api.http.responses import Message
+from api.schemas.event import EventDocument, to_stored_event
+from api.schemas.examples import SHARED, load
 from eventstore.log.history import Filter, StoredEvent
 from tests.eventstore.recording import changed, created, record
 from tests.support.clients.http import check_problem
@@ -25,12 +28,12 @@ EXPORT = "/events/export"
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 7)
+    monkeypatch.setattr(exports, "_PAGE_ROWS", 7)
 
 
 @pytest.fixture
 async def filled(service: InProcess) -> InProcess:
-    """The service over a log that has something to export: an event a second."""
+    """The service over a log with an event for each second."""
     for position in range(1, EVENTS // 2 + 1):
         await record(service.services.database, [created(position)], now=position * 1_000_000)
     for item in range(1, EVENTS // 2 + 1):
@@ -48,7 +51,7 @@ def encoded(format: Format, events: list[StoredEvent]) -> bytes:
 
 
 @pytest.mark.parametrize("format", STREAMED, ids=lambda format: format.name)
-async def test_all_events_come_in_the_format_that_is_asked_for(filled: InProcess, format: Format) -> None:
+async def test_all_events_are_exported_in_the_requested_format(filled: InProcess, format: Format) -> None:
     expected = encoded(format, await whole_log(filled))
     asked = [({"format": format.name}, {"accept": "text/csv"})]
     asked += [({}, {"accept": f"text/html;q=0.1, {media_type}"}) for media_type in format.media_types]
@@ -62,7 +65,16 @@ async def test_all_events_come_in_the_format_that_is_asked_for(filled: InProcess
         assert "content-length" not in answer.headers
 
 
-async def test_without_a_wish_it_is_json_lines(filled: InProcess) -> None:
+@pytest.mark.parametrize("format", STREAMED, ids=lambda format: format.name)
+def test_the_example_of_a_format_is_an_export_of_the_example_of_an_event(format: Format) -> None:
+    event = to_stored_event(msgspec.json.decode(msgspec.json.encode(SHARED["event"]), type=EventDocument))
+    encoder = format.encoder("ledger.example/items", False)
+    text = encoder.begin() + encoder.page([event]) + encoder.end()
+    example = load("events")["export"][format.name]
+    assert example == (text.decode() if isinstance(example, str) else json.loads(text))
+
+
+async def test_the_default_format_is_json_lines(filled: InProcess) -> None:
     for headers in ({}, {"accept": "*/*"}, {"accept": "image/png"}):
         assert (await filled.client.get(EXPORT, headers=headers)).headers["content-type"] == "application/jsonl"
 
@@ -73,7 +85,7 @@ async def positions(service: InProcess, **query: str | int) -> list[int]:
     return [json.loads(line)["position"] for line in answer.text.splitlines()]
 
 
-async def test_events_are_chosen_as_in_lists(filled: InProcess) -> None:
+async def test_filters_work_as_in_lists(filled: InProcess) -> None:
     assert await positions(filled, item_id=3) == [3, 23]
     assert await positions(filled, type="item.changed.v1", before=24) == [21, 22, 23]
     assert await positions(filled, actor="nobody") == []
@@ -83,7 +95,7 @@ async def test_events_are_chosen_as_in_lists(filled: InProcess) -> None:
     assert await positions(filled, after=EVENTS) == []
 
 
-async def test_who_has_it_up_to_a_position_gets_the_rest_and_both_are_the_whole(filled: InProcess) -> None:
+async def test_an_export_continued_by_after_is_complete(filled: InProcess) -> None:
     whole = (await filled.client.get(EXPORT)).content
     first = b"".join(whole.splitlines(keepends=True)[:17])
     assert first + (await filled.client.get(f"{EXPORT}?after=17")).content == whole
@@ -92,20 +104,20 @@ async def test_who_has_it_up_to_a_position_gets_the_rest_and_both_are_the_whole(
     assert header.startswith("position,item_id,")
 
 
-async def test_what_can_not_be_exported_is_said_before_it_begins(filled: InProcess) -> None:
+async def test_an_invalid_export_is_rejected_before_it_starts(filled: InProcess) -> None:
     for query in ("format=xml", "format=parquet", "from=yesterday", "type=x", "limit=1", "sort=position"):
         check_problem(await filled.client.get(f"{EXPORT}?{query}"), 400, "invalid-query")
     ahead = check_problem(await filled.client.get(f"{EXPORT}?after=41"), 503, "position-not-reached")
-    assert ahead["detail"] == "The log is at position 40, before the one to go on from"
+    assert ahead["detail"] == "Cannot resume: the requested position 41 is ahead of the log, which is at 40"
 
 
-async def test_what_is_appended_meanwhile_is_no_part_of_it(filled: InProcess) -> None:
+async def test_events_appended_during_an_export_are_not_part_of_it(filled: InProcess) -> None:
     _, answer = await begun(filled)
     await record(filled.services.database, [created(EVENTS + 1)])
     assert len(b"".join(await sent_by(answer)).splitlines()) == EVENTS
 
 
-async def test_what_is_appended_while_it_is_settled_what_is_asked_for_hinders_nothing(
+async def test_events_appended_while_the_bounds_are_read_cause_no_error(
     filled: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bounds = filled.services.history.bounds
@@ -118,7 +130,7 @@ async def test_what_is_appended_while_it_is_settled_what_is_asked_for_hinders_no
     assert await positions(filled, **{"from": "2400-01-01T00:00:00Z"}) == []
 
 
-async def test_a_client_that_leaves_ends_it(filled: InProcess) -> None:
+async def test_a_disconnected_client_ends_the_export(filled: InProcess) -> None:
     request, answer = await begun(filled)
     gone = asyncio.Event()
     request.disconnected = gone.wait  # type: ignore[assignment]
@@ -134,16 +146,14 @@ async def test_a_client_that_leaves_ends_it(filled: InProcess) -> None:
     assert len(parts) == 1
 
 
-async def test_a_credential_that_is_no_longer_good_ends_it_unfinished(
-    filled: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_revoked_credential_cuts_the_export(filled: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed:
         async def still_admits(self, _: object) -> bool:
             return False
 
     request, answer = await begun(filled)
-    monkeypatch.setattr(exports, "_LOOK_PAUSE", -1.0)
-    request.services = replace(request.services, gate=Closed())
+    monkeypatch.setattr(exports, "_CREDENTIAL_CHECK_SECONDS", -1.0)
+    request.services = replace(request.services, authenticator=Closed())
     parts: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -166,7 +176,7 @@ async def test_head_reads_no_events(filled: InProcess, monkeypatch: pytest.Monke
 
 
 async def begun(service: InProcess) -> tuple[RequestContext, EventExport]:
-    """Give a request for an export of all, and its answer, of which nothing was sent."""
+    """Return a request for an export of all events, and its response before anything is sent."""
     request = RequestContext(
         services=service.services,
         request_id="a1",

@@ -1,10 +1,13 @@
-"""The bytes of an event stream, read as the standard has it."""
+"""The bytes of an event stream, parsed as the standard says."""
+
+import json
 
 import msgspec
 import pytest
 
 from api.events import sse
-from api.schemas.event import EventDocument, stored
+from api.schemas.event import EventDocument, to_stored_event
+from api.schemas.examples import SHARED, load
 from eventstore.log.history import StoredEvent
 from tests.support.clients.sse import Event, EventReader
 
@@ -16,39 +19,39 @@ def with_data(data: str) -> StoredEvent:
 
 
 @pytest.mark.parametrize("data", ["{}", '{"name":"\u2028 \u2029 \x85 \U0001f58b \\n: id"}', '{"name":""}'])
-def test_an_event_comes_back_to_the_last_byte(data: str) -> None:
-    (event,) = EventReader().feed(sse.frame(with_data(data)))
+def test_an_event_round_trips_exactly(data: str) -> None:
+    (event,) = EventReader().feed(sse.encode_event(with_data(data)))
     assert (event.id, event.type) == ("7", "message")
-    assert stored(msgspec.json.decode(event.data, type=EventDocument)) == with_data(data)
+    assert to_stored_event(msgspec.json.decode(event.data, type=EventDocument)) == with_data(data)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n", "\n\n"])
-def test_what_stands_behind_the_end_of_a_line_is_not_taken_for_ours(end: str) -> None:
+def test_line_ends_in_the_data_cannot_forge_fields(end: str) -> None:
     reader = EventReader()
-    (event,) = reader.feed(sse.frame(with_data(f'{{{end}id: 99{end}event: x{end}{end}data: "forged"{end}}}')))
+    (event,) = reader.feed(sse.encode_event(with_data(f'{{{end}id: 99{end}event: x{end}{end}data: "forged"{end}}}')))
     assert (event.id, event.type, reader.last_event_id) == ("7", "message", "7")
     assert "forged" in event.data
 
 
-def test_a_place_is_no_event_and_yet_where_a_reader_resumes() -> None:
+def test_a_position_without_data_is_not_an_event_but_moves_the_resume_point() -> None:
     reader = EventReader("3")
-    assert list(reader.feed(sse.frame(EVENT))) != []
-    assert (list(reader.feed(sse.place(12))), reader.last_event_id) == ([], "12")
+    assert list(reader.feed(sse.encode_event(EVENT))) != []
+    assert (list(reader.feed(sse.encode_position(12))), reader.last_event_id) == ([], "12")
 
 
-def test_a_comment_is_neither() -> None:
+def test_a_comment_is_not_an_event_and_keeps_the_resume_point() -> None:
     reader = EventReader("3")
     assert list(reader.feed(sse.COMMENT)) == []
     assert (reader.comments, reader.last_event_id) == (1, "3")
-    assert [event.id for event in reader.feed(sse.frame(EVENT))] == ["7"]
+    assert [event.id for event in reader.feed(sse.encode_event(EVENT))] == ["7"]
 
 
-def test_the_time_to_wait_is_said() -> None:
+def test_the_retry_time_is_sent() -> None:
     reader = EventReader()
-    assert (list(reader.feed(sse.retry(1200))), reader.retry) == ([], 1200)
+    assert (list(reader.feed(sse.encode_retry(1200))), reader.retry) == ([], 1200)
 
 
-def test_the_reader_of_the_tests_reads_what_the_standard_gives_as_examples() -> None:
+def test_the_test_reader_parses_the_examples_of_the_standard() -> None:
     reader = EventReader()
     lines = b"data: YHOO\ndata: +2\ndata: 10\n\n: test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\n"
     assert list(reader.feed(lines + b"data:  third event\n\ndata\n\ndata\ndata\n\ndata:")) == [
@@ -59,3 +62,8 @@ def test_the_reader_of_the_tests_reads_what_the_standard_gives_as_examples() -> 
         Event("", "message", ""),
         Event("", "message", "\n"),
     ]
+
+
+def test_the_example_in_the_openapi_document_is_the_example_of_an_event() -> None:
+    example = load("events")["server_sent_event"]
+    assert (example["id"], json.loads(example["data"])) == ("1", SHARED["event"])

@@ -1,7 +1,8 @@
-"""`GET /events/stream`: what a client gets, when, and for how long."""
+"""`GET /events/stream`: events, heartbeats, limits, and the end of a stream."""
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -35,7 +36,7 @@ def positions(documents: Sequence[dict[str, Any]]) -> list[int]:
     return [document["position"] for document in documents]
 
 
-async def test_a_stream_is_what_was_and_then_what_comes(service: InProcess) -> None:
+async def test_a_stream_sends_past_events_and_then_new_ones(service: InProcess) -> None:
     await create(service, "Pen", "Ink")
     async with streaming(service.app, headers={"X-Request-Id": "mine"}) as stream:
         begun = await stream.begin()
@@ -57,12 +58,12 @@ async def test_a_stream_is_what_was_and_then_what_comes(service: InProcess) -> N
         assert 500 <= (stream.reader.retry or 0) <= 1500
 
 
-async def test_a_stream_goes_on_behind_the_last_event_that_came(service: InProcess) -> None:
+async def test_a_stream_resumes_after_the_last_event_id(service: InProcess) -> None:
     await create(service, *"abcde")
     for query, headers, expected in (
         ("after=3", {}, [4, 5]),
         ("", {"Last-Event-ID": "2"}, [3, 4, 5]),
-        ("after=1", {"Last-Event-ID": "4"}, [5]),  # an EventSource asks again with the query that it has
+        ("after=1", {"Last-Event-ID": "4"}, [5]),  # an EventSource reconnects with the same query
         ("after=4", {"Last-Event-ID": "0"}, [1, 2, 3, 4, 5]),
     ):
         async with streaming(service.app, query, headers=headers) as stream:
@@ -70,7 +71,7 @@ async def test_a_stream_goes_on_behind_the_last_event_that_came(service: InProce
             assert positions(await stream.take(len(expected))) == expected
 
 
-async def test_filters_choose_as_they_do_of_a_list(service: InProcess) -> None:
+async def test_filters_select_as_in_a_list(service: InProcess) -> None:
     await create(service, "Pen")
     await create(service, "Ink", **{"X-Request-Id": "traced"})
     await service.client.patch("/items/1", json={"price": 2})
@@ -96,35 +97,36 @@ async def test_filters_choose_as_they_do_of_a_list(service: InProcess) -> None:
 
 
 @pytest.mark.parametrize("sent", ["x", "", "-1", "1.0", "0x1", "1, 2", str(2**63), "1" * 40])
-async def test_a_last_event_id_that_is_no_position_is_refused(small: InProcess, sent: str) -> None:
+async def test_an_invalid_last_event_id_is_rejected(small: InProcess, sent: str) -> None:
     check_problem(await small.client.get(PATH, headers={"Last-Event-ID": sent}), 400, "invalid-header")
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "item_id=x", "item_id=null", "limit=5", "nothing=1"])
-async def test_a_query_that_can_not_be_is_refused(small: InProcess, query: str) -> None:
+async def test_an_invalid_query_is_rejected(small: InProcess, query: str) -> None:
     check_problem(await small.client.get(f"{PATH}?{query}"), 400, "invalid-query")
 
 
-async def test_a_position_that_the_log_does_not_have_is_not_waited_for(service: InProcess) -> None:
+async def test_a_position_ahead_of_the_log_is_rejected(service: InProcess) -> None:
     await create(service, "Pen")
     async with streaming(service.app, "after=1") as stream:
         assert (await stream.begin()).status_code == 200
     for query, headers in (("after=2", {}), ("", {"Last-Event-ID": "99"})):
         answer = await service.client.get(f"{PATH}?{query}", headers=headers)
-        assert check_problem(answer, 503, "position-not-reached")["detail"].startswith("The log is at position 1,")
+        problem = check_problem(answer, 503, "position-not-reached")
+        assert problem["detail"].endswith("is ahead of the log, which is at 1")
         assert answer.headers["retry-after"] == "1"
 
 
-async def test_head_asks_for_no_stream(service: InProcess) -> None:
+async def test_head_opens_no_stream(service: InProcess) -> None:
     await create(service, "Pen")
     answer = await service.client.head(PATH)
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, "text/event-stream", b"")
     assert answer.headers["log-position"] == "1"
-    assert feed_of(service).streams == 0
+    assert feed_of(service).open_streams == 0
 
 
-async def test_a_silent_log_is_told_of_by_comments(small: InProcess) -> None:
-    feed_of(small).heartbeat = 0.02
+async def test_a_quiet_log_sends_comments(small: InProcess) -> None:
+    feed_of(small).heartbeat_seconds = 0.02
     await create(small, "Pen")
     async with streaming(small.app, "after=1") as stream:
         await stream.begin()
@@ -132,18 +134,18 @@ async def test_a_silent_log_is_told_of_by_comments(small: InProcess) -> None:
         assert stream.reader.last_event_id == ""
 
 
-async def test_a_stream_without_events_moves_the_place_to_resume_from(service: InProcess) -> None:
-    feed_of(service).heartbeat = 0.02
+async def test_a_stream_without_matching_events_moves_the_resume_point(service: InProcess) -> None:
+    feed_of(service).heartbeat_seconds = 0.02
     async with streaming(service.app, "actor=nobody") as stream:
         await stream.begin()
         await create(service, "Pen", "Ink")
         await stream.quiet(lambda: stream.reader.last_event_id == "2")
-        for _ in range(3):  # where it stays it is not told again
+        for _ in range(3):  # an unchanged position is not repeated
             assert (await stream.message())["body"] == b":\n"
 
 
-async def test_a_log_that_never_rests_does_not_keep_a_stream_silent(small: InProcess) -> None:
-    feed_of(small).heartbeat = 0.05
+async def test_a_busy_log_does_not_suppress_heartbeats(small: InProcess) -> None:
+    feed_of(small).heartbeat_seconds = 0.05
     async with streaming(small.app, "actor=nobody") as stream:
         await stream.begin()
         writing = asyncio.create_task(create(small, *["Pen"] * 10_000))
@@ -152,15 +154,13 @@ async def test_a_log_that_never_rests_does_not_keep_a_stream_silent(small: InPro
         writing.cancel()
 
 
-async def test_a_stream_that_looks_through_the_log_for_long_is_told_how_far_it_is(
-    service: InProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_long_scan_reports_its_progress(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail, "_KEPT", 0)
     monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     batch = [{"name": "Pen", "price": 1}] * 40
     made = await service.client.post("/items/batch", json=batch, headers={"X-Request-Id": "traced"})
     assert made.status_code == 201
-    feed_of(service).heartbeat = 0.02
+    feed_of(service).heartbeat_seconds = 0.02
     reader = feed_of(service).tail._history
     page = reader.page
 
@@ -177,18 +177,18 @@ async def test_a_stream_that_looks_through_the_log_for_long_is_told_how_far_it_i
             assert stream.reader.last_event_id == place
 
 
-async def test_a_client_that_leaves_is_gone_at_once(small: InProcess) -> None:
-    feed_of(small).heartbeat = NEVER
+async def test_a_disconnected_client_ends_its_stream(small: InProcess) -> None:
+    feed_of(small).heartbeat_seconds = NEVER
     async with streaming(small.app) as stream:
         await stream.begin()
         await stream.message()
-        assert feed_of(small).streams == 1
+        assert feed_of(small).open_streams == 1
     assert stream.task.done()
-    assert feed_of(small).streams == 0
+    assert feed_of(small).open_streams == 0
     assert feed_of(small).tail._subscribers == set()
 
 
-async def test_one_stream_more_than_there_may_be_is_refused(sqlite_url: str) -> None:
+async def test_a_stream_over_the_process_limit_is_rejected(sqlite_url: str) -> None:
     async with (
         InProcess.over(sqlite_url, max_streams=2) as service,
         streaming(service.app) as first,
@@ -205,7 +205,7 @@ async def test_one_stream_more_than_there_may_be_is_refused(sqlite_url: str) -> 
             assert (await third.begin()).status_code == 200
 
 
-async def test_one_stream_more_than_a_client_may_have_is_refused_and_others_have_theirs(sqlite_url: str) -> None:
+async def test_a_stream_over_the_client_limit_is_rejected_and_other_clients_are_not(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, max_client_streams=1) as service:
         keys = [await make_key(service.services.database, name) for name in ("one", "other")]
         one, other = (bearer(key.text) for key in keys)
@@ -217,22 +217,24 @@ async def test_one_stream_more_than_a_client_may_have_is_refused_and_others_have
             assert (problem["violated-policies"], refused.headers["retry-after"]) == (["streams"], "5")
             async with streaming(service.app, headers=other) as second:
                 assert (await second.begin()).status_code == 200
-        assert feed_of(service)._clients == {}
+        assert feed_of(service)._client_streams == {}
         async with streaming(service.app, headers=one) as third:
             assert (await third.begin()).status_code == 200
 
 
-async def test_a_stream_ends_when_its_time_is_over(sqlite_url: str) -> None:
-    async with InProcess.over(sqlite_url, stream_lifetime=0.05) as service:
+async def test_a_stream_ends_after_its_lifetime(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with InProcess.over(sqlite_url, stream_lifetime=NEVER) as service:
         await create(service, "Pen")
         async with streaming(service.app) as stream:
             await stream.begin()
             assert positions(await stream.take(1)) == [1]
+            monkeypatch.setattr("api.events.stream.monotonic", lambda: monotonic() + NEVER)
+            await create(service, "Ink")  # wakes the stream, which is over by then
             assert await stream.rest() == b""
 
 
 async def test_a_stream_ends_with_the_credential_that_it_was_asked_for_by(small: InProcess) -> None:
-    feed_of(small).heartbeat = 0.02
+    feed_of(small).heartbeat_seconds = 0.02
     key = await make_key(small.services.database)
     as_read(small)
     async with streaming(small.app, headers=bearer(key.text)) as stream:
@@ -243,7 +245,7 @@ async def test_a_stream_ends_with_the_credential_that_it_was_asked_for_by(small:
         assert (await stream.rest()).replace(b":\n", b"") == b""
 
 
-async def test_a_stop_ends_every_stream_and_refuses_more(service: InProcess) -> None:
+async def test_stopping_ends_every_stream_and_rejects_new_ones(service: InProcess) -> None:
     await create(service, "Pen")
     async with streaming(service.app) as stream, streaming(service.app, "actor=nobody") as silent:
         await stream.begin()
@@ -256,7 +258,7 @@ async def test_a_stop_ends_every_stream_and_refuses_more(service: InProcess) -> 
         assert (await service.client.get("/items/1")).status_code == 200
 
 
-async def test_a_client_that_does_not_read_holds_nobody_up(service: InProcess) -> None:
+async def test_a_client_that_does_not_read_does_not_block_others(service: InProcess) -> None:
     async with streaming(service.app) as slow, streaming(service.app) as quick:
         await slow.begin()
         await quick.begin()
@@ -270,8 +272,8 @@ async def test_a_client_that_does_not_read_holds_nobody_up(service: InProcess) -
         assert positions(await slow.take(600)) == list(range(1, 601))
 
 
-async def test_a_database_that_is_away_ends_no_stream(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    feed_of(service).heartbeat = 0.02
+async def test_an_unavailable_database_ends_no_stream(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    feed_of(service).heartbeat_seconds = 0.02
     database = service.services.database
     read = database.read
 
@@ -292,7 +294,7 @@ async def test_a_database_that_is_away_ends_no_stream(service: InProcess, monkey
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-async def test_what_another_process_commits_comes_without_a_look_for_it(service: InProcess, database_url: str) -> None:
+async def test_events_of_another_process_arrive_without_polling(service: InProcess, database_url: str) -> None:
     feed_of(service).tail._poll = NEVER
     async with InProcess.over(database_url) as other, streaming(service.app) as stream:
         await stream.begin()
@@ -301,7 +303,7 @@ async def test_what_another_process_commits_comes_without_a_look_for_it(service:
             assert positions(await stream.take(1)) == [number]
 
 
-async def test_what_is_committed_here_comes_without_a_look_for_it(service: InProcess) -> None:
+async def test_events_of_this_process_arrive_without_polling(service: InProcess) -> None:
     feed_of(service).tail._poll = NEVER
     async with streaming(service.app) as stream:
         await stream.begin()

@@ -1,4 +1,4 @@
-"""The ends of streams over sockets: who leaves is gone, who does not read is let go, a stop waits for neither."""
+"""The end of streams over sockets: clients that disconnect, clients that do not read, and a stopping server."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ from tests.support.clients.streams import PATH, until
 from tests.support.service import Listening
 
 STREAM = request("GET", PATH)
-#: What `fill` records, and where the last of it begins.
+#: The number of events that `fill` records, and how the last one begins.
 EVENTS, LAST = 8000, b'"position":8000,'
 
 
 async def fill(port: int) -> None:
-    """Record more than the buffers between two sockets hold."""
+    """Record more than the buffers between two sockets can hold."""
     batch = b"[" + b",".join([new_item("x" * 250)] * 1000) + b"]"
     async with Client.connected(port) as client:
         for _ in range(EVENTS // 1000):
@@ -28,7 +28,7 @@ async def fill(port: int) -> None:
 
 @asynccontextmanager
 async def unread(port: int) -> AsyncIterator[socket.socket]:
-    """Ask for a stream on a connection that nobody reads from."""
+    """Request a stream on a connection that is never read."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.setblocking(False)
@@ -38,7 +38,7 @@ async def unread(port: int) -> AsyncIterator[socket.socket]:
 
 
 async def read_all(receive: Callable[[], Awaitable[bytes]]) -> None:
-    """Read until the last of the events has come."""
+    """Read until the last event."""
     received = b""
     async with asyncio.timeout(20):
         while LAST not in received:
@@ -46,11 +46,11 @@ async def read_all(receive: Callable[[], Awaitable[bytes]]) -> None:
 
 
 async def streams(running: Listening, number: int) -> None:
-    """Wait until so many streams are open."""
-    await until(lambda: running.services.feed.streams == number)
+    """Wait until `number` streams are open."""
+    await until(lambda: running.services.feed.open_streams == number)
 
 
-async def test_a_client_that_leaves_is_gone_at_once(sqlite_url: str) -> None:
+async def test_a_disconnected_client_ends_its_stream(sqlite_url: str) -> None:
     async with Listening.over(sqlite_url) as running:
         async with Client.connected(running.port) as client:
             await client.send(STREAM)
@@ -58,12 +58,14 @@ async def test_a_client_that_leaves_is_gone_at_once(sqlite_url: str) -> None:
         await streams(running, 0)
 
 
-async def test_a_client_that_leaves_with_a_request_behind_its_stream_is_gone_too(
+async def test_a_disconnected_client_with_a_pipelined_request_ends_its_stream(
     sqlite_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Listening.over(sqlite_url) as running:
         async with Client.connected(running.port) as client:
-            running.services.feed.heartbeat = 0.02  # a paused connection is seen to be lost by writing to it
+            running.services.feed.heartbeat_seconds = (
+                0.02  # a lost connection that is paused is detected by writing to it
+            )
             await client.send(STREAM + request("GET", "/livez"))
             await streams(running, 1)
             await client.send(request("GET", "/livez"))
@@ -82,7 +84,7 @@ async def test_a_client_that_does_not_read_is_disconnected(sqlite_url: str) -> N
             assert not reading.reader.at_eof()
 
 
-async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
+async def test_a_client_that_does_not_read_does_not_delay_a_stop(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(client_timeouts, "_UNREAD_AT_STOP_SECONDS", 0.3)
@@ -91,10 +93,10 @@ async def test_a_client_that_does_not_read_does_not_hold_up_a_stop(
         async with Client.connected(running.port) as reading, unread(running.port):
             await reading.send(STREAM)
             await streams(running, 2)
-            await read_all(lambda: reading.reader.read(2**16))  # by now the other has all that fits in between
+            await read_all(lambda: reading.reader.read(2**16))  # by now the buffers of the other one are full
             stopping = asyncio.create_task(running.stop())
             async with asyncio.timeout(10):
-                # The one who reads is told of the end, and knows by that that nothing was cut.
+                # The client that reads gets the last chunk, so it knows that the stream is complete.
                 assert (await reading.reader.read()).endswith(b"0\r\n\r\n")
                 await stopping
     assert [record.message for record in caplog.records if record.levelno > logging.INFO] == []

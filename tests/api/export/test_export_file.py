@@ -16,7 +16,7 @@ from api.export.formats import FORMATS, Format
 from api.export.manifest import Manifest, Order
 from api.export.output import File, TargetError
 from api.export.run import export_file
-from api.schemas.event import document
+from api.schemas.event import to_event_document
 from eventstore.database.database import Database
 from eventstore.log import history
 from eventstore.log.history import Filter
@@ -64,7 +64,7 @@ def stop(_: Progress) -> None:
 
 async def lines_of(database: Database, chosen: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
     found = await database.read_transaction(lambda connection: list(history.read(connection, chosen, 1_000)))
-    return b"".join(msgspec.json.encode(document(event)) + b"\n" for event in found)
+    return b"".join(msgspec.json.encode(to_event_document(event)) + b"\n" for event in found)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -19,7 +19,7 @@ from api.export.cloudevents import CloudEventsEncoder
 from api.export.csv import CsvEncoder
 from api.export.jsonl import JsonLinesEncoder
 from api.export.parquet import MissingExtraError, ParquetEncoder
-from api.schemas.event import EventDocument, document, stored
+from api.schemas.event import EventDocument, to_event_document, to_stored_event
 from eventstore.log.history import StoredEvent
 from tests.support.stored import STORED_EVENTS, whole_log
 
@@ -45,8 +45,8 @@ def undone(cell: str) -> str:
 def test_each_line_of_jsonl_is_an_event_s_document_and_nothing_else(events: list[StoredEvent]) -> None:
     encoder = JsonLinesEncoder("localhost/log", False)
     text = encoder.begin() + encoder.page(events) + encoder.end()
-    assert text == b"".join(msgspec.json.encode(document(event)) + b"\n" for event in events)
-    assert [stored(msgspec.json.decode(line, type=EventDocument)) for line in text.splitlines()] == events
+    assert text == b"".join(msgspec.json.encode(to_event_document(event)) + b"\n" for event in events)
+    assert [to_stored_event(msgspec.json.decode(line, type=EventDocument)) for line in text.splitlines()] == events
 
 
 @given(FEW_EVENTS)
@@ -58,7 +58,7 @@ def test_csv_holds_every_value_and_no_cell_that_a_spreadsheet_would_run(events: 
         assert not [cell for cell in row if cell.startswith(DANGEROUS)]
         cells = dict(zip(header, row, strict=True))
         assert json.loads(cells.pop("data")) == json.loads(event.data)
-        expected = {name: getattr(document(event), name) for name in cells}
+        expected = {name: getattr(to_event_document(event), name) for name in cells}
         assert {name: undone(cell) for name, cell in cells.items()} == {
             name: "" if value is None else str(value) for name, value in expected.items()
         }

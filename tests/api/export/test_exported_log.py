@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from api.export import exported_log, manifest
 from api.export.exported_log import LogFiles, UnreadableFileError
 from api.export.manifest import Manifest
-from api.schemas.event import document
+from api.schemas.event import to_event_document
 from eventstore.errors import TamperedError
 from eventstore.log.history import StoredEvent
 from eventstore.merkle import hashing
@@ -36,7 +36,7 @@ def head_of(events: list[StoredEvent]) -> TreeHead:
 
 
 def lines(events: list[StoredEvent]) -> bytes:
-    return msgspec.json.Encoder().encode_lines(list(map(document, events)))
+    return msgspec.json.Encoder().encode_lines(list(map(to_event_document, events)))
 
 
 def describe(path: Path, events: list[StoredEvent], **changes: object) -> None:

@@ -1,4 +1,4 @@
-"""Batches: up to a thousand items in one transaction, all or none, and a bad one says which it is."""
+"""`POST /items/batch`: up to a thousand items in one transaction, all or none, with a pointer to an invalid one."""
 
 import asyncio
 import json
@@ -29,17 +29,17 @@ def padded(body: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 1000])
-async def test_a_batch_makes_its_items_in_their_order(shared: InProcess, count: int) -> None:
+async def test_a_batch_creates_its_items_in_request_order(shared: InProcess, count: int) -> None:
     async with appended(shared.services.database) as events:
         answer = await shared.client.post(PATH, json=new(count))
     assert answer.status_code == 201
     assert len(events) == count
     positions = [recorded.position for recorded in events]
-    assert [recorded.item_id for recorded in events] == positions  # an item's id is its event's position
+    assert [recorded.item_id for recorded in events] == positions  # an item's id is the position of its event
     assert positions == list(range(positions[0], positions[0] + count))
     assert [item["id"] for item in answer.json()] == positions
     assert answer.headers["log-position"] == str(positions[-1])
-    assert "etag" not in answer.headers  # a tag is of one item
+    assert "etag" not in answer.headers  # an ETag belongs to one item
     for sent, item, recorded in zip(new(count), exact(answer), events, strict=True):
         assert (item["name"], f"{item['price']}", item["in_stock"]) == (sent["name"], sent["price"], sent["in_stock"])
         assert isinstance(recorded.event, ItemCreated)
@@ -52,7 +52,7 @@ async def test_a_batch_makes_its_items_in_their_order(shared: InProcess, count: 
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_each_batch_is_a_command_of_its_own(shared: InProcess) -> None:
+async def test_each_batch_is_a_separate_command(shared: InProcess) -> None:
     async with appended(shared.services.database) as events:
         for _ in range(2):
             await shared.client.post(PATH, json=new(2))
@@ -77,7 +77,7 @@ BAD_ONES = {
 
 
 @pytest.mark.parametrize("case", BAD_ONES)
-async def test_a_bad_item_names_itself_and_nothing_is_created(shared: InProcess, case: str) -> None:
+async def test_an_invalid_item_is_pointed_to_and_nothing_is_created(shared: InProcess, case: str) -> None:
     body, pointer = BAD_ONES[case]
     async with unchanged_log(shared.services.database):
         for index, items in ((0, [body]), (0, [body, GOOD]), (2, [GOOD, GOOD, body]), (1, [GOOD, body, GOOD])):
@@ -86,7 +86,7 @@ async def test_a_bad_item_names_itself_and_nothing_is_created(shared: InProcess,
             assert (fault["pointer"], fault["detail"] != "") == (f"/{index}{pointer}", True)
 
 
-async def test_the_last_of_a_thousand_can_be_the_bad_one(shared: InProcess) -> None:
+async def test_an_invalid_last_item_of_a_thousand_is_pointed_to(shared: InProcess) -> None:
     for bad, pointer in (({"name": "a", "price": "x"}, "/999/price"), ({"name": " ", "price": 1}, "/999/name")):
         async with unchanged_log(shared.services.database):
             answer = await shared.client.post(PATH, json=[*new(999), bad])
@@ -94,7 +94,7 @@ async def test_the_last_of_a_thousand_can_be_the_bad_one(shared: InProcess) -> N
         assert fault["pointer"] == pointer
 
 
-async def test_several_bad_prices_are_all_named(shared: InProcess) -> None:
+async def test_every_invalid_price_is_pointed_to(shared: InProcess) -> None:
     prices = ["1", "x", 1e14, 2, "0.00001", 3, ""]
     async with unchanged_log(shared.services.database):
         answer = await shared.client.post(PATH, json=[{"name": "a", "price": price} for price in prices])
@@ -103,14 +103,14 @@ async def test_several_bad_prices_are_all_named(shared: InProcess) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", GOOD, b"null", b'"[]"', b"1", b"true", b'{"items":[]}'])
-async def test_what_is_no_array_is_refused(shared: InProcess, body: bytes) -> None:
+async def test_a_body_that_is_not_an_array_is_rejected(shared: InProcess, body: bytes) -> None:
     async with unchanged_log(shared.services.database):
         answer = await shared.client.post(PATH, content=body, headers=JSON)
     (fault,) = check_problem(answer, 422, "invalid-body")["errors"]
     assert fault["pointer"] == ""
 
 
-async def test_what_is_no_json_is_refused(shared: InProcess) -> None:
+async def test_a_body_that_is_not_json_is_rejected(shared: InProcess) -> None:
     async with unchanged_log(shared.services.database):
         for body, _ in NOT_JSON.values():
             answer = await shared.client.post(PATH, content=b"[" + body, headers=JSON)
@@ -127,7 +127,7 @@ async def test_what_is_no_json_is_refused(shared: InProcess) -> None:
 
 
 @pytest.mark.parametrize("size", [64 * KIB + 1, 500 * KIB, KIB * KIB])
-async def test_a_batch_may_be_longer_than_an_item(shared: InProcess, size: int) -> None:
+async def test_a_batch_body_may_exceed_the_limit_of_single_items(shared: InProcess, size: int) -> None:
     answer = await shared.client.post(PATH, content=padded(b"[" + GOOD + b"]", size), headers=JSON)
     assert answer.status_code == 201
     async with unchanged_log(shared.services.database):
@@ -137,7 +137,7 @@ async def test_a_batch_may_be_longer_than_an_item(shared: InProcess, size: int) 
             check_problem(refused, 413, "body-too-large")
 
 
-async def test_a_thousand_items_may_fill_a_mebibyte(shared: InProcess) -> None:
+async def test_a_batch_body_of_one_mebibyte_is_accepted(shared: InProcess) -> None:
     items = [{"name": f"{n:03}" + "\U0001f58b" * 247, "price": 1} for n in range(1000)]
     body = json.dumps(items, ensure_ascii=False, separators=(",", ":")).encode()
     assert 1_000_000 < len(body) <= KIB * KIB
@@ -145,7 +145,7 @@ async def test_a_thousand_items_may_fill_a_mebibyte(shared: InProcess) -> None:
     assert [item["name"] for item in answer.json()] == [item["name"] for item in items]
 
 
-async def test_more_than_a_mebibyte_is_refused(shared: InProcess) -> None:
+async def test_a_batch_body_over_one_mebibyte_is_rejected(shared: InProcess) -> None:
     long = padded(b"[" + GOOD + b"]", KIB * KIB + 1)
     async with unchanged_log(shared.services.database):
         check_problem(await shared.client.post(PATH, content=long, headers=JSON), 413, "body-too-large")
@@ -155,10 +155,10 @@ async def test_more_than_a_mebibyte_is_refused(shared: InProcess) -> None:
         check_problem(counted, 413, "body-too-large")
 
 
-async def test_a_batch_is_no_item(shared: InProcess) -> None:
+async def test_batch_is_not_an_item_id(shared: InProcess) -> None:
     async with unchanged_log(shared.services.database):
         for method in ("GET", "HEAD", "PATCH", "DELETE", "PUT"):
-            # Raw: the judge of answers expects a GET wherever there is a path.
+            # Raw: the contract check expects a GET on every path.
             answer = await call(shared.app, method, PATH, part(b"{}"), headers=list(JSON.items()))
             assert answer is not None
             assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
@@ -174,7 +174,7 @@ async def test_a_batch_is_no_item(shared: InProcess) -> None:
                 check_problem(answer, 404, code)
 
 
-async def test_single_creates_go_on_beside_batches(shared: InProcess) -> None:
+async def test_single_creates_run_concurrently_with_batches(shared: InProcess) -> None:
     async def single(number: int) -> list[int]:
         answer = await shared.client.post("/items", json={"name": f"single {number}", "price": number})
         assert answer.status_code == 201
@@ -188,12 +188,12 @@ async def test_single_creates_go_on_beside_batches(shared: InProcess) -> None:
     async with appended(shared.services.database) as events:
         made = await asyncio.gather(*(batch(n) if n % 10 == 0 else single(n) for n in range(100)))
     for ids in made:
-        assert ids == list(range(ids[0], ids[0] + len(ids)))  # nobody comes between
+        assert ids == list(range(ids[0], ids[0] + len(ids)))  # without gaps
     assert sorted(item_id for ids in made for item_id in ids) == [recorded.item_id for recorded in events]
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_a_batch_is_seen_whole_or_not_at_all(shared: InProcess) -> None:
+async def test_readers_see_all_of_a_batch_or_nothing(shared: InProcess) -> None:
     async def write() -> None:
         for _ in range(20):
             await shared.client.post(PATH, json=[{"name": "one of ten", "price": 1}] * 10)

@@ -1,4 +1,4 @@
-"""Cursors: each is of one list, leads to a place in it, and is not taken for anything else."""
+"""Cursors: each belongs to one list, leads to a key in it, and is rejected anywhere else."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.schemas.item_list_query import ListQuery
+from api.schemas.item_list_query import ItemListQuery
 from tests.support.clients.http import check_problem
 from tests.support.clients.requests import exact
 from tests.support.lists import SORTS, expected, filled, links, target
@@ -44,7 +44,9 @@ OTHER_LISTS: list[tuple[dict[str, str], dict[str, str]]] = [
 
 
 @pytest.mark.parametrize(("of", "other"), OTHER_LISTS)
-async def test_a_cursor_is_of_one_list(shared: InProcess, of: dict[str, str], other: dict[str, str]) -> None:
+async def test_a_cursor_is_rejected_by_another_list(
+    shared: InProcess, of: dict[str, str], other: dict[str, str]
+) -> None:
     await filled(shared)
     cursor = await cursor_of(shared, of)
     answer = await shared.client.get(target({**other, "cursor": cursor}))
@@ -53,7 +55,7 @@ async def test_a_cursor_is_of_one_list(shared: InProcess, of: dict[str, str], ot
     assert (await shared.client.get(target({**of, "cursor": cursor}))).status_code == 200
 
 
-async def test_a_cursor_goes_with_any_limit_and_position_and_spelling_of_the_same_list(shared: InProcess) -> None:
+async def test_a_cursor_is_valid_with_any_limit_position_and_spelling_of_its_list(shared: InProcess) -> None:
     items = await filled(shared)
     query = {"min_price": "0", "sort": "price", "in_stock": "true"}
     cursor = await cursor_of(shared, query)
@@ -63,9 +65,9 @@ async def test_a_cursor_goes_with_any_limit_and_position_and_spelling_of_the_sam
         assert exact(page) == expected(items, query)[1:][: int(other.get("limit", 100))]
 
 
-def sealed(query: ListQuery, *place: object) -> str:
-    """Write a cursor of the very list of `query`, but to a place of our own."""
-    return urlsafe_b64encode(msgspec.json.encode((query._mark(), *place))).decode().rstrip("=")
+def sealed(query: ItemListQuery, *place: object) -> str:
+    """Return a cursor of the list of `query` to a key of the test's choice."""
+    return urlsafe_b64encode(msgspec.json.encode((query._digest(), *place))).decode().rstrip("=")
 
 
 NO_PLACES: list[tuple[str, tuple[object, ...]]] = [
@@ -78,18 +80,18 @@ NO_PLACES: list[tuple[str, tuple[object, ...]]] = [
 
 
 @pytest.mark.parametrize(("sort", "place"), NO_PLACES)
-async def test_a_forged_place_is_refused(shared: InProcess, sort: Any, place: tuple[object, ...]) -> None:
-    cursor = sealed(ListQuery(sort=sort), *place)
+async def test_a_forged_cursor_key_is_rejected(shared: InProcess, sort: Any, place: tuple[object, ...]) -> None:
+    cursor = sealed(ItemListQuery(sort=sort), *place)
     answer = await shared.client.get(target({"sort": sort, "cursor": cursor}))
     (fault,) = check_problem(answer, 400, "invalid-query")["errors"]
     assert fault["parameter"] == "cursor"
 
 
-async def test_a_place_of_nobodys_is_a_place(shared: InProcess) -> None:
-    """Items go while a client pages: a cursor need not lead to one that is there."""
+async def test_a_cursor_to_a_deleted_item_is_valid(shared: InProcess) -> None:
+    """Items are deleted while a client pages, so a cursor may lead to a deleted one."""
     items = await filled(shared)
     for sort, key, item_id in (("name", "Q", 0), ("-name", "Q", 2**63 - 1), ("price", 5, 1), ("-price", 10**18 - 1, 0)):
-        cursor = sealed(ListQuery(sort=sort), key, item_id)  # type: ignore[arg-type]
+        cursor = sealed(ItemListQuery(sort=sort), key, item_id)  # type: ignore[arg-type]
         page = await shared.client.get(target({"sort": sort, "cursor": cursor}))
         by, units = sort.lstrip("-"), Decimal(key).scaleb(-4) if isinstance(key, int) else key
         behind = [
@@ -106,7 +108,7 @@ async def test_a_place_of_nobodys_is_a_place(shared: InProcess) -> None:
 @given(
     st.sampled_from(SORTS), st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode()), st.booleans()
 )
-async def test_a_random_cursor_is_refused(shared: InProcess, sort: str, junk: bytes, encoded: bool) -> None:
+async def test_a_random_cursor_is_rejected(shared: InProcess, sort: str, junk: bytes, encoded: bool) -> None:
     cursor = urlsafe_b64encode(junk).decode() if encoded else junk.decode("latin-1")
     answer = await shared.client.get("/items", params={"sort": sort, "cursor": cursor})
     if cursor:

@@ -1,4 +1,4 @@
-"""The guide's clients keep working: its calls give its paths, bodies and status codes, and what we add beside them."""
+"""Clients of the guide keep working: same paths, bodies and status codes, with our additions next to them."""
 
 from itertools import product
 
@@ -6,7 +6,7 @@ from tests.support.clients.http import check_problem
 from tests.support.service import InProcess
 
 
-async def test_a_client_of_the_guide_gets_what_the_guide_gives(service: InProcess) -> None:
+async def test_a_client_of_the_guide_gets_the_responses_of_the_guide(service: InProcess) -> None:
     client = service.client
     assert (await client.get("/items")).json() == []
 
@@ -34,11 +34,11 @@ async def test_an_unknown_and_a_deleted_item_are_not_found(service: InProcess) -
     await service.client.delete("/items/1")
     for method, item_id in product(("GET", "DELETE"), (1, 2, 99, 2**63 - 1)):
         answer = await service.client.request(method, f"/items/{item_id}")
-        # FasterAPI's clients look at `detail`: it stays the guide's text to the letter.
+        # FasterAPI's clients read `detail`: it is exactly the guide's text.
         assert check_problem(answer, 404, "item-not-found")["detail"] == "Item not found"
 
 
-async def test_an_answer_says_where_its_item_is_and_which_position_of_the_log_it_reflects(service: InProcess) -> None:
+async def test_a_response_has_the_location_of_its_item_and_its_log_position(service: InProcess) -> None:
     client = service.client
     first = await client.post("/items", json={"name": "Pen", "price": 1})
     second = await client.post("/items", json={"name": "Ink", "price": 2})
@@ -52,5 +52,5 @@ async def test_an_answer_says_where_its_item_is_and_which_position_of_the_log_it
     assert deleted.headers["log-position"] == "3"
     for path in ("/items", "/items/2"):
         assert (await client.get(path)).headers["log-position"] == "3"
-    # The id is the position of the creating event: no number is used again.
+    # The id is the position of the creating event: ids are never reused.
     assert (await client.post("/items", json={"name": "Nib", "price": 3})).json()["id"] == 4

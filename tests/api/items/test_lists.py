@@ -1,4 +1,4 @@
-"""Lists: filters, sorts and cursors, held against `sorted` and `filter` over dictionaries."""
+"""Lists: filters, sorts and cursors, compared with `sorted` and `filter` over dictionaries."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -39,7 +39,7 @@ def flat(walked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 @given(
     st.lists(_item, min_size=1, max_size=30), st.lists(_query, min_size=1, max_size=4), st.sampled_from([1, 2, 5, 100])
 )
-async def test_walking_the_links_gives_what_the_filters_and_the_order_say(
+async def test_following_the_links_returns_what_the_filters_and_the_order_select(
     shared: InProcess, sent: list[dict[str, Any]], queries: list[Mapping[str, str]], scan: int
 ) -> None:
     items = await fill(shared, sent)
@@ -51,13 +51,13 @@ async def test_walking_the_links_gives_what_the_filters_and_the_order_say(
 
 
 @pytest.mark.parametrize("sort", SORTS)
-async def test_every_sort_orders_items_that_are_alike_by_id(shared: InProcess, sort: str) -> None:
+async def test_every_sort_orders_equal_items_by_id(shared: InProcess, sort: str) -> None:
     items = await filled(shared)
     for limit in ("1", "7", "100"):
         assert flat(await pages(shared, {"sort": sort, "limit": limit})) == expected(items, {"sort": sort})
 
 
-async def test_every_filter_lets_through_what_it_says(shared: InProcess) -> None:
+async def test_every_filter_selects_the_matching_items(shared: InProcess) -> None:
     items = await filled(shared)
     queries: list[dict[str, str]] = [{"in_stock": value} for value in ("true", "false")]
     queries += [{bound: price} for bound in ("min_price", "max_price") for price in (*PRICES, "1.0000", "-0")]
@@ -90,9 +90,7 @@ async def test_every_filter_lets_through_what_it_says(shared: InProcess) -> None
         *(("'", ["'"]), ('"', ['"']), ("\U0001f58b", ["\U0001f58b"])),
     ],
 )
-async def test_a_part_of_a_name_is_found_to_the_letter_but_for_case(
-    shared: InProcess, part: str, found: list[str]
-) -> None:
+async def test_a_part_of_a_name_matches_literally_ignoring_case(shared: InProcess, part: str, found: list[str]) -> None:
     await fill(shared, [{"name": name, "price": 1} for name in NAMES])
     page = await shared.client.get("/items", params={"name": part})
     assert [item["name"] for item in page.json()] == found
@@ -125,13 +123,13 @@ WRONG_VALUES = [
 
 
 @pytest.mark.parametrize("query", WRONG_VALUES)
-async def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(shared: InProcess, query: str) -> None:
+async def test_an_invalid_value_is_rejected_naming_its_parameter(shared: InProcess, query: str) -> None:
     (fault,) = check_problem(await shared.client.get(f"/items?{query}"), 400, "invalid-query")["errors"]
     assert (fault["parameter"], fault["detail"] != "") == (query.partition("=")[0], True)
 
 
 @pytest.mark.parametrize("query", [{}, {"sort": "-name", "name": "e & f=g"}, {"min_price": "0", "in_stock": "true"}])
-async def test_the_first_page_can_be_found_from_any(shared: InProcess, query: dict[str, str]) -> None:
+async def test_every_page_links_to_the_first_page(shared: InProcess, query: dict[str, str]) -> None:
     await fill(shared, [{"name": f"e & f=g {n}", "price": n} for n in range(7)])
     query = {**query, "limit": "2"}
     page = first = await shared.client.get(target(query))
@@ -144,9 +142,7 @@ async def test_the_first_page_can_be_found_from_any(shared: InProcess, query: di
 
 
 @pytest.mark.parametrize("sort", SORTS)
-async def test_a_filter_that_finds_little_gives_short_pages_and_yet_every_item_once(
-    shared: InProcess, sort: str
-) -> None:
+async def test_a_selective_filter_returns_short_pages_and_every_item_once(shared: InProcess, sort: str) -> None:
     items = await fill(shared, [{"name": f"Pen {n:02}", "price": n % 5, "in_stock": n % 13 == 0} for n in range(60)])
     query = {"sort": sort, "in_stock": "true", "limit": "3"}
     with scanning(7):
@@ -154,6 +150,6 @@ async def test_a_filter_that_finds_little_gives_short_pages_and_yet_every_item_o
     assert flat(walked) == expected(items, query)
     assert len(walked) >= 60 // 7
     assert [] in walked
-    with scanning(7):  # a range of the order itself is no filter that looks row by row
+    with scanning(7):  # a range of the sort key itself needs no scan of rows
         whole = await pages(shared, {"sort": "price", "min_price": "2", "limit": "100"})
     assert [len(page) for page in whole] == [36]

@@ -1,4 +1,4 @@
-"""Pages of a list: following `Link` shows every item once, whatever happens between two pages."""
+"""Pages of a list: following `Link` returns every item once, regardless of writes between pages."""
 
 import re
 from urllib.parse import parse_qs, urlsplit
@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from api.schemas.item_list_query import ListQuery
+from api.schemas.item_list_query import ItemListQuery
 from projections.items.lists import PageKey
 from tests.support.service import InProcess
 
@@ -23,7 +23,7 @@ def next_page(page: httpx.Response) -> str | None:
     return {rel: target for target, rel in links}.get("next")
 
 
-def next_target(query: ListQuery, after: PageKey) -> str:
+def next_target(query: ItemListQuery, after: PageKey) -> str:
     link = re.search(r'<([^<]*)>; rel="next"', query.links("/items", after).decode())
     assert link is not None
     return link[1]
@@ -55,13 +55,13 @@ async def test_following_the_links_shows_every_item_once_in_order(service: InPro
         assert flat(pages) == [1, 2, 4, 5, 6, 7, 8]
 
 
-async def test_a_page_has_a_hundred_items_where_nothing_else_is_asked(service: InProcess) -> None:
+async def test_a_page_has_a_hundred_items_by_default(service: InProcess) -> None:
     await create(service, 101)
     pages = await walk(service, "/items")
     assert [len(page) for page in pages] == [100, 1]
 
 
-async def test_what_is_deleted_and_created_between_pages_moves_no_other_item(service: InProcess) -> None:
+async def test_deletes_and_creates_between_pages_move_no_other_item(service: InProcess) -> None:
     await create(service, 6)
     first = await service.client.get("/items?limit=2")
     await service.client.delete("/items/1")
@@ -79,17 +79,17 @@ async def test_the_link_keeps_the_other_parameters(service: InProcess) -> None:
     assert parse_qs(urlsplit(target).query)["limit"] == ["1"]
 
 
-async def test_a_cursor_behind_the_last_item_gives_an_empty_page(service: InProcess) -> None:
+async def test_a_cursor_after_the_last_item_returns_an_empty_page(service: InProcess) -> None:
     await create(service, 1)
-    page = await service.client.get(next_target(ListQuery(), PageKey(None, 2**63 - 1)))
+    page = await service.client.get(next_target(ItemListQuery(), PageKey(None, 2**63 - 1)))
     assert (page.status_code, page.json(), page.headers["link"]) == (200, [], '</items>; rel="first"')
 
 
 @pytest.mark.parametrize("after", [0, 1, 9, 10, 255, 2**31, 2**53 + 1, 2**63 - 1])
 @pytest.mark.parametrize("key", [None, 0, 5, -(10**18) + 1, 10**18 - 1, "Pen", "F\u00fcller \U0001f58a" * 25])
-def test_a_cursor_reads_back_as_it_was_written(after: int, key: str | int | None) -> None:
+def test_a_cursor_round_trips(after: int, key: str | int | None) -> None:
     sort = {int: "-price", str: "name"}.get(type(key), "id")
-    query = ListQuery(sort=sort)  # type: ignore[arg-type]
+    query = ItemListQuery(sort=sort)  # type: ignore[arg-type]
     (text,) = parse_qs(urlsplit(next_target(query, PageKey(key, after))).query)["cursor"]
-    assert ListQuery(sort=sort, cursor=text).after() == PageKey(key, after)  # type: ignore[arg-type]
+    assert ItemListQuery(sort=sort, cursor=text).after() == PageKey(key, after)  # type: ignore[arg-type]
     assert re.fullmatch("[A-Za-z0-9_-]+", text)

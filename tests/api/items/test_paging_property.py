@@ -1,4 +1,4 @@
-"""Whatever is created, deleted or restored while a client pages, it sees no item twice and misses none that stayed."""
+"""A paging client sees every item that stays exactly once, regardless of concurrent creates, deletes and restores."""
 
 import asyncio
 import random
@@ -15,14 +15,14 @@ ROUNDS = 3
 
 
 class Bustle:
-    """Somebody who creates, deletes and restores at random, and an account of who was there throughout."""
+    """A client that creates, deletes and restores at random, and records which items stayed throughout."""
 
     def __init__(self, service: InProcess, chance: random.Random) -> None:
         self._service = service
         self._chance = chance
         self.items: dict[int, dict[str, Any]] = {}
         self.live: set[int] = set()
-        #: Those that are there since the client began, and were never away.
+        #: The items that exist since the paging client started, and were never deleted.
         self.steady: set[int] = set()
 
     async def create(self, count: int) -> None:
@@ -40,7 +40,7 @@ class Bustle:
             self.live.add(item["id"])
 
     async def stir(self) -> None:
-        """Do one thing."""
+        """Do one random write."""
         gone = sorted(self.items.keys() - self.live)
         match self._chance.choice(["create", "delete", "delete", "restore"]):
             case "delete" if self.live:
@@ -78,7 +78,7 @@ def check(bustle: Bustle, query: dict[str, str], seen: list[dict[str, Any]]) -> 
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("at_once", [False, True], ids=["between pages", "during pages"])
-async def test_a_client_that_pages_sees_no_item_twice_and_misses_none_that_stayed(
+async def test_a_paging_client_sees_every_item_that_stays_exactly_once(
     service: InProcess, sort: str, at_once: bool
 ) -> None:
     chance = random.Random(f"{sort} {at_once}")

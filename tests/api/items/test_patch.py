@@ -1,4 +1,4 @@
-"""PATCH: a JSON Merge Patch changes what it names, exactly, and what it does not name stays as it is."""
+"""PATCH: a JSON Merge Patch changes exactly the fields it names."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-#: A patch of "Pen", 1, in stock; what its event holds, in all.
+#: A patch of "Pen", 1, in stock, and the whole data of its event.
 CHANGES: dict[str, tuple[dict[str, Any], ItemChanged]] = {
     "name": ({"name": "Ink"}, ItemChanged(name="Ink")),
     "price": ({"price": 2.5}, ItemChanged(price=Decimal("2.5"))),
@@ -35,7 +35,7 @@ PRICES = ["99999999999999.9999", "-99999999999999.9999", "0.0001", "450359962737
 
 
 @pytest.mark.parametrize("case", CHANGES)
-async def test_a_patch_changes_what_it_names_and_the_event_holds_no_more(shared: InProcess, case: str) -> None:
+async def test_a_patch_changes_the_fields_it_names_and_the_event_has_no_others(shared: InProcess, case: str) -> None:
     body, expected_event = CHANGES[case]
     path = await create(shared)
     async with appended(shared.services.database) as recorded:
@@ -51,7 +51,9 @@ async def test_a_patch_changes_what_it_names_and_the_event_holds_no_more(shared:
 
 @pytest.mark.parametrize("media_type", ["application/merge-patch+json", "application/json"])
 @pytest.mark.parametrize("parameter", ["", ";charset=utf-8", '; charset="UTF-8"'])
-async def test_a_patch_may_be_named_a_merge_patch_or_json(shared: InProcess, media_type: str, parameter: str) -> None:
+async def test_a_patch_may_have_the_media_type_of_merge_patch_or_json(
+    shared: InProcess, media_type: str, parameter: str
+) -> None:
     path = await create(shared)
     for spelt in (media_type, media_type.title()):
         answer = await patch(shared, path, {"name": spelt}, content_type=spelt + parameter)
@@ -65,14 +67,14 @@ async def test_a_patch_may_be_named_a_merge_patch_or_json(shared: InProcess, med
         *("application/merge-patch+json; charset=latin-1", "application/merge-patch+json, application/json", "*/*"),
     ],
 )
-async def test_what_is_no_merge_patch_is_refused(shared: InProcess, media_type: str) -> None:
+async def test_another_media_type_is_rejected(shared: InProcess, media_type: str) -> None:
     path = await create(shared)
     async with unchanged_log(shared.services.database):
         answer = await patch(shared, path, {"name": "Ink"}, content_type=media_type)
     check_problem(answer, 415, "unsupported-media-type")
 
 
-async def test_options_say_what_a_patch_may_be(shared: InProcess) -> None:
+async def test_options_list_the_media_types_of_a_patch(shared: InProcess) -> None:
     answer = await shared.client.options("/items/1")
     assert answer.headers["accept-patch"] == "application/merge-patch+json, application/json"
     assert "accept-patch" not in (await shared.client.options("/items")).headers
@@ -105,7 +107,7 @@ async def test_a_patch_that_changes_nothing_appends_nothing(shared: InProcess, b
     assert (answer.headers["etag"], answer.headers["log-position"]) == ('"2.1"', before.headers["log-position"])
 
 
-async def test_zero_has_no_sign_that_a_patch_could_change(shared: InProcess) -> None:
+async def test_a_patch_from_zero_to_negative_zero_changes_nothing(shared: InProcess) -> None:
     path = await create(shared, price=0)
     async with unchanged_log(shared.services.database):
         assert (await patch(shared, path, b'{"price":-0.0}')).status_code == 200
@@ -130,7 +132,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-async def test_a_wrong_patch_is_refused_with_a_pointer_and_changes_nothing(shared: InProcess, case: str) -> None:
+async def test_an_invalid_patch_is_rejected_with_a_pointer_and_changes_nothing(shared: InProcess, case: str) -> None:
     body, pointer = WRONG[case]
     async with unchanged_log(shared.services.database):
         answer = await patch(shared, "/items/1", body)
@@ -139,7 +141,7 @@ async def test_a_wrong_patch_is_refused_with_a_pointer_and_changes_nothing(share
     assert (await shared.client.get("/items/1")).json()["name"] == "Fountain pen"
 
 
-async def test_a_patch_that_is_no_json_changes_nothing(shared: InProcess) -> None:
+async def test_a_patch_that_is_not_json_changes_nothing(shared: InProcess) -> None:
     async with unchanged_log(shared.services.database):
         for body, pointer in NOT_JSON.values():
             (fault,) = check_problem(await patch(shared, "/items/1", body), 422, "invalid-body")["errors"]
@@ -148,7 +150,7 @@ async def test_a_patch_that_is_no_json_changes_nothing(shared: InProcess) -> Non
             check_problem(await patch(shared, "/items/1", body), 400, "malformed-body")
 
 
-async def test_what_is_not_there_cannot_be_changed(shared: InProcess) -> None:
+async def test_an_unknown_or_deleted_item_cannot_be_changed(shared: InProcess) -> None:
     path = await create(shared)
     await remove(shared, path)
     urls = [f"/items/{text}" for text in INVALID_IDS if text.isascii() and text.isprintable() and "." not in text]
@@ -161,7 +163,7 @@ async def test_what_is_not_there_cannot_be_changed(shared: InProcess) -> None:
 
 @pytest.mark.parametrize("sent", ['"2.1"', "*", '"2.7", "2.1"', '"a,b",W/"x" ,"2.1"', ' "2.1" '])
 @pytest.mark.parametrize("name", ["Ink", "Pen"])
-async def test_a_patch_that_names_the_version_takes_place(shared: InProcess, sent: str, name: str) -> None:
+async def test_a_patch_with_the_current_etag_is_applied(shared: InProcess, sent: str, name: str) -> None:
     path = await create(shared)
     answer = await patch(shared, path, {"name": name}, if_match=sent)
     assert (answer.status_code, answer.json()["name"]) == (200, name)
@@ -170,14 +172,14 @@ async def test_a_patch_that_names_the_version_takes_place(shared: InProcess, sen
 
 @pytest.mark.parametrize("sent", ['"2.2"', '"1.1"', 'W/"2.1"', "2.1", "", '"x"', '"*"', '"2.2", W/"2.1"', '"2.01"'])
 @pytest.mark.parametrize("name", ["Ink", "Pen"])
-async def test_a_patch_that_names_other_versions_changes_nothing(shared: InProcess, sent: str, name: str) -> None:
+async def test_a_patch_with_another_etag_changes_nothing(shared: InProcess, sent: str, name: str) -> None:
     path = await create(shared)
     async with unchanged_log(shared.services.database):
         answer = await patch(shared, path, {"name": name}, if_match=sent)
     assert "version 1" in check_problem(answer, 412, "precondition-failed")["detail"]
 
 
-async def test_every_tag_names_one_state_only(shared: InProcess) -> None:
+async def test_every_etag_identifies_one_state(shared: InProcess) -> None:
     path = await create(shared)
     tags = [(await shared.client.get(path)).headers["etag"]]
     for number in range(20):
@@ -189,7 +191,7 @@ async def test_every_tag_names_one_state_only(shared: InProcess) -> None:
 
 
 async def race(one: InProcess, other: InProcess, path: str, rounds: int) -> None:
-    """Let two clients PATCH with the same tag at once, again and again: one wins each time, and its change is there."""
+    """Run two concurrent PATCHes with the same ETag repeatedly: one wins each time, and its change is visible."""
     tag = (await one.client.get(path)).headers["etag"]
     for number in range(rounds):
         sent = [{"name": f"{number} {who}"} for who in ("a", "b")]
@@ -205,7 +207,7 @@ async def race(one: InProcess, other: InProcess, path: str, rounds: int) -> None
         assert tag == answers[winner].headers["etag"]
 
 
-async def test_of_two_clients_with_the_same_tag_exactly_one_wins(shared: InProcess) -> None:
+async def test_of_two_clients_with_the_same_etag_exactly_one_wins(shared: InProcess) -> None:
     await race(shared, shared, await create(shared), 40)
     await assert_log_and_projection_agree(shared.services.database)
 
@@ -217,7 +219,7 @@ async def test_of_two_clients_at_two_processes_exactly_one_wins(shared: InProces
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_a_field_that_one_patch_leaves_out_another_may_change_at_once(shared: InProcess) -> None:
+async def test_concurrent_patches_of_different_fields_both_apply(shared: InProcess) -> None:
     path = await create(shared)
     bodies = [{"name": "Ink"}, {"price": 5}, {"in_stock": False}]
     answers = await asyncio.gather(*(patch(shared, path, body) for body in bodies))
@@ -226,7 +228,7 @@ async def test_a_field_that_one_patch_leaves_out_another_may_change_at_once(shar
     assert (shown["name"], shown["price"], shown["in_stock"]) == ("Ink", 5, False)
 
 
-async def test_what_a_patch_leaves_out_is_absent_from_the_stored_event(shared: InProcess) -> None:
+async def test_fields_absent_from_a_patch_are_absent_from_the_stored_event(shared: InProcess) -> None:
     answer = await patch(shared, await create(shared), {"price": 2})
     stored = select(events.c.type, events.c.data).where(events.c.position == int(answer.headers["log-position"]))
     (row,) = await shared.services.database.read(stored)

@@ -1,4 +1,4 @@
-"""A price is exact, from the client's digits to the log and back: it never passes through a float."""
+"""A price is exact, from the client's digits to the log and back. It never becomes a float."""
 
 from decimal import Decimal
 
@@ -40,7 +40,7 @@ EXACT = {
 
 
 @pytest.mark.parametrize("sent", EXACT)
-async def test_a_price_comes_back_to_the_last_digit(shared: InProcess, sent: str) -> None:
+async def test_a_price_round_trips_exactly(shared: InProcess, sent: str) -> None:
     body = f'{{"name":"Pen","price": {sent} ,"in_stock":true}}'
     created = await shared.client.post("/items", content=body, headers=JSON)
     assert created.status_code == 201
@@ -49,7 +49,7 @@ async def test_a_price_comes_back_to_the_last_digit(shared: InProcess, sent: str
     assert created.text == shown
     assert (await shared.client.get(f"/items/{item_id}")).text == shown
     assert shown in (await shared.client.get("/items")).text
-    # In the event it is a string, so that no reader in any language can round it.
+    # In the event it is a string, so that no reader in any language rounds it.
     event = select(events.c.data).where(events.c.position == item_id)
     stored = msgspec.json.decode((await shared.services.database.read(event))[0][0])
     assert isinstance(stored["price"], str)

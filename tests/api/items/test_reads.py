@@ -1,4 +1,4 @@
-"""Reads of items never touch the log, and none the connection that writes: a test watches the SQL of every GET."""
+"""Item reads never query the log, and no read uses the write connection. The SQL of every GET is recorded."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def writer_of(database: Database) -> Engine:
 
 @contextmanager
 def watched(engine: Engine) -> Iterator[list[str]]:
-    """Collect the SQL that `engine` runs."""
+    """Record the SQL that `engine` runs."""
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
@@ -40,7 +40,7 @@ def watched(engine: Engine) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", note)
 
 
-async def test_no_get_of_items_reads_the_log_and_no_get_uses_the_write_connection(service: InProcess) -> None:
+async def test_item_reads_never_query_the_log_and_no_get_uses_the_write_connection(service: InProcess) -> None:
     for name in ("Pen", "Ink", "Nib"):
         await service.client.post("/items", json={"name": name, "price": 1})
     await service.client.delete("/items/2")
@@ -57,7 +57,7 @@ async def test_no_get_of_items_reads_the_log_and_no_get_uses_the_write_connectio
                     assert ran, f"{path} was answered without its table"
                     assert not [sql for sql in ran if re.search(r"\bevents\b|log_", sql)], path
         assert written == []
-        # The watch itself works: a write is seen, and seen to be in the log.
+        # The recording works: a write is seen, and seen to name the log.
         await service.client.post("/items", json={"name": "Cap", "price": 1})
         assert [sql for sql in written if re.search(r"\bevents\b", sql)]
 

@@ -1,4 +1,4 @@
-"""Restore: a deleted item comes back as it last was, under its id, and with a tag that is new."""
+"""Restore: a deleted item gets its id and last state back, with a new ETag."""
 
 import asyncio
 
@@ -15,14 +15,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def deleted(service: InProcess) -> str:
-    """Create an item, change it, delete it; its clients last saw `"2.2"`."""
+    """Create, change and delete an item. Clients last saw the ETag `"2.2"`."""
     path = await create(service, "F\u00fcller", "99999999999999.9999", in_stock=False)
     await patch(service, path, {"name": "Nib"})
     await remove(service, path)
     return path
 
 
-async def test_a_deleted_item_comes_back_as_it_last_was(shared: InProcess) -> None:
+async def test_a_deleted_item_is_restored_to_its_last_state(shared: InProcess) -> None:
     path = await create(shared, "F\u00fcller", "99999999999999.9999", in_stock=False)
     last = await patch(shared, path, {"name": "Nib"})
     await remove(shared, path)
@@ -36,7 +36,7 @@ async def test_a_deleted_item_comes_back_as_it_last_was(shared: InProcess) -> No
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_the_tag_moves_on(shared: InProcess) -> None:
+async def test_a_restored_item_has_a_new_etag(shared: InProcess) -> None:
     path = await deleted(shared)
     assert (await restore(shared, path)).headers["etag"] == '"2.4"'
     for stale in ('"2.1"', '"2.2"', '"2.3"'):
@@ -45,7 +45,7 @@ async def test_the_tag_moves_on(shared: InProcess) -> None:
     assert (await shared.client.get(path, headers={"If-None-Match": '"2.4"'})).status_code == 304
 
 
-async def test_what_is_not_deleted_cannot_be_restored(shared: InProcess) -> None:
+async def test_an_item_that_is_not_deleted_cannot_be_restored(shared: InProcess) -> None:
     path = await deleted(shared)
     await restore(shared, path)
     for live in (path, await create(shared)):
@@ -54,21 +54,21 @@ async def test_what_is_not_deleted_cannot_be_restored(shared: InProcess) -> None
                 check_problem(await restore(shared, live, **headers), 409, "item-not-deleted")
 
 
-async def test_what_never_was_cannot_be_restored(shared: InProcess) -> None:
+async def test_an_item_that_never_existed_cannot_be_restored(shared: InProcess) -> None:
     urls = [f"/items/{text}" for text in INVALID_IDS if text.isascii() and text.isprintable() and "." not in text]
-    change = await patch(shared, await create(shared), {"price": 3})  # a position at which no item began
+    change = await patch(shared, await create(shared), {"price": 3})  # a position that created no item
     async with unchanged_log(shared.services.database):
         for path in ("/items/999999999", f"/items/{change.headers['log-position']}", *urls):
             assert check_problem(await restore(shared, path), 404, "item-not-found")["detail"] == "Item not found"
 
 
 @pytest.mark.parametrize("sent", ['"2.2"', "*", '"2.7", "2.2"', '"a,b",W/"x" ,"2.2"'])
-async def test_if_match_names_the_tag_from_before_the_deletion(shared: InProcess, sent: str) -> None:
+async def test_if_match_compares_with_the_etag_before_the_deletion(shared: InProcess, sent: str) -> None:
     assert (await restore(shared, await deleted(shared), if_match=sent)).status_code == 200
 
 
 @pytest.mark.parametrize("sent", ['"2.3"', '"2.1"', '"2.4"', 'W/"2.2"', "2.2", "", '"1.2"'])
-async def test_another_tag_restores_nothing(shared: InProcess, sent: str) -> None:
+async def test_another_etag_restores_nothing(shared: InProcess, sent: str) -> None:
     path = await deleted(shared)
     async with unchanged_log(shared.services.database):
         check_problem(await restore(shared, path, if_match=sent), 412, "precondition-failed")
@@ -83,7 +83,7 @@ async def test_a_body_is_ignored(shared: InProcess, body: bytes, headers: dict[s
     assert (answer.status_code, answer.json()["name"]) == (200, "Nib")
 
 
-async def test_an_item_may_go_and_come_back_many_times(shared: InProcess) -> None:
+async def test_an_item_can_be_deleted_and_restored_repeatedly(shared: InProcess) -> None:
     path = await deleted(shared)
     first = (await restore(shared, path)).json()
     for version in range(5, 65, 2):
@@ -94,7 +94,7 @@ async def test_an_item_may_go_and_come_back_many_times(shared: InProcess) -> Non
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_a_list_shows_it_again_in_its_place(shared: InProcess) -> None:
+async def test_a_list_shows_a_restored_item_in_its_order(shared: InProcess) -> None:
     paths = [await create(shared, f"Listed {name}", price) for name, price in (("b", 2), ("a", 3), ("c", 1))]
     urls = [f"/items?name=listed&sort={sort}" for sort in ("id", "name", "-price")]
     before = [(await shared.client.get(url)).json() for url in urls]
@@ -106,8 +106,8 @@ async def test_a_list_shows_it_again_in_its_place(shared: InProcess) -> None:
 
 
 @pytest.mark.parametrize("changes", [14, 15, 16, 17, 45])
-async def test_it_is_right_after_any_number_of_changes(shared: InProcess, changes: int) -> None:
-    """Behind every sixteenth change a snapshot stands for what was before."""
+async def test_a_restore_is_exact_after_any_number_of_changes(shared: InProcess, changes: int) -> None:
+    """A snapshot is saved after every sixteenth change."""
     path = await create(shared)
     last = await shared.client.get(path)
     for number in range(changes):
@@ -123,7 +123,7 @@ async def test_it_is_right_after_any_number_of_changes(shared: InProcess, change
     await assert_log_and_projection_agree(shared.services.database)
 
 
-async def test_of_many_who_restore_at_once_one_does(shared: InProcess) -> None:
+async def test_of_many_concurrent_restores_one_succeeds(shared: InProcess) -> None:
     path = await deleted(shared)
     async with appended(shared.services.database) as events:
         answers = await asyncio.gather(*(restore(shared, path) for _ in range(20)))
@@ -131,12 +131,12 @@ async def test_of_many_who_restore_at_once_one_does(shared: InProcess) -> None:
     assert [recorded.event for recorded in events] == [ItemRestored()]
 
 
-async def test_of_many_who_delete_and_restore_at_once_each_sees_what_was_before_it(shared: InProcess) -> None:
+async def test_concurrent_deletes_and_restores_each_see_the_previous_state(shared: InProcess) -> None:
     path = await create(shared)
     async with appended(shared.services.database) as events:
         asked = [shared.client.delete(path) if n % 2 else restore(shared, path) for n in range(40)]
         answers = await asyncio.gather(*asked)
-    # They were decided in the order they came: the first restore finds a live item, and after it they alternate.
+    # They are decided in order of arrival: the first restore finds a live item, then they alternate.
     assert [answer.status_code for answer in answers] == [409, 204] + [200, 204] * 19
     assert [type(recorded.event) for recorded in events] == [ItemDeleted] + [ItemRestored, ItemDeleted] * 19
     await assert_log_and_projection_agree(shared.services.database)

@@ -1,4 +1,4 @@
-"""/docs shows the document without reaching outside the machine, with Swagger UI's files as upstream released them."""
+"""`/docs` shows the document, loads nothing from other machines, and serves Swagger UI's files as released."""
 
 import json
 import re
@@ -19,7 +19,7 @@ TYPES = {"js": "text/javascript", "css": "text/css", "png": "image/png"}
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what it carries itself."""
+    """The references of a page, and its inline scripts and styles."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -45,18 +45,18 @@ class Page(HTMLParser):
             self.inline.append(data)
 
 
-async def test_the_page_loads_from_this_machine_alone(small: InProcess) -> None:
+async def test_the_page_loads_only_from_this_service(small: InProcess) -> None:
     answer = await small.client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     page = Page(answer.text)
-    assert page.inline == [], "its policy would not let that run"
+    assert page.inline == [], "its policy would block it"
     assert {path.removeprefix("/docs/") for path in page.references} == {*UPSTREAM, "start.js"}
     for path in page.references:
         assert (await small.client.get(path)).status_code == 200
     assert "//" not in answer.text
 
 
-async def test_its_policy_lets_a_browser_reach_nothing_else(small: InProcess) -> None:
+async def test_its_policy_allows_nothing_else(small: InProcess) -> None:
     policy = (await small.client.get("/docs")).headers["content-security-policy"]
     directives = {name: set(sources) for name, *sources in (part.split() for part in policy.split(";"))}
     assert directives["default-src"] == {"'self'"}
@@ -64,21 +64,21 @@ async def test_its_policy_lets_a_browser_reach_nothing_else(small: InProcess) ->
     assert set().union(*directives.values()) <= {"'self'", "'none'", "'unsafe-inline'", "data:"}
 
 
-async def test_what_starts_the_page_names_our_document_alone(small: InProcess) -> None:
+async def test_the_start_script_fetches_only_our_document(small: InProcess) -> None:
     script = (await small.client.get("/docs/start.js")).text
     assert re.findall(r'fetch\("([^"]*)"', script) == ["/openapi.json"]
-    assert "url:" not in script, "the page has what it shows from there"
-    assert "validatorUrl: null" in script, "else it would send the document to a validator elsewhere"
+    assert "url:" not in script, "the page gets the document from there"
+    assert "validatorUrl: null" in script, "otherwise it sends the document to an external validator"
     assert "//" not in script
 
 
-async def test_the_page_asks_for_a_credential_where_the_document_does_and_keeps_it_nowhere(small: InProcess) -> None:
+async def test_the_page_asks_for_a_required_credential_and_does_not_store_it(small: InProcess) -> None:
     page = (await small.client.get("/docs")).text
     assert "<form hidden>" in page
     assert 'name="credential" type="password" autocomplete="off"' in page
     script = (await small.client.get("/docs/start.js")).text
     [scheme] = json.loads(small.services.openapi)["components"]["securitySchemes"]
-    assert f'preauthorizeApiKey("{scheme}", credential)' in script, "what is tried out shows it, too"
+    assert f'preauthorizeApiKey("{scheme}", credential)' in script, "requests that are tried out use it, too"
     for store in ("Storage", "cookie", "indexedDB", "history", "location", "persistAuthorization"):
         assert store not in script
 
@@ -92,7 +92,7 @@ async def test_the_style_sheet_loads_nothing(small: InProcess) -> None:
 
 
 @pytest.mark.parametrize("name", UPSTREAM)
-async def test_a_file_of_the_page_is_the_one_that_was_released(small: InProcess, name: str) -> None:
+async def test_each_file_of_swagger_ui_is_as_released(small: InProcess, name: str) -> None:
     answer = await small.client.get(f"/docs/{name}")
     assert sha256(answer.content).hexdigest() == UPSTREAM[name]
     assert answer.headers["content-type"].partition(";")[0] == TYPES[name.rpartition(".")[2]]

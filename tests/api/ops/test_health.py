@@ -1,4 +1,4 @@
-"""/livez says that the process runs, /readyz that it can do its work, and if not why not."""
+"""`/livez` checks that the process runs; `/readyz` checks that it can work, and says why if it cannot."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.support.service import InProcess
 
 
 async def execute(service: InProcess, statement: Any) -> None:
-    """Change the database behind the service's back."""
+    """Change the database without the service."""
 
     def work(connection: Any) -> None:
         with connection.begin():
@@ -31,7 +31,7 @@ async def why_not_ready(service: InProcess) -> str:
     return detail
 
 
-def gone(monkeypatch: pytest.MonkeyPatch, service: InProcess) -> None:
+def disconnect(monkeypatch: pytest.MonkeyPatch, service: InProcess) -> None:
     async def fail(*_: object) -> None:
         raise UnavailableError
 
@@ -39,7 +39,7 @@ def gone(monkeypatch: pytest.MonkeyPatch, service: InProcess) -> None:
     monkeypatch.setattr(service.services.database, "write", fail)
 
 
-async def test_a_service_that_can_work_is_ready(service: InProcess) -> None:
+async def test_a_working_service_is_ready(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
     await service.client.delete("/items/1")
     assert (await service.client.get("/readyz")).json() == {
@@ -50,19 +50,19 @@ async def test_a_service_that_can_work_is_ready(service: InProcess) -> None:
     }
 
 
-async def test_a_process_is_alive_whatever_its_database_does(
+async def test_a_process_is_alive_even_without_its_database(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone(monkeypatch, service)
+    disconnect(monkeypatch, service)
     monkeypatch.setattr(type(service.services.writer), "alive", False)
     answer = await service.client.get("/livez")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
 
 
-async def test_without_its_database_it_is_not_ready_but_says_so(
+async def test_without_its_database_it_is_not_ready_and_says_why(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gone(monkeypatch, service)
+    disconnect(monkeypatch, service)
     assert "database" in await why_not_ready(service)
     for path in ("/items", "/items/1"):
         check_problem(await service.client.get(path), 503, "database-unavailable")
@@ -72,7 +72,7 @@ async def test_without_its_database_it_is_not_ready_but_says_so(
     "statement",
     [
         text("UPDATE alembic_version SET version_num = '0000'"),
-        text("DELETE FROM alembic_version"),  # what a downgrade to nothing leaves
+        text("DELETE FROM alembic_version"),  # the result of a downgrade to nothing
         text("DROP TABLE alembic_version"),
     ],
     ids=["older", "empty", "none"],
@@ -82,7 +82,7 @@ async def test_with_another_schema_it_is_not_ready(service: InProcess, statement
     assert "schema" in await why_not_ready(service)
 
 
-async def test_with_a_projection_that_is_not_where_the_log_is_it_is_not_ready(service: InProcess) -> None:
+async def test_with_a_projection_at_another_position_it_is_not_ready(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
     for position in (0, 2):
         await execute(
@@ -93,12 +93,12 @@ async def test_with_a_projection_that_is_not_where_the_log_is_it_is_not_ready(se
     assert (await service.client.get("/readyz")).status_code == 200
 
 
-async def test_with_a_projection_that_was_never_set_up_it_is_not_ready(service: InProcess) -> None:
+async def test_with_a_projection_that_was_never_built_it_is_not_ready(service: InProcess) -> None:
     await execute(service, delete(projections_table).where(projections_table.c.name == "items"))
     assert await why_not_ready(service) == "items is not built: run `itemledger rebuild items`"
 
 
-async def test_with_a_writer_that_was_closed_it_is_not_ready(service: InProcess) -> None:
+async def test_with_a_closed_writer_it_is_not_ready(service: InProcess) -> None:
     writer = service.services.writer
     assert isinstance(writer, Writer)
     await writer.close()

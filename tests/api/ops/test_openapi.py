@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid 3.1, complete, and true. That answers keep to it is checked in every test around."""
+"""The OpenAPI document: valid 3.1, complete and correct. All other tests check their responses against it."""
 
 import json
 import subprocess
@@ -21,7 +21,7 @@ from tests.api.items.test_patch import WRONG as WRONG_PATCHES
 from tests.support.clients.http import Contract
 from tests.support.service import ITEMLEDGER, InProcess
 
-DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi.document(ROUTES)))
+DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi.build_document(ROUTES)))
 CONTRACT = Contract(DOCUMENT)
 OPERATIONS = {
     f"{method.upper()} {path}": operation
@@ -37,7 +37,7 @@ def accepts(body: bytes, name: str = "POST /items") -> bool:
 
 
 def examples(name: str) -> tuple[bytes, str, Any]:
-    """Give the example of an operation's request and its media type, and the one of its success, where it has them."""
+    """Return the request example of an operation, its media type, and the example of its success, if any."""
     operation = OPERATIONS[name]
     media_type, content = next(iter(operation.get("requestBody", {}).get("content", {"": {}}).items()))
     success = next(response for status, response in operation["responses"].items() if status < "300")
@@ -45,7 +45,7 @@ def examples(name: str) -> tuple[bytes, str, Any]:
     return json.dumps(content["example"]).encode() if content else b"", media_type, shown
 
 
-async def test_the_service_gives_the_document(service: InProcess) -> None:
+async def test_the_service_serves_the_document(service: InProcess) -> None:
     answer = await service.client.get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
     assert answer.json() == DOCUMENT
@@ -65,7 +65,7 @@ def test_it_has_every_route_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_says_what_goes_in_and_what_can_come_out(name: str) -> None:
+def test_every_operation_describes_its_request_and_all_responses(name: str) -> None:
     operation = OPERATIONS[name]
     assert operation["summary"]
     assert operation["description"]
@@ -92,7 +92,7 @@ def test_every_example_is_an_instance_of_its_schema(name: str) -> None:
     for content in contents:
         examples = [example["value"] for example in content.get("examples", {}).values()]
         examples += [content["example"]] if "example" in content else []
-        assert examples or content == {}, "bytes alone have none"
+        assert examples or content == {}, "only bytes have none"
         for example in examples:
             assert CONTRACT.errors(content["schema"], example) == []
     for described in [*operation["parameters"], *DOCUMENT["components"]["headers"].values()]:
@@ -100,7 +100,42 @@ def test_every_example_is_an_instance_of_its_schema(name: str) -> None:
         assert CONTRACT.errors(described["schema"], described["example"]) == []
 
 
-def test_an_answer_that_knows_an_item_leads_to_all_that_can_be_done_with_it() -> None:
+#: The members of examples that their schemas do not require.
+OPTIONAL = {
+    "PATCH /items/{item_id}": {"price"},
+    "GET /livez": {"status"},
+    "GET /readyz": {"status"},
+    "GET /events/export": {"datacontenttype", "specversion", "correlationid"},
+    "POST /keys": {"expires_in"},
+    "POST /keys/{key_id}/rotate": {"overlap"},
+}
+#: The members of examples that can be any JSON.
+UNTYPED = {"GET /events/export": {"data"}}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_example_with_a_wrong_or_missing_member_is_detected(name: str) -> None:
+    operation = OPERATIONS[name]
+    contents = [*operation.get("requestBody", {}).get("content", {}).items()]
+    for response in operation["responses"].values():
+        contents += response.get("content", {}).items()
+    optional: set[str] = set()
+    for media_type, content in contents:
+        if not media_type.endswith("json") or "example" not in content or name == "GET /openapi.json":
+            continue
+        example, schema = content["example"], content["schema"]
+        members = example[0] if isinstance(example, list) else example
+        for member in members:
+            wrong = {**members, member: [None]}
+            missing = {key: value for key, value in members.items() if key != member}
+            if isinstance(example, list):
+                wrong, missing = [wrong], [missing]  # type: ignore[assignment]
+            assert (CONTRACT.errors(schema, wrong) == []) is (member in UNTYPED.get(name, ())), member
+            optional |= set() if CONTRACT.errors(schema, missing) else {member}
+    assert optional == OPTIONAL.get(name, set())
+
+
+def test_a_response_with_an_item_links_to_all_operations_on_it() -> None:
     about_one = {operation["operationId"] for name, operation in OPERATIONS.items() if "{item_id}" in name}
     for name, status in {"POST /items": "201", "POST /items/batch": "201", "DELETE /items/{item_id}": "204"}.items():
         links = OPERATIONS[name]["responses"][status]["links"]
@@ -117,7 +152,7 @@ def test_the_command_prints_the_document_and_needs_no_database() -> None:
 def test_the_schema_accepts_the_keys_that_the_service_accepts(key: str) -> None:
     [parameter] = [p for p in OPERATIONS["POST /items"]["parameters"] if p["name"] == "Idempotency-Key"]
     for written in (key, f'"{key}"', f'"{key}\\""'):
-        # Servers take the white space around a header's value away.
+        # Servers strip the white space around a header's value.
         accepted = CONTRACT.errors(parameter["schema"], written.strip(" \t")) == []
         try:
             read_key(written.encode())
@@ -127,7 +162,7 @@ def test_the_schema_accepts_the_keys_that_the_service_accepts(key: str) -> None:
             assert accepted, written
 
 
-#: Every operation of items, each where the ones before have led it.
+#: Every operation of items, in an order in which each succeeds.
 _STORY = [
     *("POST /items", "GET /items", "GET /items/{item_id}", "DELETE /items/{item_id}"),
     *("POST /items/{item_id}/restore", "PATCH /items/{item_id}"),
@@ -135,7 +170,7 @@ _STORY = [
 
 
 async def example_sent(service: InProcess, name: str) -> tuple[Any, Any]:
-    """Send an operation's example; give the answer's body and the example of it."""
+    """Send an operation's example. Return the response's body and the example of it."""
     body, media_type, shown = examples(name)
     method, path = name.format(item_id=1).split()
     answer = await service.client.request(method, path, content=body, headers={"content-type": media_type})
@@ -144,14 +179,14 @@ async def example_sent(service: InProcess, name: str) -> tuple[Any, Any]:
     return answer.json() if answer.content else None, shown
 
 
-async def test_the_example_of_a_request_is_accepted_and_gives_the_example_of_its_answer(service: InProcess) -> None:
+async def test_the_example_of_a_request_returns_the_example_of_its_response(service: InProcess) -> None:
     assert {name for name in OPERATIONS if " /items" in name} == {*_STORY, "POST /items/batch"}
     for name in _STORY:
         answered, shown = await example_sent(service, name)
         assert answered == shown, name
 
 
-async def test_the_example_of_a_batch_gives_the_example_of_its_answer(service: InProcess) -> None:
+async def test_the_example_of_a_batch_returns_the_example_of_its_response(service: InProcess) -> None:
     answered, shown = await example_sent(service, "POST /items/batch")
     assert answered == shown
 
@@ -164,22 +199,22 @@ def test_every_kind_of_problem_is_described_somewhere() -> None:
         if int(status) >= 400
         for code in response["content"]["application/problem+json"]["examples"]
     }
-    # 405 is the answer to what is no operation of the document.
+    # 405 is for methods that are not in the document.
     assert {kind.code for kind in KINDS} - described == {"method-not-allowed"}
     assert NOT_READY.code in described
 
 
 @pytest.mark.parametrize("case", [*WRONG_TYPES, *WRONG_FIELDS, *WRONG_NAMES])
-def test_the_schema_refuses_what_the_service_refuses(case: str) -> None:
+def test_the_schema_rejects_what_the_service_rejects(case: str) -> None:
     body, _ = {**WRONG_TYPES, **WRONG_FIELDS, **WRONG_NAMES}[case]
-    if case != "repeated, first wrong":  # no schema can see it: parsers keep the last
+    if case != "repeated, first wrong":  # a schema cannot detect it: parsers keep the last
         assert not accepts(body)
         assert not accepts(b'[{"name":"a","price":1},%s]' % body, "POST /items/batch")
 
 
 @pytest.mark.parametrize("case", WRONG_PATCHES)
-def test_the_schema_refuses_the_patches_that_the_service_refuses(case: str) -> None:
-    # The digits of a price are not all the schema's to judge: a number's fraction is no part of JSON Schema.
+def test_the_schema_rejects_the_patches_that_the_service_rejects(case: str) -> None:
+    # JSON Schema cannot limit the fractional digits of a number.
     if not case.startswith("price ") or case.partition(" ")[2] in ("null", "true", "[]", '{"a":1}', "1e14", '"NaN"'):
         assert not accepts(WRONG_PATCHES[case][0], "PATCH /items/{item_id}")
 
@@ -190,7 +225,7 @@ def test_the_schema_accepts_the_patches_that_the_service_accepts() -> None:
     assert accepts(b"{}", "PATCH /items/{item_id}")
 
 
-def test_the_schema_says_how_many_items_a_batch_may_have() -> None:
+def test_the_schema_limits_the_number_of_items_in_a_batch() -> None:
     for count, accepted in ((0, False), (1, True), (1000, True), (1001, False)):
         assert accepts(json.dumps([{"name": "a", "price": 1}] * count).encode(), "POST /items/batch") is accepted
     for body in (b"{}", b'{"name":"a","price":1}', b"null"):
@@ -202,7 +237,7 @@ def test_the_schema_accepts_the_names_that_the_service_accepts(name: str) -> Non
     assert accepts(json.dumps({"name": name, "price": "9.99"}).encode())
 
 
-def test_the_judge_of_answers_can_say_no() -> None:
+def test_the_contract_check_rejects_invalid_responses() -> None:
     item = {"$ref": "#/components/schemas/Item"}
     good = {"id": 1, "name": "Pen", "price": 9.99, "in_stock": True}
     assert CONTRACT.errors(item, good) == []

@@ -1,4 +1,4 @@
-"""Checkpoints and proofs as texts: as c2sp.org has them, and as another implementation reads them."""
+"""Checkpoints and proofs as texts: the examples of c2sp.org, and another implementation as the reader."""
 
 import metamorphic_log
 import pytest
@@ -29,7 +29,7 @@ sFodV/vSp5O8n9a8QpW6PRY97tfOSW5bsc2Xl/EQi08=
 HASHES = st.binary(min_size=32, max_size=32)
 
 
-def test_the_example_of_the_specification_is_read_and_written_alike() -> None:
+def test_the_example_of_the_specification_round_trips() -> None:
     checkpoint = Checkpoint.parse(TEXT)
     assert (checkpoint.origin, checkpoint.size, checkpoint.root.hex()[:8]) == (KEY.verifier.name, 20852163, "0ac5186a")
     assert checkpoint.write([]) == TEXT
@@ -46,7 +46,7 @@ def test_another_implementation_reads_our_checkpoints(size: int, root: bytes) ->
     assert (head.origin, head.size, head.root) == (checkpoint.origin, size, root)
 
 
-def test_extension_lines_are_signed_and_not_heeded() -> None:
+def test_extension_lines_are_signed_and_ignored() -> None:
     assert Checkpoint.parse(f"{TEXT}more\n") == Checkpoint.parse(TEXT)
 
 
@@ -64,23 +64,23 @@ def test_extension_lines_are_signed_and_not_heeded() -> None:
         f"{TEXT}\nmore\n",
     ],
 )
-def test_what_is_no_checkpoint_is_refused(text: str) -> None:
+def test_an_invalid_checkpoint_is_rejected(text: str) -> None:
     with pytest.raises(NoteError):
         Checkpoint.parse(text)
 
 
-def test_a_checkpoint_is_believed_only_to_a_key_of_its_origin() -> None:
+def test_a_checkpoint_is_accepted_only_from_a_key_of_its_origin() -> None:
     written = Checkpoint.parse(TEXT).write([KEY])
     other = SignerKey.generate("example.com/other")
     assert read(written, [other.verifier, KEY.verifier]).size == 20852163
     for unsigned in (TEXT, Checkpoint.parse(TEXT).write([other])):
         with pytest.raises(NoteError, match="not signed"):
             read(unsigned, [KEY.verifier, other.verifier])
-    with pytest.raises(NoteError, match=r"it is of 'example.com/behind-the-sofa', and not of example.com/other"):
+    with pytest.raises(NoteError, match=r"is of 'example.com/behind-the-sofa', not of example.com/other"):
         read(Checkpoint.parse(TEXT).write([KEY, other]), [other.verifier])
 
 
-def test_the_example_of_a_proof_is_read_and_written_alike() -> None:
+def test_the_example_of_a_proof_round_trips() -> None:
     proof = TlogProof.parse(PROOF)
     assert (proof.index, len(proof.hashes), proof.checkpoint.partition("\n")[0]) == (73894, 2, "example.com/fancylog")
     assert proof.write() == PROOF
@@ -88,7 +88,7 @@ def test_the_example_of_a_proof_is_read_and_written_alike() -> None:
 
 @settings(derandomize=True, max_examples=100)
 @given(st.integers(0, 2**63 - 1), st.lists(HASHES, max_size=8), st.none() | st.binary(max_size=99))
-def test_a_proof_is_read_as_it_was_written(index: int, hashes: list[bytes], extra: bytes | None) -> None:
+def test_a_proof_round_trips(index: int, hashes: list[bytes], extra: bytes | None) -> None:
     proof = TlogProof(index, tuple(hashes), Checkpoint.parse(TEXT).write([KEY]), extra)
     assert TlogProof.parse(proof.write()) == proof
 
@@ -104,6 +104,6 @@ def test_a_proof_is_read_as_it_was_written(index: int, hashes: list[bytes], extr
         PROOF.replace("gSKy", ""),
     ],
 )
-def test_what_is_no_proof_is_refused(text: str) -> None:
+def test_an_invalid_proof_is_rejected(text: str) -> None:
     with pytest.raises(NoteError):
         TlogProof.parse(text)

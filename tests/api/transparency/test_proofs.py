@@ -1,4 +1,4 @@
-"""Checkpoints and proofs over HTTP: what they say is checked by another implementation, from the answers alone."""
+"""Checkpoints and proofs over HTTP, verified by another implementation from the responses alone."""
 
 import asyncio
 import base64
@@ -13,12 +13,12 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from api.schemas.examples import load
 from api.transparency import checkpoint_signer
 from api.transparency.formats.checkpoint import read
 from api.transparency.formats.inclusion_proof import TlogProof
 from api.transparency.formats.log_identity import LogKeys, LogOrigin
 from api.transparency.formats.signed_note import SignerKey
-from api.transparency.schemas import CONSISTENCY_EXAMPLE, INCLUSION_EXAMPLE, TLOG_EXAMPLE
 from tests.api.conftest import judged
 from tests.eventstore.recording import execute
 from tests.support.clients.http import check_problem
@@ -32,14 +32,14 @@ ITEMS = 300
 
 @pytest.fixture
 async def signing(database_url: str) -> AsyncIterator[InProcess]:
-    """The service over a log of some events, with a key."""
+    """The service with a signing key, over a log with events."""
     async with running(database_url) as service:
         yield service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def proving(shared_url: str) -> AsyncIterator[InProcess]:
-    """The same, once for all tests that change nothing."""
+    """The same, shared by all tests that change nothing."""
     async with running(shared_url) as service:
         yield service
 
@@ -87,7 +87,7 @@ async def test_a_checkpoint_is_a_text_that_another_implementation_verifies(provi
     }
 
 
-async def test_without_a_key_the_same_is_said_unsigned(service: InProcess) -> None:
+async def test_without_a_key_checkpoints_are_unsigned(service: InProcess) -> None:
     root = base64.b64encode(sha256().digest()).decode()
     assert await checkpoint(service) == f"localhost/log\n0\n{root}\n"
     await create(service, 3)
@@ -96,7 +96,7 @@ async def test_without_a_key_the_same_is_said_unsigned(service: InProcess) -> No
     assert proof["checkpoint"] == await checkpoint(service)
 
 
-async def test_a_log_has_the_name_that_it_is_given(sqlite_url: str) -> None:
+async def test_a_log_has_its_configured_origin(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, log_origin=LogOrigin("example.com/unsigned")) as service:
         assert read(await checkpoint(service)).origin == "example.com/unsigned"
 
@@ -108,26 +108,32 @@ async def test_two_keys_sign_both(sqlite_url: str) -> None:
             assert metamorphic_log.checkpoint_verify(await checkpoint(service), [str(key.verifier)]).size == 0
 
 
-async def test_a_write_that_was_answered_is_in_the_next_checkpoint(signing: InProcess) -> None:
+async def test_a_completed_write_is_in_the_next_checkpoint(signing: InProcess) -> None:
     for size in range(ITEMS + 1, ITEMS + 4):
         await create(signing, 1)
         assert read(await checkpoint(signing)).size == size
 
 
-async def test_what_another_process_wrote_is_in_it_where_that_is_asked_for(database_url: str) -> None:
+async def test_min_position_includes_what_another_process_wrote(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 3600.0)
     async with InProcess.over(database_url) as one, InProcess.over(database_url) as other:
         assert read(await checkpoint(one)).size == 0
         await create(other, 2)
-        assert read(await checkpoint(one)).size == 0  # a second old at most
+        assert read(await checkpoint(one)).size == 0  # reused while it is recent
         assert (await one.client.get("/log/proof/2")).json()["tree_size"] == 2
         await create(other, 1)
         assert read((await get(one, "/log/checkpoint?min_position=3")).text).size == 3
         check_problem(await one.client.get("/log/checkpoint?min_position=4"), 503, "position-not-reached")
+        await create(other, 1)
+        monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 0.0)
+        assert read(await checkpoint(one)).size == 4
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("position", [1, 2, 255, 256, 257, ITEMS])
-async def test_a_proof_shows_with_nothing_else_that_an_event_is_in_the_log(proving: InProcess, position: int) -> None:
+async def test_an_inclusion_proof_is_self_contained(proving: InProcess, position: int) -> None:
     for query in ("", f"?tree_size={position}", f"?tree_size={ITEMS}"):
         answer = await get(proving, f"/log/proof/{position}{query}")
         proof = answer.json()
@@ -167,7 +173,7 @@ async def test_a_proof_shows_that_the_log_only_grew(proving: InProcess, old: int
         assert (proof["hashes"], one) == ([], sha256().digest())
 
 
-async def test_by_default_it_is_of_the_log_as_it_is(signing: InProcess) -> None:
+async def test_a_proof_is_of_the_current_log_by_default(signing: InProcess) -> None:
     kept = await checkpoint(signing)
     await create(signing, 10)
     assert read(await checkpoint(signing)).size == ITEMS + 10
@@ -181,7 +187,7 @@ async def test_by_default_it_is_of_the_log_as_it_is(signing: InProcess) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("position", ["0", "01", "-1", "x", "301", "1.0", "9223372036854775807", "9" * 30])
-async def test_where_there_is_no_event_there_is_no_proof(proving: InProcess, position: str) -> None:
+async def test_an_unknown_position_has_no_proof(proving: InProcess, position: str) -> None:
     check_problem(await proving.client.get(f"/log/proof/{position}"), 404, "event-not-found")
 
 
@@ -202,23 +208,23 @@ async def test_where_there_is_no_event_there_is_no_proof(proving: InProcess, pos
         ("checkpoint?tree_size=1", "tree_size"),
     ],
 )
-async def test_sizes_that_the_log_never_had_are_refused_by_name(proving: InProcess, path: str, parameter: str) -> None:
+async def test_a_size_beyond_the_log_is_rejected_by_name(proving: InProcess, path: str, parameter: str) -> None:
     problem = check_problem(await proving.client.get(f"/log/{path}"), 400, "invalid-query")
     assert [fault["parameter"] for fault in problem["errors"]] == [parameter]
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_tree_has_the_event_that_it_proves(proving: InProcess) -> None:
+async def test_a_tree_without_the_event_is_rejected(proving: InProcess) -> None:
     problem = check_problem(await proving.client.get("/log/proof/9?tree_size=8"), 400, "invalid-query")
     assert problem["detail"] == "The first 8 events do not have position 9"
 
 
-async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -> None:
+async def test_nothing_is_proven_of_a_tampered_log(signing: InProcess) -> None:
     await checkpoint(signing)
     async with signing.owner() as owner:
         await tamper(owner, "UPDATE events SET actor = 'eve' WHERE position = 7")
         check_problem(await signing.client.get("/log/proof/7"), 500, "log-changed")
-        await get(signing, "/log/proof/8")  # the hashes are what they were
+        await get(signing, "/log/proof/8")  # the hashes are unchanged
         await tamper(owner, covered_up=True)
     await create(signing, 1)
     for path in ("checkpoint", "proof/7", "proof/301", "consistency?from=7"):
@@ -227,10 +233,10 @@ async def test_nothing_is_proven_of_a_log_that_was_changed(signing: InProcess) -
 
 
 @pytest.mark.parametrize("key", [KEY.write(), None], ids=["signed", "unsigned"])
-async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_database_has_forgotten_it(
+async def test_a_process_contradicts_no_earlier_checkpoint_even_if_the_database_was_reset(
     database_url: str, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
-    monkeypatch.setattr(checkpoint_signer, "_FRESH", 0.0)
+    monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 0.0)
     async with InProcess.over(database_url, log_key=key and LogKeys(key)) as service, service.owner() as owner:
         await execute(owner, "CREATE TABLE first_checkpoint AS SELECT * FROM log_checkpoint")
         await create(service, 20)
@@ -241,13 +247,13 @@ async def test_a_process_contradicts_nothing_that_it_gave_out_though_the_databas
             check_problem(await service.client.get(f"/log/{path}"), 500, "log-changed")
 
 
-async def test_a_proof_of_an_earlier_size_commits_nothing_however_much_others_write(
+async def test_a_proof_of_an_earlier_size_commits_nothing_during_concurrent_writes(
     signing: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(checkpoint_signer, "_FRESH", 3600.0)
+    monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 3600.0)
     await checkpoint(signing)
     monkeypatch.setattr("eventstore.merkle.tree_head.advance", fail)
     for path in ("proof/1?tree_size=1", "consistency?from=1&to=200"):
@@ -255,10 +261,10 @@ async def test_a_proof_of_an_earlier_size_commits_nothing_however_much_others_wr
         await get(signing, f"/log/{path}")
 
 
-async def test_a_proof_is_of_all_that_this_process_has_answered_by(
+async def test_a_proof_covers_all_that_this_process_has_answered(
     signing: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoint_signer, "_FRESH", 3600.0)
+    monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 3600.0)
     for path in ("proof/1", "consistency?from=1"):
         await checkpoint(signing)
         await create(signing, 1)
@@ -266,7 +272,7 @@ async def test_a_proof_is_of_all_that_this_process_has_answered_by(
         assert int(answer.headers["log-position"]) == signing.services.position
 
 
-async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> None:
+async def test_concurrent_requests_share_a_checkpoint(signing: InProcess) -> None:
     async def grow() -> None:
         for _ in range(20):
             await create(signing, 1)
@@ -276,16 +282,19 @@ async def test_many_who_ask_at_once_get_one_checkpoint(signing: InProcess) -> No
 
     *_, one, two, three = await asyncio.gather(grow(), ask(), ask(), ask())
     found = {read(note, [KEY.verifier]).size: note for notes in (one, two, three) for note in notes}
-    assert {note for notes in (one, two, three) for note in notes} == set(found.values())  # of each size there is one
+    assert {note for notes in (one, two, three) for note in notes} == set(found.values())  # one for each size
     for notes in (one, two, three):
         assert sorted(notes, key=lambda note: read(note).size) == notes
 
 
-def test_the_examples_of_the_document_are_proofs_that_hold() -> None:
-    proof, key = INCLUSION_EXAMPLE, "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+def test_the_examples_in_the_openapi_document_are_valid_proofs() -> None:
+    examples, key = load("transparency"), "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+    proof, consistency, tlog_proof = (examples[f"{name}_proof"] for name in ("inclusion", "consistency", "tlog"))
     leaf_hash = bytes.fromhex(proof["leaf_hash"])
     assert sha256(b"\0" + proof["leaf"].encode()).digest() == leaf_hash
+    assert {text["checkpoint"] for text in (proof, consistency, examples["signed_head"])} == {examples["checkpoint"]}
     metamorphic_log.checkpoint_verify_inclusion(proof["checkpoint"], [key], 0, leaf_hash, hashes(proof))
-    assert TlogProof.parse(TLOG_EXAMPLE).checkpoint == proof["checkpoint"]
-    one, two = bytes.fromhex(CONSISTENCY_EXAMPLE["old_root"]), bytes.fromhex(CONSISTENCY_EXAMPLE["new_root"])
-    metamorphic_log.verify_consistency(1, 2, hashes(CONSISTENCY_EXAMPLE), one, two)
+    parsed = TlogProof(0, tuple(hashes(proof)), proof["checkpoint"], proof["leaf"].encode())
+    assert TlogProof.parse(tlog_proof) == parsed
+    one, two = bytes.fromhex(consistency["old_root"]), bytes.fromhex(consistency["new_root"])
+    metamorphic_log.verify_consistency(1, 2, hashes(consistency), one, two)

@@ -1,4 +1,4 @@
-"""Signed notes: the specification's own examples, another implementation's verdict, and what is refused."""
+"""Signed notes: the specification's examples, another implementation as the verifier, and invalid notes."""
 
 import metamorphic_log
 import pytest
@@ -25,7 +25,7 @@ GO_NOTE = (
 KEY = SignerKey.generate("example.com/log")
 
 
-def test_the_example_of_the_specification_is_read_and_verified() -> None:
+def test_the_example_of_the_specification_is_verified() -> None:
     key = VerifierKey.parse(VKEY)
     assert str(key) == VKEY
     note = Note.parse(NOTE)
@@ -40,34 +40,34 @@ def test_keys_and_signatures_are_those_of_the_go_tools() -> None:
 
 @settings(derandomize=True, max_examples=200)
 @given(st.text(st.characters(codec="utf-8", exclude_characters=[chr(code) for code in range(32) if code != 10])))
-def test_another_implementation_takes_our_signatures(text: str) -> None:
+def test_another_implementation_verifies_our_signatures(text: str) -> None:
     written = sign(f"{text}\n", [KEY])
     note = Note.parse(written)
     assert (note.text, note.verify([KEY.verifier])) == (f"{text}\n", [KEY.verifier])
     assert metamorphic_log.verify_signed_note(written, [str(KEY.verifier)]) == 1
 
 
-def test_a_note_without_a_signature_is_a_text_that_nobody_vouches_for() -> None:
+def test_an_unsigned_note_is_not_verified() -> None:
     for written in ("a\nb\n", "a\nb\n\n"):
         assert Note.parse(written) == Note("a\nb\n")
         with pytest.raises(NoteError, match=r"it is not signed by example\.com/log"):
             Note.parse(written).verify([KEY.verifier])
 
 
-def test_signatures_of_others_are_not_heeded_and_one_that_is_known_must_hold() -> None:
-    other = SignerKey.generate("example.com/log")  # of the same name
+def test_unknown_signatures_are_ignored_and_known_ones_must_be_valid() -> None:
+    other = SignerKey.generate("example.com/log")  # has the same name
     written = sign("text\n", [other, KEY])
     assert Note.parse(written).verify([KEY.verifier]) == [KEY.verifier]
     assert Note.parse(written).verify([KEY.verifier, other.verifier]) == [other.verifier, KEY.verifier]
     forged = "text!\n" + written.removeprefix("text\n")
     for keys in ([KEY.verifier], [KEY.verifier, other.verifier]):
-        with pytest.raises(NoteError, match="is not that of its text"):
+        with pytest.raises(NoteError, match="does not match the text"):
             Note.parse(forged).verify(keys)
     with pytest.raises(NoteError, match="not signed by"):
         Note.parse(sign("text\n", [other])).verify([KEY.verifier])
 
 
-def test_sixteen_signatures_are_looked_at_and_not_any_number() -> None:
+def test_sixteen_signatures_are_accepted_but_not_any_number() -> None:
     others = [SignerKey.generate(f"other{number}") for number in range(15)]
     assert Note.parse(sign("text\n", [*others, KEY])).verify([KEY.verifier]) == [KEY.verifier]
     line = KEY.sign("text\n")
@@ -85,14 +85,14 @@ def test_sixteen_signatures_are_looked_at_and_not_any_number() -> None:
         NOTE.replace("—", "-"),
         NOTE.replace("— ", "—"),
         NOTE.replace("yaQM=", "yaQM"),
-        NOTE.replace("yaQM=", "yaQN="),  # bits that no encoder writes
+        NOTE.replace("yaQM=", "yaQN="),  # non-canonical padding bits
         NOTE.replace("foo U", "f+oo U"),
         NOTE.replace("foo U", "foo  U"),
-        "text\n\n— name AAAAAA==\n",  # an id, and no signature
+        "text\n\n— name AAAAAA==\n",  # an id without a signature
         NOTE + "more\n",
     ],
 )
-def test_what_is_no_note_is_refused(written: str) -> None:
+def test_an_invalid_note_is_rejected(written: str) -> None:
     with pytest.raises(NoteError):
         Note.parse(written)
 
@@ -106,13 +106,13 @@ def test_what_is_no_note_is_refused(written: str) -> None:
         VKEY.replace("530d903a", "530D903A"),
         VKEY.replace("foo", "fo o"),
         VKEY.replace("+AekyeRr", "+AekyeRs"),
-        VKEY.replace("+Aek", "+Bek"),  # another type of key
+        VKEY.replace("+Aek", "+Bek"),  # another key type
         VKEY[:-4],
         VKEY + "AAAA",
         GO_PRIVATE,
     ],
 )
-def test_what_is_no_public_key_is_refused(text: str) -> None:
+def test_an_invalid_public_key_is_rejected(text: str) -> None:
     with pytest.raises(NoteError):
         VerifierKey.parse(text)
 
@@ -120,20 +120,20 @@ def test_what_is_no_public_key_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "secret", GO_PUBLIC, GO_PRIVATE[:-1], GO_PRIVATE.replace("c74f20a3", "c74f20a4"), GO_PRIVATE + "AAAA"]
 )
-def test_what_is_no_private_key_is_refused_and_not_told(text: str) -> None:
+def test_an_invalid_private_key_is_rejected_without_revealing_it(text: str) -> None:
     with pytest.raises(NoteError) as raised:
         SignerKey.parse(text)
     assert text == "" or text not in str(raised.value)
 
 
-def test_a_private_key_does_not_show_itself() -> None:
+def test_a_private_key_is_not_in_its_repr() -> None:
     key, keys = SignerKey.parse(GO_PRIVATE), LogKeys(f"{GO_PRIVATE}\n")
     secret = GO_PRIVATE.split("+", 4)[-1]
     for shown in (repr(key), str(key), repr(keys), str(keys), f"{keys.signers}"):
         assert secret not in shown
 
 
-def test_the_log_has_keys_of_one_name() -> None:
+def test_all_log_keys_have_the_same_name() -> None:
     other = SignerKey.generate("PeterNeumann")
     keys = LogKeys(f"{GO_PRIVATE}\n{other.write()}\n")
     assert (keys.origin, len(keys.signers)) == ("PeterNeumann", 2)
