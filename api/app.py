@@ -15,7 +15,7 @@ from api.audit import routes as audit
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.authenticator import Authenticator
-from api.auth.jwt.jwks import UnreadableKeysError, published_at
+from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError
 from api.auth.jwt.verifier import JwtVerifier
 from api.edge.boundary import Boundary, reraise
 from api.edge.route_checks import check_routes
@@ -96,10 +96,10 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
     try:
         await prepare(database)
         found = await projection_statuses(database, PROJECTIONS)
-        uses = KeyUsage(database)
+        key_usage = KeyUsage(database)
         authenticator = Authenticator(
             ApiKeyCache(database),
-            uses,
+            key_usage,
             await open_tokens(settings),
             origins=settings.cors_origins,
             insecure=settings.insecure_no_auth,
@@ -125,7 +125,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 if standing.outdated:
                     rebuild_jobs.launch(standing.projection.name, Options())
         try:
-            async with checking(database, settings.check_interval), uses.kept(), feed.running():
+            async with checking(database, settings.check_interval), key_usage.saving(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
@@ -155,13 +155,13 @@ async def open_tokens(settings: Settings) -> JwtVerifier | None:
     """
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
         return None
-    keys = published_at(settings.jwt_jwks)
+    keys = IssuerKeys(settings.jwt_jwks)
     try:
         await keys.load()
     except UnreadableKeysError as error:
         if not settings.jwt_jwks.is_url:
             raise StartError(f"{settings.jwt_jwks}: {error}") from None
-        structlog.get_logger().error("the issuer's keys can't be read", cause=str(error))
+        structlog.get_logger().error("could not read the issuer's keys", cause=str(error))
     return JwtVerifier(settings.jwt_issuer, settings.jwt_audience, keys)
 
 

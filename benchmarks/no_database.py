@@ -51,10 +51,10 @@ class _LetsAnybodyIn:
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         return ANYBODY
 
-    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+    def recognizes(self, headers: Mapping[bytes, bytes]) -> bool:
         return False
 
-    async def still_admits(self, principal: Principal) -> bool:
+    async def is_still_valid(self, principal: Principal) -> bool:
         return True
 
 

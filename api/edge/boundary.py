@@ -99,7 +99,7 @@ class Boundary:
 
     async def _dispatch(self, scope: Scope, receive: Receive, exchange: Exchange, share: Reservation) -> None:
         arrived = self._limits.arrive(exchange.context.address)
-        if refused(arrived) and exchange.context.services.authenticator.knows(exchange.context.headers):
+        if refused(arrived) and exchange.context.services.authenticator.recognizes(exchange.context.headers):
             arrived = []  # others have spent the address's budget; this client has one of its own
         exchange.count(arrived)
         if b"%2f" in scope["raw_path"].lower():

@@ -72,7 +72,7 @@ class EventExport:
                 # Where the client does not read this waits, and has one page in hand.
                 await send(part(self._encoder.page(events)))
                 if monotonic() > look:
-                    if not await services.authenticator.still_admits(self._request.principal):
+                    if not await services.authenticator.is_still_valid(self._request.principal):
                         raise Problem(CREDENTIAL_INVALID)
                     look = monotonic() + _LOOK_PAUSE
             await send(part(self._encoder.end()))

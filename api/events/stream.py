@@ -96,7 +96,7 @@ class EventStream:
 
     async def _still_admitted(self) -> bool:
         try:
-            return await self._request.services.authenticator.still_admits(self._request.principal)
+            return await self._request.services.authenticator.is_still_valid(self._request.principal)
         except UnavailableError:
             return True  # without a database there is nothing to tell either
 

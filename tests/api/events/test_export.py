@@ -138,7 +138,7 @@ async def test_a_credential_that_is_no_longer_good_ends_it_unfinished(
     filled: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Closed:
-        async def still_admits(self, _: object) -> bool:
+        async def is_still_valid(self, _: object) -> bool:
             return False
 
     request, answer = await begun(filled)
