@@ -12,7 +12,8 @@ from api.edge.context import RequestContext, current
 from api.edge.rate_limits import EXPORT
 from api.edge.routing import Answer, Route
 from api.export.cloudevents import CloudEvent
-from api.export.formats import BY_NAME, STREAMED, Encoder, Format
+from api.export.encoder import Encoder
+from api.export.formats import BY_NAME, STREAMED, Format
 from api.http.content_negotiation import preferred
 from api.http.problems import CREDENTIAL_INVALID, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import wrong

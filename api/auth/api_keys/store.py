@@ -181,7 +181,7 @@ def find(connection: Connection, key_id: str, *, for_update: bool = False) -> Ap
     query = select(api_keys).where(api_keys.c.id == key_id)
     row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
     if row is None:
-        raise NoSuchKeyError(f"There is no key {key_id}")
+        raise NoSuchKeyError(f"No API key has the id {key_id}")
     return as_key(row)
 
 

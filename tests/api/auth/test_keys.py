@@ -229,8 +229,8 @@ async def test_of_concurrent_revocations_one_succeeds_and_is_seen(database: Data
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (partial(store.revoke, key_id="00000000", by="x"), "There is no key 00000000"),
-        (partial(store.rotate, key_id="00000000", overlap=0, lifetime=None, by="x"), "There is no key 00000000"),
+        (partial(store.revoke, key_id="00000000", by="x"), "No API key has the id 00000000"),
+        (partial(store.rotate, key_id="00000000", overlap=0, lifetime=None, by="x"), "No API key has the id 00000000"),
     ],
 )
 async def test_an_unknown_key_cannot_be_changed(

@@ -143,7 +143,7 @@ async def test_a_credential_that_is_no_longer_good_ends_it_unfinished(
 
     request, answer = await begun(filled)
     monkeypatch.setattr(exports, "_LOOK_PAUSE", -1.0)
-    request.services = replace(request.services, gate=Closed())
+    request.services = replace(request.services, authenticator=Closed())
     parts: list[Message] = []
 
     async def send(message: Message) -> None:
