@@ -45,8 +45,8 @@ class _AnswersAtOnce:
         return Recorded(((position, item),), position)
 
 
-class _LetsAnybodyIn:
-    """Stands for the gate where there are no credentials."""
+class _AcceptsAll:
+    """Stands for the authenticator while there are no credentials."""
 
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         return ANYBODY
@@ -64,7 +64,7 @@ async def _services() -> AsyncIterator[Services]:
     yield Services(
         database=database,
         schema_head=migrations.head(),
-        authenticator=cast("Any", _LetsAnybodyIn()),
+        authenticator=cast("Any", _AcceptsAll()),
         writer=cast("Any", _AnswersAtOnce()),
         items=ItemReader(database),
         activity=ActivityReader(database),

@@ -8,17 +8,17 @@ from io import RawIOBase
 from typing import Any
 
 from api.export.encoder import Encoder
+from api.schemas.event import EventDocument
 from eventstore.log.history import StoredEvent
 
 _ROW_GROUP_EVENTS = 20_000
 
 
 class MissingExtraError(Exception):
-    """pyarrow is not installed."""
+    """pyarrow is not installed; the message says how to install it."""
 
-    def __str__(self) -> str:
-        """Return how to install it."""
-        return "Parquet needs pyarrow. Install the `parquet` extra, for example: pip install 'itemledger[parquet]'"
+    def __init__(self) -> None:
+        super().__init__("Parquet needs pyarrow. Install the `parquet` extra: pip install 'itemledger[parquet]'")
 
 
 class ParquetEncoder(Encoder):
@@ -45,10 +45,8 @@ class ParquetEncoder(Encoder):
 
     def page(self, events: Sequence[StoredEvent]) -> bytes:
         """Return a row group, once there are enough events for one."""
-        columns = [
-            self._pyarrow.array([getattr(event, field.name) for event in events], field.type) for field in self._schema
-        ]
-        self._batches.append(self._pyarrow.record_batch(columns, schema=self._schema))
+        columns = {name: [getattr(event, name) for event in events] for name in self._schema.names}
+        self._batches.append(self._pyarrow.RecordBatch.from_pydict(columns, schema=self._schema))
         self._events += len(events)
         if self._events >= _ROW_GROUP_EVENTS:
             self._write_group()
@@ -68,25 +66,16 @@ class ParquetEncoder(Encoder):
 
 
 def _schema(pyarrow: Any) -> Any:
-    """Return the columns, named like the fields of StoredEvent, in the order of EventDocument."""
-    integer, text, sha256 = pyarrow.int64(), pyarrow.string(), pyarrow.binary(32)
-    columns = {
-        "position": integer,
-        "item_id": integer,
-        "version": integer,
-        "type": text,
+    """Return the columns of EventDocument, with the types of StoredEvent: text unless it is named here."""
+    types = {
+        **dict.fromkeys(("position", "item_id", "version"), pyarrow.int64()),
+        **dict.fromkeys(("fingerprint", "leaf_hash"), pyarrow.binary(32)),
         "recorded_at": pyarrow.timestamp("us", tz="UTC"),
-        "actor": text,
-        "command_id": text,
         "ordinal": pyarrow.int32(),
-        "correlation_id": text,
-        "causation_id": text,
-        "data": text,
-        "fingerprint": sha256,
-        "leaf_hash": sha256,
     }
     nullable = ("correlation_id", "causation_id")
-    return pyarrow.schema([pyarrow.field(name, type, nullable=name in nullable) for name, type in columns.items()])
+    columns = [(name, types.get(name, pyarrow.string())) for name in EventDocument.__struct_fields__]
+    return pyarrow.schema([pyarrow.field(name, type, nullable=name in nullable) for name, type in columns])
 
 
 class _Sink(RawIOBase):

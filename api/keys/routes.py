@@ -17,26 +17,16 @@ from api.auth.authenticator import authorize
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
-from api.http.problems import (
-    BY_EXCEPTION,
-    INVALID_BODY,
-    KEY_ENDED,
-    KEY_NAME_TAKEN,
-    KEY_NOT_FOUND,
-    MALFORMED_BODY,
-    PLAIN_WORDS,
-    STORAGE_FULL,
-    UNSUPPORTED_MEDIA_TYPE,
-)
+from api.http import problems
 from api.http.responses import HttpResponse, json_response
-from api.keys.schemas import CreatedKey, KeyRequest, KeyState, RotationRequest, to_created_key, to_key
+from api.keys.schemas import CreatedKey, KeyId, KeyRequest, KeyState, RotationRequest, to_created_key, to_key
 
 _SECOND = 1_000_000
 
-BY_EXCEPTION.update(
-    {store.NoSuchKeyError: KEY_NOT_FOUND, store.KeyEndedError: KEY_ENDED, store.NameTakenError: KEY_NAME_TAKEN}
-)
-PLAIN_WORDS[store.WHOLE_NAME_PATTERN] = f"Expected {store.NAME_RULE}"
+problems.BY_EXCEPTION[store.NoSuchKeyError] = problems.KEY_NOT_FOUND
+problems.BY_EXCEPTION[store.KeyEndedError] = problems.KEY_ENDED
+problems.BY_EXCEPTION[store.NameTakenError] = problems.KEY_NAME_TAKEN
+problems.PLAIN_WORDS[store.WHOLE_NAME_PATTERN] = f"Expected {store.NAME_RULE}"
 
 
 class KeysQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -127,60 +117,38 @@ def _created(new: NewKey) -> HttpResponse:
 
 
 EXAMPLES: dict[str, Any] = msgspec.json.decode(Path(__file__).with_name("examples.json").read_bytes())
-_ID_SCHEMA = {
-    "key_id": {
-        "type": "string",
-        "pattern": f"^{ID_PATTERN}$",
-        "description": "The part of the key between its underscores",
-        "examples": [EXAMPLES["key"]["id"]],
-    }
-}
+_ID_SCHEMA = {"key_id": {**msgspec.json.schema(KeyId), "examples": [EXAMPLES["key"]["id"]]}}
 _LINKS = {"key_id": "$response.body#/id"}
-_BODY_PROBLEMS = (MALFORMED_BODY, INVALID_BODY, UNSUPPORTED_MEDIA_TYPE)
-_CREATED = (Answer(201, "Created", CreatedKey, ("Location",), EXAMPLES["created_key"], links=_LINKS),)
+_LIST = Answer(200, "The keys", list[KeyState], example=[EXAMPLES["key"]])
+_KEY = Answer(200, "The key", KeyState, example=EXAMPLES["key"], links=_LINKS)
+_CREATED = Answer(201, "Created", CreatedKey, ("Location",), EXAMPLES["created_key"], links=_LINKS)
+_REVOKED = Answer(204, "Revoked", links={"key_id": "$request.path.key_id"})
 
-_key_route = partial(Route, tag="keys", scope=Scope.KEYS_ADMIN)
+_NOT_FOUND, _ENDED, _FULL = problems.KEY_NOT_FOUND, problems.KEY_ENDED, problems.STORAGE_FULL
+_BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.INVALID_BODY, problems.UNSUPPORTED_MEDIA_TYPE)
+
+_route = partial(Route, tag="keys", scope=Scope.KEYS_ADMIN)
+_key_route = partial(_route, path_schemas=_ID_SCHEMA)
 ROUTES = [
-    _key_route(
-        "GET",
-        "/keys",
-        list_keys,
-        query=KeysQuery,
-        answers=(Answer(200, "The keys", list[KeyState], example=[EXAMPLES["key"]]),),
-    ),
-    _key_route(
+    _route("GET", "/keys", list_keys, query=KeysQuery, answers=(_LIST,)),
+    _route(
         "POST",
         "/keys",
         create_key,
         body=KeyRequest,
         example=EXAMPLES["create"],
-        answers=_CREATED,
-        problems=(KEY_NAME_TAKEN, *_BODY_PROBLEMS, STORAGE_FULL),
+        answers=(_CREATED,),
+        problems=(problems.KEY_NAME_TAKEN, *_BODY_PROBLEMS, _FULL),
     ),
-    _key_route(
-        "GET",
-        "/keys/{key_id}",
-        get_key,
-        path_schemas=_ID_SCHEMA,
-        answers=(Answer(200, "The key", KeyState, example=EXAMPLES["key"], links=_LINKS),),
-        problems=(KEY_NOT_FOUND,),
-    ),
-    _key_route(
-        "DELETE",
-        "/keys/{key_id}",
-        revoke_key,
-        path_schemas=_ID_SCHEMA,
-        answers=(Answer(204, "Revoked", links={"key_id": "$request.path.key_id"}),),
-        problems=(KEY_NOT_FOUND, KEY_ENDED, STORAGE_FULL),
-    ),
+    _key_route("GET", "/keys/{key_id}", get_key, answers=(_KEY,), problems=(_NOT_FOUND,)),
+    _key_route("DELETE", "/keys/{key_id}", revoke_key, answers=(_REVOKED,), problems=(_NOT_FOUND, _ENDED, _FULL)),
     _key_route(
         "POST",
         "/keys/{key_id}/rotate",
         rotate_key,
-        path_schemas=_ID_SCHEMA,
         body=RotationRequest,
         example=EXAMPLES["rotate"],
-        answers=_CREATED,
-        problems=(KEY_NOT_FOUND, KEY_ENDED, *_BODY_PROBLEMS, STORAGE_FULL),
+        answers=(_CREATED,),
+        problems=(_NOT_FOUND, _ENDED, *_BODY_PROBLEMS, _FULL),
     ),
 ]

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, structs
 
+from api.auth.api_keys.format import ID_PATTERN
 from api.auth.api_keys.store import WHOLE_NAME_PATTERN, ApiKey, NewKey
 from api.auth.scopes import Scope
 from api.http.rfc3339 import format_time
@@ -13,6 +14,7 @@ YEAR_SECONDS = 365 * 86_400
 _Lifetime = Annotated[float, Meta(ge=0, le=100 * YEAR_SECONDS, multiple_of=1)]
 _Overlap = Annotated[float, Meta(ge=0, le=YEAR_SECONDS, multiple_of=1)]
 _Time = Annotated[str, Meta(pattern="Z$")]
+KeyId = Annotated[str, Meta(pattern=f"^{ID_PATTERN}$", description="The part of the key between its underscores")]
 
 
 class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +38,7 @@ class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class KeyState(Struct, frozen=True, kw_only=True):
     """An API key without its secret."""
 
-    id: Annotated[str, Meta(description="The part of the key between its underscores")]
+    id: KeyId
     name: Annotated[str, Meta(description="The holder")]
     scopes: list[Scope]
     state: Annotated[Literal["good", "expired", "revoked"], Meta(description="`good`: the key is active")]
