@@ -3,8 +3,8 @@
 import fcntl
 import os
 from contextlib import suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
 
 
 class BusyError(Exception):
@@ -16,7 +16,7 @@ def partial_of(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def begin(path: Path) -> IO[bytes]:
+def begin(path: Path) -> BufferedRandom:
     """Open the incomplete file of `path`, with its content, locked for this process until it is closed.
 
     Raises BusyError if another process has it open or has just completed it, and OSError.

@@ -8,8 +8,7 @@ from time import monotonic
 
 import msgspec
 
-from api.export import manifest
-from api.export.manifest import Manifest
+from api.export.manifest import Manifest, decode, path_of
 from api.http.rfc3339 import format_time
 from api.schemas.event import EventDocument, stored
 from eventstore.errors import TamperedError
@@ -40,8 +39,8 @@ class LogFiles:
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read the manifests. Raises UnreadableFileError."""
-        self._files = [(file, _manifest(file)) for file in files]
-        logs = [(found.log, _bounds(found)) for _, found in self._files if found is not None]
+        self._files = [(file, _read_manifest(file)) for file in files]
+        logs = [(manifest.log, _bounds(manifest)) for _, manifest in self._files if manifest is not None]
         #: The size of the log according to the manifests. An export with `--before` has fewer events.
         self.size = max((log.size for log, _ in logs), default=0)
         #: The log heads in the manifests of files that reach them.
@@ -56,7 +55,7 @@ class LogFiles:
 
         Raises TamperedError if a line is not an event or a file does not match its manifest, and UnreadableFileError.
         """
-        for file, expected in self._files:
+        for file, manifest in self._files:
             before, digest = self.count, sha256()
             for lines in _lines(file):
                 for line in lines:
@@ -64,8 +63,8 @@ class LogFiles:
                     self._read_bytes += len(line)
                 yield _events(lines, self.count + 1)
                 self.count += len(lines)
-            if expected is not None:
-                _compare(file, expected, self.count - before, digest.hexdigest(), self.count)
+            if manifest is not None:
+                _compare(file, manifest, self.count - before, digest.hexdigest(), self.count)
 
     def progress(self) -> Progress:
         """Return the progress, once the chunks so far are consumed. The target is estimated from the bytes."""
@@ -87,15 +86,15 @@ def verify(files: Sequence[Path], heads: Iterable[TreeHead], tell: Tell) -> Tree
     return TreeHead(verification.size, verification.root)
 
 
-def _compare(file: Path, expected: Manifest, count: int, digest: str, position: int) -> None:
+def _compare(file: Path, manifest: Manifest, count: int, digest: str, position: int) -> None:
     """Raise TamperedError if a file of `count` events up to `position` does not match its manifest."""
-    if expected.count != count:
-        raise TamperedError(position + 1, f"{file} has {count:,} events, but its manifest says {expected.count:,}")
-    if count and expected.first_position != (first := position - count + 1):
+    if manifest.count != count:
+        raise TamperedError(position + 1, f"{file} has {count:,} events, but its manifest says {manifest.count:,}")
+    if count and manifest.first_position != (first := position - count + 1):
         raise TamperedError(
-            first, f"{file} begins at position {first:,}, but its manifest says {expected.first_position:,}"
+            first, f"{file} begins at position {first:,}, but its manifest says {manifest.first_position:,}"
         )
-    if expected.sha256 != digest:
+    if manifest.sha256 != digest:
         raise TamperedError(position, f"{file} does not match the SHA-256 in its manifest")
 
 
@@ -120,36 +119,36 @@ def _size(file: Path) -> int:
     return file.stat().st_size
 
 
-def _manifest(file: Path) -> Manifest | None:
+def _read_manifest(file: Path) -> Manifest | None:
     """Read the manifest of an export; None without one. Raises UnreadableFileError if the export is not verifiable."""
-    path = manifest.path_of(file)
+    path = path_of(file)
     try:
-        found = manifest.decode(path.read_bytes())
-        after, before = _bounds(found)
+        manifest = decode(path.read_bytes())
+        after, before = _bounds(manifest)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UnreadableFileError(f"{path}: {error.strerror}") from None
     except _UNREADABLE as error:
         raise UnreadableFileError(f"{path} is not a valid manifest: {error}") from None
-    if found.format != "jsonl":
-        raise UnreadableFileError(f"{file} is a {found.format} export: only JSON Lines exports can be verified")
-    if found.filter.keys() - _BOUNDS:
+    if manifest.format != "jsonl":
+        raise UnreadableFileError(f"{file} is a {manifest.format} export: only JSON Lines exports can be verified")
+    if manifest.filter.keys() - _BOUNDS:
         raise UnreadableFileError(
             f"{file} is a filtered export: only complete logs can be verified, single events by their proofs"
         )
-    last = min(before - 1, found.log.size)
+    last = min(before - 1, manifest.log.size)
     expected = (last - after, after + 1, last) if last > after else (0, None, None)
-    if (found.count, found.first_position, found.last_position) != expected:
+    if (manifest.count, manifest.first_position, manifest.last_position) != expected:
         raise UnreadableFileError(
-            f"{path} is not a valid manifest: its positions do not fit a log of {found.log.size:,} events"
+            f"{path} is not a valid manifest: its positions do not fit a log of {manifest.log.size:,} events"
         )
-    return found
+    return manifest
 
 
-def _bounds(found: Manifest) -> tuple[int, int]:
+def _bounds(manifest: Manifest) -> tuple[int, int]:
     """Return the positions that an export lies between. Raises ValueError."""
-    return int(found.filter.get("after", 0)), int(found.filter.get("before", END))
+    return int(manifest.filter.get("after", 0)), int(manifest.filter.get("before", END))
 
 
 def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:

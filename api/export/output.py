@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from hashlib import sha256
+from hashlib import file_digest
+from io import BufferedRandom
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -18,7 +19,6 @@ from eventstore.log.history import Filter, StoredEvent
 
 #: How often the state of an incomplete file is saved. A crash loses at most the events since.
 _SAVE_PAUSE_SECONDS = 2.0
-_BLOCK_BYTES = 1 << 20
 
 
 class OutputError(Exception):
@@ -73,26 +73,25 @@ class FileOutput(StreamOutput):
     An interrupted export resumes after the last page in the saved state.
     """
 
-    def __init__(self, path: Path, partial: IO[bytes], state: _SavedState | None) -> None:
+    def __init__(self, path: Path, partial: BufferedRandom, state: _SavedState | None) -> None:
         """Use `opened` instead."""
         super().__init__(partial)
         self._path = path
-        self._hash = sha256()
         self._saved_at = monotonic()
         #: What it contains; None for a new file.
         self.plan = state.plan if state else None
         self.written = state.written if state else Written()
-        self._skip_written()
+        partial.truncate(self.written.bytes)
+        self._hash = file_digest(partial, "sha256")  # reads to the end, where writing resumes
 
     @classmethod
     @contextmanager
     def opened(
         cls, path: Path, request: ExportRequest, *, from_scratch: bool, resumable: bool = True
     ) -> Iterator["FileOutput"]:
-        """Open `path` for an export, and resume an interrupted one if `resumable`.
+        """Open `path` for an export, or resume an interrupted one if `resumable`; `from_scratch` replaces everything.
 
-        `from_scratch` starts again and replaces an existing file. Raises OutputError if the file exists otherwise, if
-        another export to it was interrupted or is running, and if it cannot be written.
+        Raises OutputError if the file exists, if another export to it was begun, and if it cannot be written.
         """
         if path.exists() and not from_scratch:
             raise OutputError(f"{path} already exists. Pass --from-scratch to replace it")
@@ -152,20 +151,12 @@ class FileOutput(StreamOutput):
         _state_path(self._path).unlink()
         return result
 
-    def _skip_written(self) -> None:
-        """Seek to the end of the written part, hash it, and cut off what follows."""
-        left = self.written.bytes
-        while left and (block := self._file.read(min(left, _BLOCK_BYTES))):
-            self._hash.update(block)
-            left -= len(block)
-        self._file.truncate()
-
 
 def _state_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial.json")
 
 
-def _saved_state(path: Path, partial: IO[bytes]) -> _SavedState | None:
+def _saved_state(path: Path, partial: BufferedRandom) -> _SavedState | None:
     """Read the state of an incomplete file; None without one, or if the file is shorter than its state says."""
     with suppress(OSError, msgspec.DecodeError):
         state = msgspec.json.decode(_state_path(path).read_bytes(), type=_SavedState)

@@ -14,10 +14,8 @@ from eventstore.errors import OutcomeUnknownError, UnavailableError
 
 log = structlog.get_logger()
 
-#: Each save is one short transaction. On SQLite, which has one writer, other writes wait for it.
-_SAVE_INTERVAL_SECONDS = 300.0
-#: How long a stop waits for the last save.
-_STOP_SECONDS = 1.0
+_SAVE_INTERVAL_SECONDS = 300.0  # each save is one short transaction, for which other writes wait on SQLite
+_STOP_SECONDS = 1.0  # how long a stop waits for the last save
 
 
 def log_change(change: str, key: ApiKey, by: str, **more: object) -> None:
@@ -39,7 +37,13 @@ class KeyUsage:
     @asynccontextmanager
     async def saving(self, interval: float = _SAVE_INTERVAL_SECONDS) -> AsyncIterator[None]:
         """Save the uses every `interval` seconds until the block ends, and once more then."""
-        task = asyncio.create_task(self._save_repeatedly(interval), name="key usage")
+
+        async def save_repeatedly() -> None:
+            while True:
+                await asyncio.sleep(interval)
+                await self.save()
+
+        task = asyncio.create_task(save_repeatedly(), name="key usage")
         try:
             yield
         finally:
@@ -48,11 +52,6 @@ class KeyUsage:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await self.save()
-
-    async def _save_repeatedly(self, interval: float) -> None:
-        while True:
-            await asyncio.sleep(interval)
-            await self.save()
 
     async def save(self) -> None:
         """Save the uses since the last time. If that fails they are lost, which is logged."""

@@ -22,12 +22,9 @@ from api.logs import summary
 
 log = structlog.get_logger()
 
-#: The age at which the keys are read again, in the background.
-_REFRESH_SECONDS = 300
-#: The age at which keys that could not be read again are no longer used.
-_STALE_SECONDS = 3600
-#: The least time between two reads, whatever keys the tokens name.
-_COOL_DOWN_SECONDS = 30
+_REFRESH_SECONDS = 300  # the age at which the keys are read again, in the background
+_STALE_SECONDS = 3600  # the age at which keys that could not be read again are no longer used
+_COOL_DOWN_SECONDS = 30  # the least time between two reads, whatever keys the tokens name
 _TIMEOUT_SECONDS = 5.0
 _MAX_BYTES = 1 << 20
 #: The algorithm of each accepted kind of key. Shared secrets and other curves are not accepted.
@@ -89,7 +86,7 @@ class IssuerKeys(PyJWKClient):
 
     def __init__(self, source: JwksSource) -> None:
         """Take the keys from `source`, not read yet."""
-        # PyJWT's client refuses any other URI; it never uses this one for a file, which `read_document` reads.
+        # PyJWT's client accepts only such URIs. For a file it is not used: `read_document` reads the source.
         uri = source if source.is_url else "http://localhost"
         super().__init__(uri, lifespan=_REFRESH_SECONDS, cooldown_duration=_COOL_DOWN_SECONDS)
         self._source = source
@@ -111,18 +108,14 @@ class IssuerKeys(PyJWKClient):
             raise UnreadableKeysError(summary(error)) from None
 
     async def find(self, algorithm: str, kid: str | None) -> PyJWK:
-        """Return the key with this `kid` or, without one, the only key for `algorithm`.
-
-        Raises CredentialError if there is none, and Problem (503) if the keys are unavailable.
-        """
+        """Return the key with this `kid`, or the only one for `algorithm`. Raises CredentialError and Problem (503)."""
         self.refresh_if_stale()
-        key = self._match(algorithm, kid)
-        if key is None:
-            self._start_refresh()
-            if self._refresh is not None:
-                await asyncio.shield(self._refresh)
-            key = self._match(algorithm, kid)
-        if key is not None:
+        if key := self._match(algorithm, kid):
+            return key
+        self._start_refresh()
+        if self._refresh is not None:
+            await asyncio.shield(self._refresh)
+        if key := self._match(algorithm, kid):
             return key
         if self._stale_cache.get() is None:
             raise Problem(ISSUER_UNAVAILABLE)
@@ -139,12 +132,13 @@ class IssuerKeys(PyJWKClient):
         document = self.read_document()
         if attempted_at != self._attempted_at:  # this read timed out: a later one may have newer keys
             raise TimeoutError
-        if document != self._document:
+        is_new = document != self._document
+        if is_new:
             self._key_set, self._document = _KeySet(read_keys(document)), document
-            self.changes += 1
             if not self._key_set.keys:
                 log.error("the issuer publishes no key for RS256, ES256 or EdDSA: all access tokens are rejected")
         self._stale_cache.put(self._key_set)
+        self.changes += is_new  # last: the event loop sees the new keys before it drops the tokens that old ones signed
         return self._key_set
 
     def read_document(self) -> bytes:

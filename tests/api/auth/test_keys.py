@@ -93,10 +93,10 @@ async def test_a_wrong_secret_and_an_unknown_id_have_the_same_error_and_queries(
     await keys.find(parsed(new.text))
     known_id = ParsedKey(new.key.id, bytes(32))
     queries = []
-    for presented in (known_id, parsed(new_key()), known_id._replace(digest=parsed(new.text).digest[::-1])):
+    for key in (known_id, parsed(new_key()), known_id._replace(digest=parsed(new.text).digest[::-1])):
         readings.clear()
         with pytest.raises(CredentialError, match="unknown key"):
-            await keys.find(presented)
+            await keys.find(key)
         queries.append(list(readings))
     assert queries[0] == queries[1] == queries[2] != []
 
