@@ -16,7 +16,7 @@ from api.audit import routes as audit
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.authenticator import Authenticator
-from api.auth.jwt.jwks import UnreadableKeysError, published_at
+from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError
 from api.auth.jwt.verifier import JwtVerifier
 from api.edge.boundary import Boundary, reraise
 from api.edge.route_checks import check_routes
@@ -138,7 +138,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     rebuild_jobs.launch(status.projection.name, Options())
         try:
             verifying = scheduled_verification(database, settings.verify_interval)
-            async with verifying, key_usage.kept(), feed.running():
+            async with verifying, key_usage.saving(), feed.running():
                 yield Services(
                     database=database,
                     schema_head=migrations.head(),
@@ -168,7 +168,7 @@ async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
     """
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
         return None
-    keys = published_at(settings.jwt_jwks)
+    keys = IssuerKeys(settings.jwt_jwks)
     try:
         await keys.load()
     except UnreadableKeysError as error:

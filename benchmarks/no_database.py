@@ -44,16 +44,16 @@ class _AnswersAtOnce:
         return Recorded(((position, item),), position)
 
 
-class _LetsAnybodyIn:
-    """Stands for the gate where there are no credentials."""
+class _AcceptsAll:
+    """Stands for the authenticator while there are no credentials."""
 
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         return ANYBODY
 
-    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
+    def recognizes(self, headers: Mapping[bytes, bytes]) -> bool:
         return False
 
-    async def still_admits(self, principal: Principal) -> bool:
+    async def is_still_valid(self, principal: Principal) -> bool:
         return True
 
 
@@ -63,7 +63,7 @@ async def _services() -> AsyncIterator[Services]:
     yield Services(
         database=database,
         schema_head=migrations.head(),
-        authenticator=cast("Any", _LetsAnybodyIn()),
+        authenticator=cast("Any", _AcceptsAll()),
         writer=cast("Any", _AnswersAtOnce()),
         items=ItemReader(database),
         activity=ActivityReader(database),

@@ -1,1 +1,1 @@
-"""Who comes in, and what they may do: API keys, access tokens, and the gate that asks for one of them."""
+"""Authentication and authorization of requests: API keys, access tokens, scopes."""

@@ -1,8 +1,7 @@
-"""The gate: tells who makes a request, and whether they may, before anything of its body is read.
+"""Authentication: finds out which client makes a request, before anything of the request's body is read.
 
-It is closed unless it is known to be open: whoever shows no credential comes in only where no key was ever made and no
-token would be taken, and then only from this machine. A credential that is shown is checked, whoever would come in
-without.
+A request without a credential is accepted only if no API key was ever created and no token issuer is configured, and
+then only from this machine. A credential that a request shows is always checked, even if none is required.
 """
 
 import re
@@ -23,38 +22,38 @@ from api.http.responses import Headers
 
 log = structlog.get_logger()
 
-#: RFC 6750, section 2.1; the name of a scheme has no case (RFC 9110, section 11.1).
+#: RFC 6750, section 2.1. The name of a scheme is case-insensitive (RFC 9110, section 11.1).
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.IGNORECASE)
 _KEY_PREFIX = PREFIX.encode()
 
 
 class Authenticator:
-    """Lets in who shows an API key or an access token; and anybody, where there are neither."""
+    """Accepts requests with an API key or an access token, and those without while neither is in use."""
 
     def __init__(
         self,
-        ring: ApiKeyCache,
-        uses: KeyUsage,
-        tokens: JwtVerifier | None = None,
+        key_cache: ApiKeyCache,
+        key_usage: KeyUsage,
+        jwt_verifier: JwtVerifier | None = None,
         *,
         origins: Collection[str] = (),
         insecure: bool = False,
     ) -> None:
-        """Let in who shows a key of `ring` or one of `tokens`; without either, whoever is on this machine.
+        """Accept keys, and tokens if there is a `jwt_verifier`.
 
-        Pages of `origins` count as that. `insecure`: without either let in anybody from anywhere.
+        While no credentials exist, pages of `origins` count as local; `insecure` accepts remote requests too.
         """
-        self._ring = ring
-        self._uses = uses
-        self._tokens = tokens
+        self._key_cache = key_cache
+        self._key_usage = key_usage
+        self._jwt_verifier = jwt_verifier
         self._origins = origins
         self._insecure = insecure
 
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
-        """Tell who makes a request with these headers, from this IP address.
+        """Return the principal of a request with these headers from this IP address.
 
-        Several `Authorization` headers are one with commas, which is none that we take. Raises Problem (401), and
-        UnavailableError or Problem (503) where that can't be told for now.
+        Several `Authorization` headers arrive joined by commas, which is not a valid value. Raises Problem (401), and
+        UnavailableError or Problem (503) if the credential cannot be checked for now.
         """
         authorization = headers.get(b"authorization")
         if authorization is None:
@@ -64,42 +63,45 @@ class Authenticator:
         try:
             return await self._holder(authorization)
         except CredentialError as error:
-            noted = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
+            log_fields = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
             raise Problem(
-                CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), extra_log_fields=noted
+                CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), extra_log_fields=log_fields
             ) from None
 
-    def knows(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Tell whether these headers show a credential that was good when it was looked at last, without any I/O."""
+    def recognizes(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether the credential in these headers was valid when it was last checked, without any I/O."""
         match = _BEARER.fullmatch(headers.get(b"authorization", b""))
         if match is None:
             return False
-        if (presented := read_key(match[1])) is not None:
-            return self._ring.knows(presented)
-        return self._tokens is not None and self._tokens.knows(match[1])
+        if (key := read_key(match[1])) is not None:
+            return self._key_cache.recognizes(key)
+        return self._jwt_verifier is not None and self._jwt_verifier.recognizes(match[1])
 
-    async def still_admits(self, principal: Principal) -> bool:
-        """Tell whether whoever was let in would be let in now, for an answer that takes long.
-
-        Raises UnavailableError where that can't be told for now.
-        """
+    async def is_still_valid(self, principal: Principal) -> bool:
+        """Return whether `principal` would still be accepted, for long responses. Raises UnavailableError."""
         if principal.key_id is not None:
-            return await self._ring.is_active(principal.key_id)
+            return await self._key_cache.is_active(principal.key_id)
         if principal.expires_at is not None:
             return time() < principal.expires_at
         return await self._is_open()
 
     async def log_auth_mode(self) -> None:
-        """Write a line to the log, for those who start the service. Raises UnavailableError."""
+        """Log, at the start, whether credentials are required. Raises UnavailableError."""
         if not await self._is_open():
             log.info("credentials are required")
         elif self._insecure:
-            log.warning("no credentials exist, and anybody from anywhere is let in as anonymous, with every scope")
+            log.warning(
+                "authentication is off and remote access is on (--insecure-no-auth): "
+                'all requests are accepted as "anonymous" with all scopes'
+            )
         else:
-            log.warning("no credentials exist: whoever is on this machine is let in as anonymous, with every scope")
+            log.warning(
+                "authentication is off (no API keys, no JWT issuer): "
+                'local requests are accepted as "anonymous" with all scopes'
+            )
 
     async def _is_open(self) -> bool:
-        return self._tokens is None and await self._ring.is_empty()
+        return self._jwt_verifier is None and await self._key_cache.is_empty()
 
     async def _holder(self, authorization: bytes) -> Principal:
         match = _BEARER.fullmatch(authorization)
@@ -107,25 +109,25 @@ class Authenticator:
             raise CredentialError("malformed header")
         credential = match[1]
         if not credential.startswith(_KEY_PREFIX):
-            if self._tokens is None:
-                raise CredentialError("token: none are taken")
-            return await self._tokens.find(credential)
-        presented = read_key(credential)
-        if presented is None:
+            if self._jwt_verifier is None:
+                raise CredentialError("token: no issuer is configured")
+            return await self._jwt_verifier.find(credential)
+        key = read_key(credential)
+        if key is None:
             raise CredentialError("malformed key")
-        holder = await self._ring.find(presented)
-        self._uses.note(presented.id)
+        holder = await self._key_cache.find(key)
+        self._key_usage.record(key.id)
         return holder
 
 
-def authorize(principal: Principal, wanted: Scope | Unscoped) -> None:
-    """Return where `principal` may use a route that asks for `wanted`. Raises Problem (403), naming what is missing."""
-    if isinstance(wanted, Scope) and wanted not in principal.scopes:
+def authorize(principal: Principal, required: Scope | Unscoped) -> None:
+    """Check that `principal` has the scope that a route requires. Raises Problem (403), which names the scope."""
+    if isinstance(required, Scope) and required not in principal.scopes:
         raise Problem(
             INSUFFICIENT_SCOPE,
-            f"The credential lacks the scope {wanted}",
-            headers=_challenge(error="insufficient_scope", scope=wanted.value),
-            extra_log_fields={"key_id": principal.key_id, "scope": wanted.value},
+            f"The credential lacks the scope {required}",
+            headers=_challenge(error="insufficient_scope", scope=required.value),
+            extra_log_fields={"key_id": principal.key_id, "scope": required.value},
         )
 
 

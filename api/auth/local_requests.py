@@ -1,8 +1,8 @@
-"""Whether a request comes from this very machine, from somebody who means this service.
+"""Whether a request comes from this machine, from a client that means this service.
 
-A loopback address is not enough: a page of any site can have a browser on the machine send a form to 127.0.0.1, and can
-have its own name lead there (DNS rebinding). So the request must name this machine, and no page that is elsewhere may
-have sent it. (Who comes through a proxy has no loopback address: see `peer.py`.)
+A loopback address does not prove it. A page of any site can make a browser on this machine send a form to 127.0.0.1,
+and can resolve its own name to that address (DNS rebinding). So the request must also name this machine, and no page
+from elsewhere may have sent it. (A proxied request never has a loopback address: see `http/client_address.py`.)
 """
 
 from collections.abc import Collection, Mapping
@@ -13,20 +13,16 @@ from api.http.client_address import is_loopback, is_this_machine
 
 
 def is_local(address: str, headers: Mapping[bytes, bytes], origins: Collection[str] = ()) -> bool:
-    """Tell whether a request from this IP address with these headers comes from this machine.
-
-    A page of the machine's own, or of one of `origins`, may have sent it.
-    """
+    """Return whether a request from this IP address is local; a page of this machine or of `origins` may send it."""
     origin = headers.get(b"origin")
-    from_here = origin is None or origin.decode("latin-1") in origins or _is_here(origin)
-    host = headers.get(b"host")  # every client sends it, but one that speaks HTTP/1.0
-    return is_loopback(address) and from_here and (host is None or _is_here(b"//" + host))
+    has_local_origin = origin is None or origin.decode("latin-1") in origins or _names_this_machine(origin)
+    host = headers.get(b"host")  # only HTTP/1.0 clients omit it
+    return is_loopback(address) and has_local_origin and (host is None or _names_this_machine(b"//" + host))
 
 
 @lru_cache(256)
-def _is_here(url: bytes) -> bool:
+def _names_this_machine(url: bytes) -> bool:
     try:
-        host = urlsplit(url.decode("ascii")).hostname or ""
+        return is_this_machine(urlsplit(url.decode("ascii")).hostname or "")
     except ValueError:
         return False
-    return is_this_machine(host)

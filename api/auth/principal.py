@@ -1,4 +1,4 @@
-"""Who makes a request, and what they may do."""
+"""The principal of a request: its actor and the scopes that it has."""
 
 from msgspec import Struct
 
@@ -8,30 +8,30 @@ ANONYMOUS = "anonymous"
 
 
 class Principal(Struct, frozen=True):
-    """Whoever showed a credential, or nobody in particular."""
+    """The holder of a credential, or `anonymous`."""
 
-    #: As every event they cause names them: a key's holder, `jwt:` and a token's subject, or `anonymous`.
+    #: The name in the events that it causes: a key's holder, `jwt:` and a token's subject, or `anonymous`.
     actor: str
     scopes: frozenset[Scope]
-    #: The id of the API key they showed, for logs.
+    #: The id of the API key, for logs.
     key_id: str | None = None
-    #: Until when the credential is good, in seconds since the epoch; None: for as long as nobody ends it.
+    #: When the credential expires, in seconds since the epoch; None if it does not.
     expires_at: float | None = None
 
     @property
     def credential(self) -> str | None:
-        """The holder of the credential that was shown, None where there was none."""
+        """The holder of the credential; None without one."""
         return None if self.actor == ANONYMOUS else self.actor
 
 
-#: Whoever shows no credential where none is asked for.
+#: A request without a credential, on a route that needs none.
 NOBODY = Principal(ANONYMOUS, frozenset())
-#: Whoever shows no credential where there are none.
+#: A request without a credential, while none exist.
 ANYBODY = Principal(ANONYMOUS, frozenset(Scope))
 
 
 class CredentialError(Exception):
-    """A credential that is not good. `reason` is for the log: a client learns only that it is not."""
+    """A credential is not valid. `reason` is for the log: the client is not told why."""
 
     def __init__(self, reason: str, key_id: str | None = None) -> None:
         super().__init__(reason)

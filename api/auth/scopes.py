@@ -1,11 +1,11 @@
-"""What a credential may be good for: the scopes, one of which each route asks for."""
+"""The scopes of credentials. Each route requires one of them."""
 
 from collections.abc import Iterable
 from enum import Enum, StrEnum
 
 
 class Scope(StrEnum):
-    """A right that a credential can have. Its value is how credentials and clients write it (RFC 6749, section 3.3)."""
+    """A right that a credential can have. The value is its name for clients (RFC 6749, section 3.3)."""
 
     ITEMS_READ = "items:read"
     ITEMS_WRITE = "items:write"
@@ -16,15 +16,15 @@ class Scope(StrEnum):
 
 
 class Unscoped(Enum):
-    """What a route asks for in place of a scope."""
+    """What a route requires instead of a scope."""
 
-    #: Any credential that is good: the route says nothing but what every client needs to know.
+    #: Any valid credential: the route returns only what every client needs to know.
     ANY_CREDENTIAL = "any credential"
-    #: Nothing at all: whoever asks is answered.
+    #: No credential.
     OPEN = "no credential"
 
 
 def as_scopes(names: Iterable[str]) -> tuple[Scope, ...]:
-    """Give the scopes among `names`, each once and in one order; a name that is none gives no right."""
-    wanted = set(names)
-    return tuple(scope for scope in Scope if scope in wanted)
+    """Return the scopes among `names`, each once, in a fixed order. Unknown names are ignored."""
+    requested = set(names)
+    return tuple(scope for scope in Scope if scope in requested)

@@ -15,7 +15,7 @@ async def check_exposure(database: Database, host: str, settings: Settings) -> N
 
     Raises UnavailableError.
     """
-    asked_for = settings.jwt_issuer is not None or await ApiKeyCache(database).has_good_key()
+    asked_for = settings.jwt_issuer is not None or await ApiKeyCache(database).has_active_key()
     if asked_for or settings.insecure_no_auth or await _is_this_machine(host):
         return
     raise StartError(

@@ -17,12 +17,12 @@ from sqlalchemy import Connection
 from api import logs
 from api.app import prepare
 from api.auth.api_keys import store
-from api.auth.api_keys.key_log import log_change
 from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
+from api.auth.api_keys.usage import log_change
 from api.auth.scopes import Scope
 from api.cli.runner import with_database
 from api.durations import Duration, Lifetime
-from api.keys.schemas import KeyState, made, shown
+from api.keys.schemas import KeyState, to_created_key, to_key
 from eventstore.database.database import Database
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
         return await database.read_transaction(store.read_all)
 
     moment = now()
-    found = [shown(key, moment) for key in with_database(read) if with_ended or key.is_active(moment)]
+    found = [to_key(key, moment) for key in with_database(read) if with_ended or key.is_active(moment)]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found)))
     else:
@@ -125,7 +125,7 @@ def _log(done: str, key: ApiKey, by: str, **more: str) -> None:
 
 
 def _print_new(new: NewKey, *, as_json: bool) -> None:
-    click.echo(msgspec.json.encode(made(new)) if as_json else new.text)
+    click.echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)
 
 
 def _print_table(found: list[KeyState]) -> None:

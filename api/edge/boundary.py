@@ -90,7 +90,7 @@ class Boundary:
     async def _dispatch(self, scope: AsgiScope, receive: Receive, exchange: Exchange, reserved: ExitStack) -> None:
         request = exchange.context
         counted = self._limits.count_address(request.address)
-        if is_rejected(counted) and request.services.authenticator.knows(request.headers):
+        if is_rejected(counted) and request.services.authenticator.recognizes(request.headers):
             counted = []  # others exceeded the address's limit; this client has its own
         exchange.check_rate_limits(counted)
         if b"%2f" in scope["raw_path"].lower():

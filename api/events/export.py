@@ -12,7 +12,8 @@ from api.edge.rate_limits import EXPORT
 from api.edge.routing import Answer, Route
 from api.events.stream import check_position
 from api.export.cloudevents import CloudEvent
-from api.export.formats import BY_NAME, STREAMED, Encoder, Format
+from api.export.encoder import Encoder
+from api.export.formats import BY_NAME, STREAMED, Format
 from api.http.content_negotiation import preferred
 from api.http.problems import CREDENTIAL_INVALID, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import wrong
@@ -71,7 +72,7 @@ class EventExport(Struct, frozen=True):
                 # Waits while the client does not read, with at most one page in memory.
                 await send(part(self.encoder.page(events)))
                 if monotonic() > next_check:
-                    if not await services.authenticator.still_admits(self.request.principal):
+                    if not await services.authenticator.is_still_valid(self.request.principal):
                         raise Problem(CREDENTIAL_INVALID)
                     next_check = monotonic() + _CREDENTIAL_CHECK_SECONDS
             await send(part(self.encoder.end()))

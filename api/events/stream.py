@@ -96,7 +96,7 @@ class EventStream(Struct, frozen=True):
 
     async def _is_still_authorized(self) -> bool:
         try:
-            return await self.request.services.authenticator.still_admits(self.request.principal)
+            return await self.request.services.authenticator.is_still_valid(self.request.principal)
         except UnavailableError:
             return True  # without a database there are no events to send, either
 

@@ -1,1 +1,1 @@
-"""The history as files that others can read: one module a format, and what writes them so that nothing is lost."""
+"""Exports of the history as files: one module per format, and the code that writes, resumes and reads them."""

@@ -1,25 +1,25 @@
-"""Files that are there whole or not at all, whenever the power goes."""
+"""Files that are complete or absent, even after a power failure."""
 
 import fcntl
 import os
 from contextlib import suppress
+from io import BufferedRandom
 from pathlib import Path
-from typing import IO
 
 
 class BusyError(Exception):
-    """A file is being written by another process; the message says which."""
+    """Another process is writing the file; the message names it."""
 
 
 def partial_of(path: Path) -> Path:
-    """Give the path of what is to become the file `path`."""
+    """Return the path of `path` while it is incomplete."""
     return path.with_name(f"{path.name}.partial")
 
 
-def begin(path: Path) -> IO[bytes]:
-    """Open what is to become the file `path`, with what is in it already, for this process alone until it is closed.
+def begin(path: Path) -> BufferedRandom:
+    """Open the incomplete file of `path`, with its content, locked for this process until it is closed.
 
-    Raises BusyError where another process has it open so, or has just completed it, and OSError.
+    Raises BusyError if another process has it open or has just completed it, and OSError.
     """
     partial = os.fdopen(os.open(partial_of(path), os.O_RDWR | os.O_CREAT, 0o666), "r+b")
     with suppress(BlockingIOError, FileNotFoundError):
@@ -31,7 +31,7 @@ def begin(path: Path) -> IO[bytes]:
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Have `partial`, a complete file, take the name `path`, durably; what had that name is replaced."""
+    """Rename the complete file `partial` to `path`, durably, replacing any file of that name."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
@@ -39,14 +39,14 @@ def publish(partial: Path, path: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, durably, in one step for whoever reads it."""
+    """Write a file durably; readers see the old or the new content, never a part."""
     partial = path.with_name(f"{path.name}.new")
     partial.write_bytes(content)
     publish(partial, path)
 
 
 def sync_folder(path: Path) -> None:
-    """Make durable what names there are in the folder of `path`."""
+    """Make the names in the folder of `path` durable."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,9 +1,8 @@
-"""CloudEvents 1.0 in the JSON Batch Format: one array of all events, each on a line of its own.
+"""CloudEvents 1.0 in the JSON Batch Format: one array, with one event per line.
 
-An event's `source` is the log's origin, its `id` the position: together they name it in the world. `sequence`,
-`correlationid` and `causationid` are extensions that the CloudEvents project describes; the rest of what the log holds
-of an event is in extensions of the log's own. There is no `traceparent`: of the trace that a command belonged to the
-log keeps the id alone.
+`source`, the log's origin, and `id`, the position, identify an event globally. `sequence`, `correlationid` and
+`causationid` are extensions documented by the CloudEvents project. Our own extensions contain the other columns. A
+`traceparent` is missing, because the log only stores the id of a command's trace.
 """
 
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from api.export.encoder import Encoder
 from api.http.rfc3339 import format_time
 from eventstore.log.history import StoredEvent
 
@@ -29,36 +29,36 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     subject: str
     time: str
     datacontenttype: Literal["application/json"] = "application/json"
-    #: The position, with zeros in front, so that the order of texts is that of events.
+    #: The position, zero-padded, so that sorting the strings sorts the events.
     sequence: str
     correlationid: str | UnsetType = UNSET
     causationid: str | UnsetType = UNSET
     actor: str
     commandid: str
     ordinal: int
-    #: The version that the item has since.
+    #: The version of the item after this event.
     itemversion: int
     fingerprint: str
     leafhash: str
     data: Raw
 
 
-class CloudEventsEncoder:
-    """See formats.Encoder."""
+class CloudEventsEncoder(Encoder):
+    """Encodes one event per line of an array."""
 
     def __init__(self, origin: str, resumed: bool) -> None:
-        # As the schema-less URL that an origin should be.
+        # An origin should be a URL without a scheme.
         self._source = "//" + quote(origin, safe="/:@!$&'()*,;=~-._")
-        self._between = b",\n" if resumed else b"\n"
+        self._separator = b",\n" if resumed else b"\n"
 
     def begin(self) -> bytes:
         """Open the array."""
         return b"["
 
     def page(self, events: Sequence[StoredEvent]) -> bytes:
-        """Give a line for each of `events`, but for the last one's end."""
-        text = self._between + b",\n".join([_encode(_cloud_event(event, self._source)) for event in events])
-        self._between = b",\n"
+        """Return a line for each event, without the end of the last one."""
+        text = self._separator + b",\n".join([_encode(_cloud_event(event, self._source)) for event in events])
+        self._separator = b",\n"
         return text
 
     def end(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Exported files of JSON Lines read as the log that they are of: from their lines, and the manifests beside them."""
+"""Reads JSON Lines exports, with the manifests next to them, as the log that was exported."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -8,8 +8,7 @@ from time import monotonic
 
 import msgspec
 
-from api.export import manifest
-from api.export.manifest import Manifest
+from api.export.manifest import Manifest, decode, path_of
 from api.http.rfc3339 import format_time
 from api.schemas.event import EventDocument, to_stored_event
 from eventstore.errors import TamperedError
@@ -20,12 +19,11 @@ from eventstore.log.log import END
 from eventstore.merkle.log_verifier import Verification
 from eventstore.merkle.tree_head import TreeHead
 
-#: Lines that are read at a time.
-_CHUNK = 10_000
-#: What an export may have been asked for and still be a run of the log.
+_CHUNK_LINES = 10_000
+#: An export with these filters only is still a contiguous part of the log.
 _BOUNDS = {"after", "before"}
 
-#: What reading can raise, whatever the bytes.
+#: What decoding can raise, whatever the bytes.
 _UNREADABLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode
@@ -33,55 +31,54 @@ _decode = msgspec.json.Decoder(EventDocument).decode
 
 
 class UnreadableFileError(Exception):
-    """A file is not there, or is no export of a run of the log; the message says which."""
+    """A file does not exist, or is not an export of a contiguous part of the log; the message says which."""
 
 
 class LogFiles:
-    """Files that are, one after the other, a log from its beginning; each is held against the manifest beside it."""
+    """Files that together are a log from its beginning, in order. Each is compared with the manifest next to it."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         """Read the manifests. Raises UnreadableFileError."""
-        self._files = [(file, _manifest(file)) for file in files]
-        logs = [(made.log, _bounds(made)) for _, made in self._files if made is not None]
-        #: The number of events that the log had, by the manifests: with `--before` not all of them are there.
+        self._files = [(file, _read_manifest(file)) for file in files]
+        logs = [(manifest.log, _bounds(manifest)) for _, manifest in self._files if manifest is not None]
+        #: The size of the log according to the manifests. An export with `--before` has fewer events.
         self.size = max((log.size for log, _ in logs), default=0)
-        #: The heads of the log that are there, by the manifests.
+        #: The log heads in the manifests of files that reach them.
         self.heads = [TreeHead(log.size, bytes.fromhex(log.root)) for log, (_, before) in logs if before > log.size]
-        self._bytes, self._read = sum(map(_size, files)), 0
-        #: How many events were read.
+        self._total_bytes, self._read_bytes = sum(map(_size, files)), 0
+        #: The number of events read so far.
         self.count = 0
-        self._began = monotonic()
+        self._started_at = monotonic()
 
     def __iter__(self) -> Iterator[Iterator[StoredEvent]]:
-        """Give the events, some at a time: all of them are to be taken before the next.
+        """Yield the events in chunks; each must be consumed before the next.
 
-        Raises TamperedError where they are no events, or not those that a manifest describes, and UnreadableFileError.
+        Raises TamperedError if a line is not an event or a file does not match its manifest, and UnreadableFileError.
         """
-        for file, made in self._files:
+        for file, manifest in self._files:
             before, digest = self.count, sha256()
             for lines in _lines(file):
                 for line in lines:
                     digest.update(line)
-                    self._read += len(line)
+                    self._read_bytes += len(line)
                 yield _events(lines, self.count + 1)
                 self.count += len(lines)
-            if made is not None:
-                _compare(file, made, self.count - before, digest.hexdigest(), self.count)
+            if manifest is not None:
+                _compare(file, manifest, self.count - before, digest.hexdigest(), self.count)
 
     def progress(self) -> Progress:
-        """Tell how far reading is, when what was given has been taken."""
-        rate = self.count / (monotonic() - self._began)
-        return Progress(self.count, self.count * self._bytes // max(self._read, 1), rate)
+        """Return the progress, once the chunks so far are consumed. The target is estimated from the bytes."""
+        rate = self.count / (monotonic() - self._started_at)
+        return Progress(self.count, self.count * self._total_bytes // max(self._read_bytes, 1), rate)
 
 
-def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: ReportProgress) -> TreeHead:
-    """Verify that `files` are, one after the other, a log from its beginning, and give its head.
+def verify(files: Sequence[Path], heads: Iterable[TreeHead], tell: ReportProgress) -> TreeHead:
+    """Verify that `files` in this order are a log from its beginning that had these heads, and return its head.
 
-    `known` are heads that it must have had. Raises TamperedError for the first thing that is wrong, and
-    UnreadableFileError.
+    Raises TamperedError for the first fault, and UnreadableFileError.
     """
     exported = LogFiles(files)
-    verification = Verification([*known, *exported.heads])
+    verification = Verification([*heads, *exported.heads])
     for events in exported:
         verification.add(map(row_of, events))
         tell(exported.progress())
@@ -89,80 +86,80 @@ def verify(files: Sequence[Path], known: Iterable[TreeHead], tell: ReportProgres
     return TreeHead(verification.size, verification.root)
 
 
-def _compare(file: Path, made: Manifest, count: int, digest: str, position: int) -> None:
-    """Raise TamperedError where a file of so many events, the last of them at `position`, is not what `made` says."""
-    if made.count != count:
-        raise TamperedError(position + 1, f"{file} has {count:,} events, by its manifest {made.count:,}")
-    if count and made.first_position != (first := position - count + 1):
-        raise TamperedError(first, f"{file} begins with position {first:,}, by its manifest {made.first_position:,}")
-    if made.sha256 != digest:
-        raise TamperedError(position, f"{file} is not the file that its manifest describes")
+def _compare(file: Path, manifest: Manifest, count: int, digest: str, position: int) -> None:
+    """Raise TamperedError if a file of `count` events up to `position` does not match its manifest."""
+    if manifest.count != count:
+        raise TamperedError(position + 1, f"{file} has {count:,} events, but its manifest says {manifest.count:,}")
+    if count and manifest.first_position != (first := position - count + 1):
+        raise TamperedError(
+            first, f"{file} begins at position {first:,}, but its manifest says {manifest.first_position:,}"
+        )
+    if manifest.sha256 != digest:
+        raise TamperedError(position, f"{file} does not match the SHA-256 in its manifest")
 
 
 def _lines(file: Path) -> Iterator[list[bytes]]:
-    """Give the lines of `file`, some at a time. Raises UnreadableFileError."""
+    """Yield the lines of `file` in chunks. Raises UnreadableFileError."""
     try:
         with file.open("rb") as opened:
-            while lines := list(islice(opened, _CHUNK)):
+            while lines := list(islice(opened, _CHUNK_LINES)):
                 yield lines
     except OSError as error:
         raise UnreadableFileError(f"{file}: {error.strerror}") from None
 
 
 def _size(file: Path) -> int:
-    """Give the size of a file that begins like an export of JSON Lines. Raises UnreadableFileError."""
+    """Return the size of a file whose first line is a JSON object. Raises UnreadableFileError."""
     for lines in _lines(file):
         try:
             msgspec.json.decode(lines[0], type=dict)
         except _UNREADABLE:
-            raise UnreadableFileError(f"{file} is not an export of JSON Lines") from None
+            raise UnreadableFileError(f"{file} is not a JSON Lines export") from None
         break
     return file.stat().st_size
 
 
-def _manifest(file: Path) -> Manifest | None:
-    """Read the manifest of an export, if there is one. Raises UnreadableFileError where the two can't be verified."""
-    path = manifest.path_of(file)
+def _read_manifest(file: Path) -> Manifest | None:
+    """Read the manifest of an export; None without one. Raises UnreadableFileError if the export is not verifiable."""
+    path = path_of(file)
     try:
-        made = manifest.decode(path.read_bytes())
-        expected = _expected(made)
+        manifest = decode(path.read_bytes())
+        after, before = _bounds(manifest)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UnreadableFileError(f"{path}: {error.strerror}") from None
     except _UNREADABLE as error:
-        raise UnreadableFileError(f"{path} is not a manifest: {error}") from None
-    if made.format != "jsonl":
-        raise UnreadableFileError(f"{file} is an export as {made.format}: only JSON Lines can be verified")
-    if made.filter.keys() - _BOUNDS:
-        raise UnreadableFileError(f"{file} has only some of the events: a log is verified as a whole, events by proofs")
-    if (made.count, made.first_position, made.last_position) != expected:
-        raise UnreadableFileError(f"{path} is not a manifest: not of these events of a log of {made.log.size:,}")
-    return made
+        raise UnreadableFileError(f"{path} is not a valid manifest: {error}") from None
+    if manifest.format != "jsonl":
+        raise UnreadableFileError(f"{file} is a {manifest.format} export: only JSON Lines exports can be verified")
+    if manifest.filter.keys() - _BOUNDS:
+        raise UnreadableFileError(
+            f"{file} is a filtered export: only complete logs can be verified, single events by their proofs"
+        )
+    last = min(before - 1, manifest.log.size)
+    expected = (last - after, after + 1, last) if last > after else (0, None, None)
+    if (manifest.count, manifest.first_position, manifest.last_position) != expected:
+        raise UnreadableFileError(
+            f"{path} is not a valid manifest: its positions do not fit a log of {manifest.log.size:,} events"
+        )
+    return manifest
 
 
-def _bounds(made: Manifest) -> tuple[int, int]:
-    """Give the positions that a run of the log was asked for between. Raises ValueError."""
-    after, before = made.filter.get("after", 0), made.filter.get("before", END)
-    return int(after), int(before)
-
-
-def _expected(made: Manifest) -> tuple[int, int | None, int | None]:
-    """Give the number of events between these positions, and the first and the last of them. Raises ValueError."""
-    after, before = _bounds(made)
-    last = min(before - 1, made.log.size)
-    return (last - after, after + 1, last) if last > after else (0, None, None)
+def _bounds(manifest: Manifest) -> tuple[int, int]:
+    """Return the positions that an export lies between. Raises ValueError."""
+    return int(manifest.filter.get("after", 0)), int(manifest.filter.get("before", END))
 
 
 def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
-    """Give the events of `lines`, of which the first is to be at `position`."""
+    """Yield the events of `lines`, the first of which must be at `position`."""
     for expected, line in enumerate(lines, position):
         try:
             document = _decode(line)
             event = to_stored_event(document)
         except _UNREADABLE as error:
             raise TamperedError(expected, f"its line is not an event: {error}") from None
-        # What is skipped by a reader, as a second member of the same name, could tell another reader something else.
+        # Another reader could see other values, for example in a member that is repeated.
         if _encode(document) + b"\n" != line or format_time(event.recorded_at) != document.recorded_at:
-            raise TamperedError(expected, "its line is not as an export writes it")
+            raise TamperedError(expected, "its line differs from the canonical form of an export")
         yield event

@@ -1,45 +1,27 @@
 """The formats of an export. Register a new one here."""
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from api.export.cloudevents import CloudEventsEncoder
 from api.export.csv import CsvEncoder
+from api.export.encoder import Encoder
 from api.export.jsonl import JsonLinesEncoder
 from api.export.parquet import ParquetEncoder
-from eventstore.log.history import StoredEvent
-
-
-class Encoder(Protocol):
-    """Writes events one page after another. What it gives, end to end, is the export."""
-
-    def begin(self) -> bytes:
-        """Give what comes before the first event."""
-        ...
-
-    def page(self, events: Sequence[StoredEvent]) -> bytes:
-        """Give what `events` are in this format; at least one."""
-        ...
-
-    def end(self) -> bytes:
-        """Give what comes behind the last event."""
-        ...
 
 
 class Format(Struct, frozen=True):
-    """One way to write events."""
+    """A format of an export."""
 
     name: str
-    #: The first is what an answer of this format is sent as; the others ask for it as well.
+    #: The first is the `Content-Type`; `Accept` may name any.
     media_types: tuple[str, ...]
-    #: Makes an encoder for one export of the log that has the name given, which goes on behind events written before or
-    #: does not. Raises MissingExtraError.
+    #: Builds an encoder, like Encoder.__init__. Raises MissingExtraError.
     encoder: Callable[[str, bool], Encoder]
-    #: Whether a file of it can be gone on with where it was left.
+    #: Whether an interrupted file can be resumed.
     resumable: bool = True
-    #: Whether it comes in pieces that are quickly made, so that a service can give it beside all else.
+    #: Whether the service can stream it: pages are small and quickly encoded.
     streamed: bool = True
 
 

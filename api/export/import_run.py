@@ -1,8 +1,8 @@
-"""Brings the history of another log into an empty one, from jsonl exports of all of it.
+"""Imports the history of another log into an empty one, from jsonl exports of the whole log.
 
-It is one transaction, whatever the size: the log and every projection are there whole, or nothing is. A log that was
-half filled could not be emptied again, since its events can't be deleted, and a service that was started on it would go
-on from there. Both databases write to disk what they can't hold in memory; this holds some lines of the files.
+The import is one transaction, whatever its size: the log and every projection are complete, or nothing is stored. A
+half-filled log could not be emptied again, because events cannot be deleted, and a service started on it would append
+to it. Both databases spill large transactions to disk; this process holds a few lines in memory.
 """
 
 import asyncio
@@ -23,34 +23,32 @@ from eventstore.merkle.tree_head import TreeHead
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 
-#: Events that are written at a time.
-_PAGE = 2_000
+_PAGE_EVENTS = 2_000
 
 
 async def import_files(
-    database: Database, exported: LogFiles, known: Iterable[TreeHead], tell: ReportProgress
+    database: Database, exported: LogFiles, heads: Iterable[TreeHead], tell: ReportProgress
 ) -> TreeHead:
-    """Bring the events of `exported` into an empty log and its projections; give the log's head.
+    """Import `exported` into an empty log and its projections, and return the log's head.
 
-    `known` are heads that the log must have had, beside those of the manifests. What is signed from then on extends the
-    log as it was brought, as what was signed before did: by a log that is cut short another one would get its name, so
-    none is brought of which the manifests know more. Raises TamperedError for the first thing that is wrong,
-    UnreadableFileError, UnknownEventTypeError, CorruptEventError, NotEmptyError, UnavailableError;
-    and has kept nothing then.
+    The log must match `heads` and those of the manifests. The import binds its head: later signatures extend the whole
+    imported log, as earlier ones did. A truncated log would get the name of another one, so an import is refused if the
+    manifests name more events. Raises TamperedError for the first fault, UnreadableFileError, UnknownEventTypeError,
+    CorruptEventError, NotEmptyError, UnavailableError; then nothing is stored.
     """
-    stopped = False
+    cancelled = False
 
     def work(connection: Connection) -> TreeHead:
         with unit_of_work(connection, [LiveProjections(PROJECTIONS)]) as unit:
             disable_statement_timeout(connection)
-            taking = Import(unit, [*known, *exported.heads])
+            importing = Import(unit, [*heads, *exported.heads])
             for events in exported:
-                if stopped:
+                if cancelled:
                     raise asyncio.CancelledError
-                while page := list(islice(events, _PAGE)):
-                    taking.add(page)
+                while page := list(islice(events, _PAGE_EVENTS)):
+                    importing.add(page)
                 tell(exported.progress())
-            head = taking.finish()
+            head = importing.finish()
             if head.size < exported.size:
                 raise TamperedError(head.size + 1, f"it is missing: the log had {exported.size:,} events")
             tree_head.bind(connection, head)
@@ -59,5 +57,5 @@ async def import_files(
     try:
         return await database.write(work)
     except asyncio.CancelledError:
-        stopped = True  # it may go on in a thread
+        cancelled = True  # the thread of the database may still be at work
         raise

@@ -1,40 +1,41 @@
-"""Where an export goes: a file that is there whole or not at all, or a stream that whoever reads it must keep."""
+"""The destination of an export: a file that is complete or absent and can be resumed, or a stream that cannot."""
 
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from hashlib import sha256
+from hashlib import file_digest
+from io import BufferedRandom
 from pathlib import Path
 from time import monotonic
-from typing import IO, Protocol
+from typing import IO
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from api.export import atomic_files, manifest
-from api.export.manifest import Manifest, Order, Tree
+from api.export.manifest import ExportRequest, LogHead, Manifest
 from eventstore.log.history import Filter, StoredEvent
 
-#: Seconds between two notes of how far a file has come: what comes behind the last one is lost in a crash.
-_NOTE_PAUSE = 2.0
-_BLOCK = 1 << 20
+#: How often the state of an incomplete file is saved. A crash loses at most the events since.
+_SAVE_PAUSE_SECONDS = 2.0
 
 
-class TargetError(Exception):
-    """An export can't go where it was to go; the message says why."""
+class OutputError(Exception):
+    """The destination cannot be written; the message says why."""
 
 
 class Plan(Struct, frozen=True):
-    """What an export is of: settled when it begins, and the same for whoever goes on with it."""
+    """What an export contains, fixed when it begins, so that a resumed export contains the same."""
 
-    order: Order
-    #: What `order` comes to, in positions.
-    chosen: Filter
-    log: Tree
+    request: ExportRequest
+    #: The filter of the request, with the positions at which the export begins and ends.
+    filter: Filter
+    log: LogHead
 
 
 class Written(Struct, frozen=True):
-    """How far an export has come."""
+    """How much of an export is written."""
 
     count: int = 0
     first: int | None = None
@@ -42,147 +43,123 @@ class Written(Struct, frozen=True):
     bytes: int = 0
 
 
-class Target(Protocol):
-    """Takes an export, from its beginning or from where it was left."""
-
-    written: Written
-
-    def write(self, text: bytes, events: Sequence[StoredEvent] = ()) -> None:
-        """Take what comes next, and the events that it is of."""
-        ...
-
-
-class Stream:
-    """A target that can't be gone on with: standard output, a pipe, a device."""
+class StreamOutput:
+    """An export that cannot be resumed: standard output, a pipe, a device."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.written = Written()
 
     def write(self, text: bytes, events: Sequence[StoredEvent] = ()) -> None:
-        """See Target.write."""
+        """Write the next part of the export, and count the events in it."""
         self._file.write(text)
         self._file.flush()
-        self.written = _advanced(self.written, text, events)
+        count, first, last, size = astuple(self.written)
+        if events:
+            count, first, last = count + len(events), first or events[0].position, events[-1].position
+        self.written = Written(count, first, last, size + len(text))
 
 
-class _Note(Struct, frozen=True):
-    """What is known of a file that is not complete, beside it."""
+class _SavedState(Struct, frozen=True):
+    """The state of an incomplete file, in FILE.partial.json."""
 
     plan: Plan
     written: Written
 
 
-class File:
-    """A file, and its manifest. Until it is complete it is called FILE.partial; FILE.partial.json says how far it is.
+class FileOutput(StreamOutput):
+    """An export to a file with a manifest. FILE.partial is the incomplete file, FILE.partial.json its state.
 
-    Whoever was interrupted goes on behind the last page that was noted.
+    An interrupted export resumes after the last page in the saved state.
     """
 
-    def __init__(self, path: Path, partial: IO[bytes], note: _Note | None) -> None:
-        """See `opened`."""
+    def __init__(self, path: Path, partial: BufferedRandom, state: _SavedState | None) -> None:
+        """Use `opened` instead."""
+        super().__init__(partial)
         self._path = path
-        self._partial = partial
-        self._hash = sha256()
-        self._noted_at = monotonic()
-        #: What it is of, None where it is new.
-        self.plan = note.plan if note else None
-        self.written = note.written if note else Written()
-        self._find_place()
+        self._saved_at = monotonic()
+        #: What it contains; None for a new file.
+        self.plan = state.plan if state else None
+        self.written = state.written if state else Written()
+        partial.truncate(self.written.bytes)
+        self._hash = file_digest(partial, "sha256")  # reads to the end, where writing resumes
 
     @classmethod
     @contextmanager
-    def opened(cls, path: Path, order: Order, *, from_scratch: bool, resumable: bool = True) -> Iterator["File"]:
-        """Open `path` for an export of `order`; go on with one that was interrupted, if `resumable`.
+    def opened(
+        cls, path: Path, request: ExportRequest, *, from_scratch: bool, resumable: bool = True
+    ) -> Iterator["FileOutput"]:
+        """Open `path` for an export, or resume an interrupted one if `resumable`; `from_scratch` replaces everything.
 
-        `from_scratch` starts anew, and replaces a file that is there. Raises TargetError where there is one and it is
-        not to be replaced, where another export of that name was begun or is under way, and where it can't be written.
+        Raises OutputError if the file exists, if another export to it was begun, and if it cannot be written.
         """
         if path.exists() and not from_scratch:
-            raise TargetError(f"{path} is there already; --from-scratch replaces it")
+            raise OutputError(f"{path} already exists. Pass --from-scratch to replace it")
         try:
             partial = atomic_files.begin(path)
         except atomic_files.BusyError as error:
-            raise TargetError(str(error)) from None
+            raise OutputError(str(error)) from None
         except OSError as error:
-            raise TargetError(f"{atomic_files.partial_of(path)}: {error.strerror}") from None
+            raise OutputError(f"{atomic_files.partial_of(path)}: {error.strerror}") from None
         with partial:
-            note = _noted(path, partial) if resumable and not from_scratch else None
-            if note and note.plan.order != order:
-                raise TargetError(f"{path} was begun as another export; --from-scratch starts anew")
-            yield cls(path, partial, note)
+            state = _saved_state(path, partial) if resumable and not from_scratch else None
+            if state and state.plan.request != request:
+                raise OutputError(f"Cannot resume {path}: it is another export. Pass --from-scratch to start again")
+            yield cls(path, partial, state)
 
     def begin(self, plan: Plan) -> None:
-        """Settle what a new file is of."""
+        """Set what a new file contains."""
         self.plan = plan
-        self.note()
+        self.save_state()
 
     def write(self, text: bytes, events: Sequence[StoredEvent] = ()) -> None:
-        """See Target.write."""
-        self._partial.write(text)
+        """Write the next part of the export, and save the state from time to time."""
+        super().write(text, events)
         self._hash.update(text)
-        self.written = _advanced(self.written, text, events)
-        if monotonic() - self._noted_at > _NOTE_PAUSE:
-            self.note()
+        if monotonic() - self._saved_at > _SAVE_PAUSE_SECONDS:
+            self.save_state()
 
-    def note(self) -> None:
-        """Make durable what was written, and then how far that is."""
+    def save_state(self) -> None:
+        """Make the content durable, and then the state."""
         assert self.plan is not None
-        self._partial.flush()
-        os.fdatasync(self._partial.fileno())
-        atomic_files.write_whole(_note_of(self._path), msgspec.json.encode(_Note(self.plan, self.written)))
-        self._noted_at = monotonic()
+        os.fdatasync(self._file.fileno())
+        atomic_files.write_whole(_state_path(self._path), msgspec.json.encode(_SavedState(self.plan, self.written)))
+        self._saved_at = monotonic()
 
     def finish(self, text: bytes) -> Manifest:
-        """Take what comes last; give the complete file its name, and its manifest."""
+        """Write the last part, and publish the complete file and its manifest."""
         assert self.plan is not None
-        self._partial.write(text)
-        self._partial.flush()
+        super().write(text)
         self._hash.update(text)
-        made = Manifest(
+        result = Manifest(
             file=self._path.name,
-            format=self.plan.order.format,
-            filter=self.plan.order.filter,
+            format=self.plan.request.format,
+            filter=self.plan.request.filter,
             count=self.written.count,
             first_position=self.written.first,
             last_position=self.written.last,
             log=self.plan.log,
-            bytes=self.written.bytes + len(text),
+            bytes=self.written.bytes,
             sha256=self._hash.hexdigest(),
         )
-        # A manifest never stands beside a file that it is not of, nor a file without its manifest: what is replaced
-        # goes first, and the file gets its name last.
+        # A file must never exist without its manifest, nor with that of another: an old pair is deleted first, and the
+        # file is published last.
         manifest.path_of(self._path).unlink(missing_ok=True)
         self._path.unlink(missing_ok=True)
-        atomic_files.write_whole(manifest.path_of(self._path), manifest.encode(made))
+        atomic_files.write_whole(manifest.path_of(self._path), manifest.encode(result))
         atomic_files.publish(atomic_files.partial_of(self._path), self._path)
-        _note_of(self._path).unlink()
-        return made
-
-    def _find_place(self) -> None:
-        """Go to the end of what was written, and hash it on the way."""
-        left = self.written.bytes
-        while left and (block := self._partial.read(min(left, _BLOCK))):
-            self._hash.update(block)
-            left -= len(block)
-        self._partial.truncate()
+        _state_path(self._path).unlink()
+        return result
 
 
-def _note_of(path: Path) -> Path:
+def _state_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial.json")
 
 
-def _noted(path: Path, partial: IO[bytes]) -> _Note | None:
-    """Read how far an interrupted export is, None where there is none, or less is there than was noted."""
+def _saved_state(path: Path, partial: BufferedRandom) -> _SavedState | None:
+    """Read the state of an incomplete file; None without one, or if the file is shorter than its state says."""
     with suppress(OSError, msgspec.DecodeError):
-        note = msgspec.json.decode(_note_of(path).read_bytes(), type=_Note)
-        if os.fstat(partial.fileno()).st_size >= note.written.bytes:
-            return note
+        state = msgspec.json.decode(_state_path(path).read_bytes(), type=_SavedState)
+        if os.fstat(partial.fileno()).st_size >= state.written.bytes:
+            return state
     return None
-
-
-def _advanced(before: Written, text: bytes, events: Sequence[StoredEvent]) -> Written:
-    if not events:
-        return Written(before.count, before.first, before.last, before.bytes + len(text))
-    first = events[0].position if before.first is None else before.first
-    return Written(before.count + len(events), first, events[-1].position, before.bytes + len(text))

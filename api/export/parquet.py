@@ -1,28 +1,28 @@
-"""Parquet, for those who analyse: the columns of the log with their types, compressed, some 20,000 events a row group.
+"""Parquet, for analysis: typed, compressed columns, with some 20,000 events per row group.
 
-It takes pyarrow, which is large, and an extra: `pip install 'itemledger[parquet]'`.
+It needs pyarrow, a large optional dependency: `pip install 'itemledger[parquet]'`.
 """
 
 from collections.abc import Sequence
 from io import RawIOBase
 from typing import Any
 
+from api.export.encoder import Encoder
+from api.schemas.event import EventDocument
 from eventstore.log.history import StoredEvent
 
-#: Events of a row group.
-_GROUP = 20_000
+_ROW_GROUP_EVENTS = 20_000
 
 
 class MissingExtraError(Exception):
-    """Parquet takes pyarrow: install the extra `parquet`, as with `pip install 'itemledger[parquet]'`."""
+    """pyarrow is not installed; the message says how to install it."""
 
-    def __str__(self) -> str:
-        """Give the docstring, which is the message."""
-        return self.__doc__ or ""
+    def __init__(self) -> None:
+        super().__init__("Parquet needs pyarrow. Install the `parquet` extra: pip install 'itemledger[parquet]'")
 
 
-class ParquetEncoder:
-    """See formats.Encoder. It can't go on behind what was written before: a file ends with where its parts are."""
+class ParquetEncoder(Encoder):
+    """Encodes events as row groups. It cannot resume: a Parquet file ends with an index of its row groups."""
 
     def __init__(self, origin: str, resumed: bool) -> None:
         """Raises MissingExtraError."""
@@ -31,83 +31,55 @@ class ParquetEncoder:
             import pyarrow.parquet
         except ImportError:
             raise MissingExtraError from None
-        pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # its own keeps more than it has use for
+        pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # pyarrow's own pool keeps memory that it no longer needs
         self._pyarrow = pyarrow
         self._schema = _schema(pyarrow)
         self._sink = _Sink()
         self._writer = pyarrow.parquet.ParquetWriter(self._sink, self._schema, compression="zstd")
-        self._group: list[Any] = []
-        self._size = 0
+        self._batches: list[Any] = []
+        self._events = 0
 
     def begin(self) -> bytes:
-        """Give what a file begins with."""
+        """Return the file's magic bytes."""
         return self._sink.drain()
 
     def page(self, events: Sequence[StoredEvent]) -> bytes:
-        """Give a row group, once there are enough events for it."""
-        columns = zip(*(_values(event) for event in events), strict=True)
-        arrays = [self._pyarrow.array(column, field.type) for column, field in zip(columns, self._schema, strict=True)]
-        self._group.append(self._pyarrow.record_batch(arrays, schema=self._schema))
-        self._size += len(events)
-        if self._size >= _GROUP:
+        """Return a row group, once there are enough events for one."""
+        columns = {name: [getattr(event, name) for event in events] for name in self._schema.names}
+        self._batches.append(self._pyarrow.RecordBatch.from_pydict(columns, schema=self._schema))
+        self._events += len(events)
+        if self._events >= _ROW_GROUP_EVENTS:
             self._write_group()
         return self._sink.drain()
 
     def end(self) -> bytes:
-        """Give the last row group, and where all of them are."""
-        if self._group:
+        """Return the last row group and the index."""
+        if self._batches:
             self._write_group()
         self._writer.close()
         return self._sink.drain()
 
     def _write_group(self) -> None:
-        table = self._pyarrow.Table.from_batches(self._group, self._schema)
-        self._writer.write_table(table, row_group_size=self._size)
-        self._group, self._size = [], 0
-
-
-def _values(event: StoredEvent) -> tuple[object, ...]:
-    return (
-        event.position,
-        event.item_id,
-        event.version,
-        event.type,
-        event.recorded_at,
-        event.actor,
-        event.command_id,
-        event.ordinal,
-        event.correlation_id,
-        event.causation_id,
-        event.data,
-        event.fingerprint,
-        event.leaf_hash,
-    )
+        table = self._pyarrow.Table.from_batches(self._batches, self._schema)
+        self._writer.write_table(table, row_group_size=self._events)
+        self._batches, self._events = [], 0
 
 
 def _schema(pyarrow: Any) -> Any:
-    """Give the columns, in the order of `_values`."""
-    integer, text, sha256 = pyarrow.int64(), pyarrow.string(), pyarrow.binary(32)
-    columns = [
-        ("position", integer),
-        ("item_id", integer),
-        ("version", integer),
-        ("type", text),
-        ("recorded_at", pyarrow.timestamp("us", tz="UTC")),
-        ("actor", text),
-        ("command_id", text),
-        ("ordinal", pyarrow.int32()),
-        ("correlation_id", text),
-        ("causation_id", text),
-        ("data", text),
-        ("fingerprint", sha256),
-        ("leaf_hash", sha256),
-    ]
+    """Return the columns of EventDocument, with the types of StoredEvent: text unless it is named here."""
+    types = {
+        **dict.fromkeys(("position", "item_id", "version"), pyarrow.int64()),
+        **dict.fromkeys(("fingerprint", "leaf_hash"), pyarrow.binary(32)),
+        "recorded_at": pyarrow.timestamp("us", tz="UTC"),
+        "ordinal": pyarrow.int32(),
+    }
     nullable = ("correlation_id", "causation_id")
+    columns = [(name, types.get(name, pyarrow.string())) for name in EventDocument.__struct_fields__]
     return pyarrow.schema([pyarrow.field(name, type, nullable=name in nullable) for name, type in columns])
 
 
 class _Sink(RawIOBase):
-    """A file whose content is taken away as it comes."""
+    """A file in memory whose content is taken out page by page."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
@@ -119,13 +91,12 @@ class _Sink(RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def write(self, text: Any) -> int:
-        self._parts.append(bytes(text))
-        self._position += len(text)
-        return len(text)
+    def write(self, content: Any) -> int:
+        self._parts.append(bytes(content))
+        self._position += len(content)
+        return len(content)
 
     def drain(self) -> bytes:
-        """Give what was written since the last time."""
-        text = b"".join(self._parts)
+        content = b"".join(self._parts)
         self._parts.clear()
-        return text
+        return content

@@ -1,72 +1,70 @@
-"""What requests and answers say of API keys. The shell prints the same."""
+"""The bodies of requests and responses about API keys. The command line prints the same."""
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, structs
 
+from api.auth.api_keys.format import ID_PATTERN
 from api.auth.api_keys.store import WHOLE_NAME_PATTERN, ApiKey, NewKey
 from api.auth.scopes import Scope
 from api.http.rfc3339 import format_time
 
 YEAR_SECONDS = 365 * 86_400
-# As JSON Schema has whole numbers, of which 60.0 is one; an `int` would refuse it.
+# In JSON Schema 60.0 is an integer too, which `int` would reject.
 _Lifetime = Annotated[float, Meta(ge=0, le=100 * YEAR_SECONDS, multiple_of=1)]
 _Overlap = Annotated[float, Meta(ge=0, le=YEAR_SECONDS, multiple_of=1)]
 _Time = Annotated[str, Meta(pattern="Z$")]
+KeyId = Annotated[str, Meta(pattern=f"^{ID_PATTERN}$", description="The part of the key between its underscores")]
 
 
 class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key to be made."""
+    """A key to create."""
 
     name: Annotated[
-        str,
-        Meta(
-            pattern=WHOLE_NAME_PATTERN, description="The holder: the actor of every event that is caused with the key"
-        ),
+        str, Meta(pattern=WHOLE_NAME_PATTERN, description="The holder: the actor of all events caused with the key")
     ]
-    scopes: Annotated[list[Scope], Meta(min_length=1, description="What it is good for; none that you lack yourself")]
-    expires_in: Annotated[_Lifetime, Meta(description="Seconds that it lives; 0: it does not expire")] = YEAR_SECONDS
+    scopes: Annotated[list[Scope], Meta(min_length=1, description="The scopes; your own credential must have them too")]
+    expires_in: Annotated[_Lifetime, Meta(description="The lifetime in seconds; 0 means no expiry")] = YEAR_SECONDS
 
 
 class RotationRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """How to replace a key."""
+    """How to rotate a key."""
 
     overlap: Annotated[
-        _Overlap,
-        Meta(description="Seconds that the old key stays good beside the new one, where it does not expire before"),
+        _Overlap, Meta(description="Seconds that the old key stays active, unless it expires earlier")
     ] = 86_400
 
 
 class KeyState(Struct, frozen=True, kw_only=True):
-    """An API key, without what its holder shows."""
+    """An API key without its secret."""
 
-    id: Annotated[str, Meta(description="The part of the key between its underscores")]
+    id: KeyId
     name: Annotated[str, Meta(description="The holder")]
     scopes: list[Scope]
-    state: Literal["good", "expired", "revoked"]
+    state: Annotated[Literal["good", "expired", "revoked"], Meta(description="`good`: the key is active")]
     created_at: _Time
-    created_by: Annotated[str, Meta(description="The actor, or `shell:` and a user of the service's machine")]
-    expires_at: Annotated[_Time | None, Meta(description="Null where it does not expire")]
+    created_by: Annotated[str, Meta(description="The actor, or `shell:` and a user of the server's machine")]
+    expires_at: Annotated[_Time | None, Meta(description="Null if the key does not expire")]
     revoked_at: _Time | None
     revoked_by: str | None
-    replaced_by: Annotated[str | None, Meta(description="The id of the key that took its place")]
-    last_used_at: Annotated[_Time | None, Meta(description="To within some minutes; null where it never was")]
+    replaced_by: Annotated[str | None, Meta(description="The id of the key that replaced it by rotation")]
+    last_used_at: Annotated[_Time | None, Meta(description="Accurate to some minutes; null if never used")]
 
 
-class MadeKey(KeyState, frozen=True, kw_only=True):
-    """A key that was just made."""
+class CreatedKey(KeyState, frozen=True, kw_only=True):
+    """A key that was just created."""
 
-    key: Annotated[str, Meta(description="What its holder shows. It is not kept, and can't be shown again")]
+    key: Annotated[str, Meta(description="The secret credential. It is not stored and cannot be shown again")]
 
 
-def shown(key: ApiKey, moment: int) -> KeyState:
-    """Give what is known of a key at `moment`, in microseconds since the epoch."""
+def to_key(key: ApiKey, moment: int) -> KeyState:
+    """Return the state of a key at `moment`, in microseconds since the epoch."""
     return KeyState(**_fields(key, moment))
 
 
-def made(new: NewKey) -> MadeKey:
-    """Give a new key, with what its holder shows."""
-    return MadeKey(**_fields(new.key, new.key.created_at), key=new.text)
+def to_created_key(new: NewKey) -> CreatedKey:
+    """Return a new key with its secret."""
+    return CreatedKey(**_fields(new.key, new.key.created_at), key=new.text)
 
 
 def _fields(key: ApiKey, moment: int) -> dict[str, Any]:

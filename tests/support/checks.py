@@ -38,7 +38,7 @@ def _is_known(line: dict[str, Any]) -> bool:
     to be on this machine.
     """
     gone = line.get("address") == "unknown" and line.get("code") == "credential-required"
-    return gone or str(line["event"]).startswith("no credentials exist")
+    return gone or str(line["event"]).startswith("authentication is off")
 
 
 def log_lines(output: str) -> list[dict[str, Any]]:

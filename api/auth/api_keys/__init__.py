@@ -1,1 +1,1 @@
-"""API keys: their format, where they are stored, cached and counted."""
+"""API keys: their format, storage, cache and last uses."""

@@ -1,4 +1,4 @@
-"""The API keys in this process: as the table has them, to within a second, without a query for every request."""
+"""A cache of all API keys, at most a second older than the table, so that requests need no query."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,88 +14,87 @@ from api.auth.principal import CredentialError, Principal
 from eventstore.database.batching import Batched
 from eventstore.database.database import Database
 
-#: Seconds after which the keys are read again before one is taken: for so long one that was revoked may still be good.
+#: The age at which the keys are read again before one is accepted. A revoked key is accepted at most this long.
 FRESH_SECONDS = 1.0
-#: Seconds between two readings at least, so that whoever shows keys that are none causes no more of them.
-_PAUSE_SECONDS = 0.05
+#: The least time between two reads, so that unknown keys cause few queries.
+_READ_PAUSE_SECONDS = 0.05
 
-#: Every change of a row adds one to it, in whatever order the changes are committed.
+#: Every change of a row adds one, in whatever order the changes commit.
 _CHANGES = select(func.coalesce(func.sum(api_keys.c.revision), 0))
 
 
-class _Held(NamedTuple):
+class _Entry(NamedTuple):
     digest: bytes
     key: ApiKey
     principal: Principal
 
 
 class ApiKeyCache:
-    """Knows every key there ever was; reads them anew where that was long ago, or one is shown that it can't place."""
+    """Holds every key ever created. Reads them again if they are not fresh, or if a request shows an unknown key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._held: dict[str, _Held] = {}
+        self._entries: dict[str, _Entry] = {}
         self._changes = -1
         self._read_at = float("-inf")
-        self._reading = Batched(self._read)
+        self._reads = Batched(self._read)
 
     async def is_empty(self) -> bool:
-        """Tell whether there never was a key. Raises UnavailableError."""
-        await self._freshen()
-        return not self._held
+        """Return whether no key was ever created. Raises UnavailableError."""
+        await self._refresh()
+        return not self._entries
 
-    async def has_good_key(self) -> bool:
-        """Tell whether there is a key that lets somebody in. Raises UnavailableError."""
-        await self._freshen()
-        return any(held.key.is_active(now()) for held in self._held.values())
+    async def has_active_key(self) -> bool:
+        """Return whether any key is active. Raises UnavailableError."""
+        await self._refresh()
+        return any(entry.key.is_active(now()) for entry in self._entries.values())
 
-    def knows(self, presented: ParsedKey) -> bool:
-        """Tell whether a key was good when the keys were read last."""
-        held = self._match(presented)
-        return held is not None and held.key.is_active(now())
+    def recognizes(self, key: ParsedKey) -> bool:
+        """Return whether a key was active when the keys were last read."""
+        entry = self._match(key)
+        return entry is not None and entry.key.is_active(now())
 
     async def is_active(self, key_id: str) -> bool:
-        """Tell whether the key that has this id lets its holder in. Raises UnavailableError."""
-        await self._freshen()
-        held = self._held.get(key_id)
-        return held is not None and held.key.is_active(now())
+        """Return whether the key with this id is active. Raises UnavailableError."""
+        await self._refresh()
+        entry = self._entries.get(key_id)
+        return entry is not None and entry.key.is_active(now())
 
-    async def find(self, presented: ParsedKey) -> Principal:
-        """Give the holder of a key. Raises CredentialError where it is not good, and UnavailableError.
+    async def find(self, key: ParsedKey) -> Principal:
+        """Return the holder of a key. Raises CredentialError if it is not active, and UnavailableError.
 
-        A key is known as soon as it is made, on every process, and is good no longer FRESH_SECONDS after it was
-        revoked. An id that nobody has and a wrong secret take the same way, and so the same time.
+        Every process accepts a new key at once, and rejects a revoked one after at most FRESH_SECONDS. An unknown id
+        and a wrong secret take the same path, and so the same time.
         """
-        await self._freshen()
-        held = self._match(presented)
-        if held is None:
-            await self._reading.get(None)  # it was made a moment ago, perhaps
-            held = self._match(presented)
-            if held is None:
-                raise CredentialError("unknown key", presented.id)
-        if not held.key.is_active(now()):
-            raise CredentialError("expired key" if held.key.revoked_at is None else "revoked key", presented.id)
-        return held.principal
+        await self._refresh()
+        entry = self._match(key)
+        if entry is None:
+            await self._reads.get(None)  # it may have been created a moment ago
+            entry = self._match(key)
+            if entry is None:
+                raise CredentialError("unknown key", key.id)
+        if not entry.key.is_active(now()):
+            raise CredentialError("expired key" if entry.key.revoked_at is None else "revoked key", key.id)
+        return entry.principal
 
-    async def _freshen(self) -> None:
+    async def _refresh(self) -> None:
         if monotonic() - self._read_at > FRESH_SECONDS:
-            await self._reading.get(None)
+            await self._reads.get(None)
 
-    def _match(self, presented: ParsedKey) -> _Held | None:
-        held = self._held.get(presented.id)
-        same = compare_digest(bytes(32) if held is None else held.digest, presented.digest)
-        return held if same else None
+    def _match(self, key: ParsedKey) -> _Entry | None:
+        entry = self._entries.get(key.id)
+        return entry if compare_digest(bytes(32) if entry is None else entry.digest, key.digest) else None
 
-    async def _read(self, asked: Sequence[None]) -> dict[None, None]:
-        await asyncio.sleep(max(0.0, self._read_at + _PAUSE_SECONDS - monotonic()))
-        began = monotonic()
+    async def _read(self, requests: Sequence[None]) -> dict[None, None]:
+        await asyncio.sleep(max(0.0, self._read_at + _READ_PAUSE_SECONDS - monotonic()))
+        started_at = monotonic()
         [(changes,)] = await self._database.read(_CHANGES)
         if changes != self._changes:
             rows = await self._database.read(select(api_keys))
-            self._held = {row.id: _Held(row.digest, key := as_key(row), _holder(key)) for row in rows}
+            self._entries = {row.id: _Entry(row.digest, key := as_key(row), _holder(key)) for row in rows}
             self._changes = sum(row.revision for row in rows)
-        self._read_at = began
-        return dict.fromkeys(asked)
+        self._read_at = started_at
+        return dict.fromkeys(requests)
 
 
 def _holder(key: ApiKey) -> Principal:

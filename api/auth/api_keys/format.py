@@ -1,8 +1,8 @@
-"""An API key as its holder has it: `itl_`, an id, `_`, a secret of 256 random bits and a checksum.
+"""The text of an API key: `itl_`, an id, `_`, a secret of 256 random bits and a checksum.
 
-All digits and letters, so that a double click takes it whole. The prefix and the checksum (CRC-32, as in GitHub's
-tokens) let anybody's scanner tell a leaked key from other text, and let us refuse a mistyped one without a look-up.
-The secret is long and random, so that a plain SHA-256 of the key is as hard to undo as any slow hash.
+Only letters, digits and underscores, so that a double click selects the whole key. The prefix and the checksum (CRC-32,
+as in GitHub's tokens) let secret scanners find leaked keys, and let us reject mistyped ones without a query. The secret
+is long and random, so a plain SHA-256 of the key is as hard to reverse as a slow hash.
 """
 
 import re
@@ -20,12 +20,11 @@ _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
 _KEY = re.compile(rb"itl_([0-9a-z]{8})_[0-9A-Za-z]{49}")
 
 ID_PATTERN = "[0-9a-z]{8}"
-
 PREFIX = "itl_"
 
 
 class ParsedKey(NamedTuple):
-    """What is kept, and looked up, of a key: never the key itself."""
+    """The parts of a key that are stored and compared; never the key itself."""
 
     id: str
     #: SHA-256 of the whole key, 32 bytes.
@@ -33,14 +32,14 @@ class ParsedKey(NamedTuple):
 
 
 def new_key() -> str:
-    """Make a key of an id and a secret that nobody has."""
+    """Generate a key with a random id and secret."""
     key_id = "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH))
     unchecked = f"{PREFIX}{key_id}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
     return unchecked + _checksum(unchecked.encode())
 
 
 def read_key(key: bytes) -> ParsedKey | None:
-    """Give what to look `key` up by, or None where it is no key: of another form, or with another checksum."""
+    """Parse a key; return None if its form or its checksum is not valid."""
     match = _KEY.fullmatch(key)
     if match is None or _checksum(key[:-_CHECKSUM_LENGTH]).encode() != key[-_CHECKSUM_LENGTH:]:
         return None

@@ -1,7 +1,7 @@
-"""API keys as they are kept: who has one, for what, until when. Not their secrets, which nobody keeps.
+"""The table of API keys: their holders, scopes and lifetimes, but not their secrets, which are stored nowhere.
 
-A row is never removed: the events that a key's holder made name it for ever. `name` is that of the holder, the `actor`
-of those events; several keys can have it, of which `rotate` lets two be good at once.
+Rows are never deleted, because events name the holders of keys for ever. `name` is the holder, the `actor` of its
+events. Several keys can have one name; `rotate` lets two of them be active at once.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,11 +33,11 @@ from api.auth.scopes import Scope, as_scopes
 from eventstore.database.session import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 
-#: A holder's name: what a log, a query and a shell can show as it is. "anonymous" is nobody's.
+#: A holder's name, which logs, queries and shells can show without quoting.
 NAME_PATTERN = r"(?!anonymous$)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
-#: The same for the whole of a text. "$" alone would let a line feed pass at the end.
+#: The same, anchored. "$" alone would match before a line feed at the end.
 WHOLE_NAME_PATTERN = rf"^{NAME_PATTERN}(?![\s\S])"
-NAME_RULE = "1 to 64 of A-Z a-z 0-9 . _ @ + -, of which the first is a letter or digit; and not anonymous"
+NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 . _ @ + -, the first a letter or digit; `anonymous` is reserved"
 
 api_keys = Table(
     "api_keys",
@@ -46,22 +46,22 @@ api_keys = Table(
     #: SHA-256 of the key.
     Column("digest", LargeBinary, nullable=False),
     Column("name", Text, nullable=False),
-    #: The how manieth key of that name it is, from 1.
+    #: The key's sequence number within its name, starting at 1.
     Column("generation", Integer, nullable=False),
-    #: With spaces between them (RFC 6749, section 3.3).
+    #: Separated by spaces (RFC 6749, section 3.3).
     Column("scopes", Text, nullable=False),
-    #: Times are in microseconds since the epoch, UTC.
+    #: All times are in microseconds since the epoch, UTC.
     Column("created_at", BigInt, nullable=False),
     Column("created_by", Text, nullable=False),
-    #: From then on it is not good; NULL: it does not expire.
+    #: NULL if it does not expire.
     Column("expires_at", BigInt),
     Column("revoked_at", BigInt),
     Column("revoked_by", Text),
-    #: The key that `rotate` made to take this one's place.
+    #: The id of the key by which `rotate` replaced it.
     Column("replaced_by", Text),
-    #: To within some minutes; see `key_uses.py`.
+    #: To within some minutes; see `usage.py`.
     Column("last_used_at", BigInt),
-    #: How often the row was changed, from 1; uses are no change. The sum over all rows tells whether any was.
+    #: Starts at 1, and grows with each change but a use. The sum over all rows shows whether any row changed.
     Column("revision", Integer, nullable=False),
     UniqueConstraint("name", "generation"),
     CheckConstraint("length(digest) = 32", name="digest"),
@@ -69,7 +69,7 @@ api_keys = Table(
 
 
 class ApiKey(Struct, frozen=True):
-    """A key as everybody may see it who administers keys."""
+    """A key without its secret."""
 
     id: str
     name: str
@@ -83,64 +83,64 @@ class ApiKey(Struct, frozen=True):
     last_used_at: int | None = None
 
     def is_active(self, now: int) -> bool:
-        """Tell whether it lets its holder in at `now`, in microseconds since the epoch."""
+        """Return whether the key can be used at `now`, in microseconds since the epoch."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class NewKey(NamedTuple):
-    """A key that was just made, and its text, which nobody can show again."""
+    """A key that was just created, and its text, which cannot be shown again."""
 
     key: ApiKey
     text: str
 
 
 class KeyChangeError(Exception):
-    """The keys can't be changed so; the message says why."""
+    """A change of a key is not possible; the message says why."""
 
 
 class NoSuchKeyError(KeyChangeError):
-    """There is no key of that id."""
+    """No key has this id."""
 
 
 class KeyEndedError(KeyChangeError):
-    """The key is good no longer, or was replaced."""
+    """The key is not active, or was already replaced."""
 
 
 class NameTakenError(KeyChangeError):
-    """The name has a key that is good."""
+    """The name already has an active key."""
 
 
 def now() -> int:
-    """Give the time in microseconds since the epoch, UTC."""
+    """Return the time in microseconds since the epoch, UTC."""
     return time_ns() // 1000
 
 
 def create(connection: Connection, name: str, scopes: Collection[Scope], lifetime: int, by: str) -> NewKey:
-    """Make a key for `name`, which is to match NAME_PATTERN, on behalf of `by`, in a transaction of its own.
+    """Create a key for `name`, which must match NAME_PATTERN, on behalf of `by`, in its own transaction.
 
-    It expires after `lifetime` microseconds; 0: it does not. Raises NameTakenError where `name` has a key that is good:
-    whoever gets another would be the same actor to all who read the history. A holder's next key comes by `rotate`.
+    It expires after `lifetime` microseconds; 0 means never. Raises NameTakenError if `name` has an active key: a second
+    holder would be the same actor in the history. A holder gets further keys by `rotate`.
     """
     with connection.begin():
         moment = now()
-        of_name = [key for key in read_all(connection) if key.name == name]
-        if good := [key.id for key in of_name if key.is_active(moment)]:
-            raise NameTakenError(f"{name} has a key that is good, {good[0]}: rotate or revoke that")
-        # Of two who find none that is good the second one's number is taken by then.
-        return _insert(connection, name, len(of_name) + 1, scopes, moment, lifetime, by)
+        same_name = [key for key in read_all(connection) if key.name == name]
+        if active := [key.id for key in same_name if key.is_active(moment)]:
+            raise NameTakenError(f"{name} already has an active key, {active[0]}. Rotate or revoke it instead")
+        # If two transactions get here at once, the unique generation fails the second.
+        return _insert(connection, name, len(same_name) + 1, scopes, moment, lifetime, by)
 
 
 def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | None, by: str) -> NewKey:
-    """Make a key to take the place of `key_id`, which stays good for `overlap` microseconds more at most.
+    """Create a key that replaces `key_id`, which stays active for at most `overlap` more microseconds.
 
-    The new one has the same name and scopes, and expires after `lifetime` microseconds (0: it does not), by default as
-    long as the old one was made for. Raises NoSuchKeyError, and KeyEndedError where it was replaced before, too.
+    The new key has the same name and scopes. It expires after `lifetime` microseconds (0: never), by default the
+    lifetime of the old key. Raises NoSuchKeyError, and KeyEndedError, also if the key was already replaced.
     """
     with connection.begin():
         moment = now()
-        old = _good(connection, key_id, moment)
+        old = _active(connection, key_id, moment)
         if old.replaced_by is not None:
-            raise KeyEndedError(f"The key {key_id} was replaced already, by {old.replaced_by}")
+            raise KeyEndedError(f"The key {key_id} was already replaced, by {old.replaced_by}")
         if lifetime is None:
             lifetime = 0 if old.expires_at is None else old.expires_at - old.created_at
         count = select(func.count()).where(api_keys.c.name == old.name)
@@ -152,76 +152,67 @@ def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | No
 
 
 def revoke(connection: Connection, key_id: str, by: str) -> ApiKey:
-    """End `key_id` at once, and give it. Raises NoSuchKeyError and KeyEndedError."""
+    """Revoke a key at once, and return it. Raises NoSuchKeyError and KeyEndedError."""
     with connection.begin():
         moment = now()
-        key = _good(connection, key_id, moment)
+        key = _active(connection, key_id, moment)
         _change(connection, key_id, revoked_at=moment, revoked_by=by)
         return structs.replace(key, revoked_at=moment, revoked_by=by)
 
 
-def note_uses(connection: Connection, uses: Mapping[str, int]) -> None:
-    """Store when keys, by id, were last used: in a transaction that waits for no disk where the database lets it."""
+def save_uses(connection: Connection, uses: Mapping[str, int]) -> None:
+    """Save the last uses of keys, by id, in a transaction that does not wait for the disk if the database allows it."""
     with connection.begin():
         allow_async_commit(connection)
-        last, moment = api_keys.c.last_used_at, bindparam("moment", type_=BigInt)
-        # Other processes note uses as well.
-        used = update(api_keys).where(api_keys.c.id == bindparam("key_id"), or_(last.is_(None), last < moment))
-        parameters = [{"key_id": key_id, "moment": used_at} for key_id, used_at in sorted(uses.items())]
-        connection.execute(used.values(last_used_at=moment), parameters)
+        last, used_at = api_keys.c.last_used_at, bindparam("used_at", type_=BigInt)
+        # Another process may have saved a later use.
+        older = update(api_keys).where(api_keys.c.id == bindparam("key_id"), or_(last.is_(None), last < used_at))
+        parameters = [{"key_id": key_id, "used_at": time} for key_id, time in sorted(uses.items())]
+        connection.execute(older.values(last_used_at=used_at), parameters)
 
 
 def read_all(connection: Connection) -> list[ApiKey]:
-    """Read all keys, those of one name together, the newest last."""
+    """Read all keys, by name, then by age, the newest last."""
     return [as_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name, "generation"))]
 
 
 def find(connection: Connection, key_id: str, *, for_update: bool = False) -> ApiKey:
-    """Read one key, which nobody else changes until the transaction ends, where it is `for_update`.
-
-    Raises NoSuchKeyError.
-    """
-    wanted = select(api_keys).where(api_keys.c.id == key_id)
-    row = connection.execute(wanted.with_for_update() if for_update else wanted).one_or_none()
+    """Read one key, locked until the transaction ends if `for_update`. Raises NoSuchKeyError."""
+    query = select(api_keys).where(api_keys.c.id == key_id)
+    row = connection.execute(query.with_for_update() if for_update else query).one_or_none()
     if row is None:
-        raise NoSuchKeyError(f"There is no key {key_id}")
+        raise NoSuchKeyError(f"No API key has the id {key_id}")
     return as_key(row)
 
 
 def as_key(row: Row[Any]) -> ApiKey:
-    """Make a key of its row, without the scopes that only another version of the service knows."""
-    known = {field: row._mapping[field] for field in ApiKey.__struct_fields__}
-    return ApiKey(**{**known, "scopes": as_scopes(row.scopes.split(" "))})
+    """Convert a row to a key, without the scopes that only another version of the service knows."""
+    fields = {field: row._mapping[field] for field in ApiKey.__struct_fields__}
+    return ApiKey(**{**fields, "scopes": as_scopes(row.scopes.split(" "))})
 
 
 def _insert(
-    connection: Connection,
-    name: str,
-    generation: int,
-    scopes: Collection[Scope],
-    moment: int,
-    lifetime: int,
-    by: str,
+    connection: Connection, name: str, generation: int, scopes: Collection[Scope], moment: int, lifetime: int, by: str
 ) -> NewKey:
     text = new_key()
-    presented = read_key(text.encode())
-    assert presented is not None
-    key = ApiKey(presented.id, name, as_scopes(scopes), moment, by, moment + lifetime if lifetime else None)
-    row = {**structs.asdict(key), "scopes": " ".join(key.scopes), "digest": presented.digest, "revision": 1}
+    parsed = read_key(text.encode())
+    assert parsed is not None
+    key = ApiKey(parsed.id, name, as_scopes(scopes), moment, by, moment + lifetime if lifetime else None)
+    row = {**structs.asdict(key), "scopes": " ".join(key.scopes), "digest": parsed.digest, "revision": 1}
     try:
         connection.execute(insert(api_keys).values(**row, generation=generation))
     except IntegrityError:
-        raise NameTakenError(f"Somebody else makes a key for {name} at this moment") from None
+        raise NameTakenError(f"Another client has just created a key for {name}") from None
     return NewKey(key, text)
 
 
-def _good(connection: Connection, key_id: str, moment: int) -> ApiKey:
+def _active(connection: Connection, key_id: str, moment: int) -> ApiKey:
     key = find(connection, key_id, for_update=True)
     if not key.is_active(moment):
-        raise KeyEndedError(f"The key {key_id} {'has expired' if key.revoked_at is None else 'was revoked'} already")
+        raise KeyEndedError(f"The key {key_id} {'has expired' if key.revoked_at is None else 'was revoked'}")
     return key
 
 
 def _change(connection: Connection, key_id: str, **values: object) -> None:
-    changed = update(api_keys).where(api_keys.c.id == key_id)
-    connection.execute(changed.values(**values, revision=api_keys.c.revision + 1))
+    change = update(api_keys).where(api_keys.c.id == key_id)
+    connection.execute(change.values(**values, revision=api_keys.c.revision + 1))

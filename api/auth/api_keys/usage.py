@@ -1,4 +1,4 @@
-"""When keys were last used: noted in memory, and now and then, for all of them at once, in the table."""
+"""Last uses of API keys: collected in memory and saved to the table now and then, and audit lines for key changes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,34 +7,43 @@ from functools import partial
 
 import structlog
 
-from api.auth.api_keys.store import note_uses, now
+from api.auth.api_keys.store import ApiKey, now, save_uses
+from api.logs import audit
 from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 
 log = structlog.get_logger()
 
-#: Seconds between two times that uses are stored. Each is one short transaction, in which nobody's request waits but
-#: those who write then: on SQLite there is one writer.
-_INTERVAL = 300.0
-#: Seconds that a stop waits for the last of them.
-_STOP_SECONDS = 1.0
+_SAVE_INTERVAL_SECONDS = 300.0  # each save is one short transaction, for which other writes wait on SQLite
+_STOP_SECONDS = 1.0  # how long a stop waits for the last save
+
+
+def log_change(change: str, key: ApiKey, by: str, **more: object) -> None:
+    """Log that `key` was "created", "rotated" or "revoked" and by whom, whatever the log level."""
+    audit.info(f"API key {change}", key_id=key.id, name=key.name, scopes=key.scopes, by=by, **more)
 
 
 class KeyUsage:
-    """Notes uses of keys, and stores them."""
+    """Collects the last uses of keys, and saves them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._noted: dict[str, int] = {}
+        self._unsaved: dict[str, int] = {}
 
-    def note(self, key_id: str) -> None:
-        """Note that the key is used now."""
-        self._noted[key_id] = now()
+    def record(self, key_id: str) -> None:
+        """Record that the key is used now."""
+        self._unsaved[key_id] = now()
 
     @asynccontextmanager
-    async def kept(self, interval: float = _INTERVAL) -> AsyncIterator[None]:
-        """Store what is noted every `interval` seconds until the block ends, and once more then."""
-        task = asyncio.create_task(self._keep(interval), name="key uses")
+    async def saving(self, interval: float = _SAVE_INTERVAL_SECONDS) -> AsyncIterator[None]:
+        """Save the uses every `interval` seconds until the block ends, and once more then."""
+
+        async def save_repeatedly() -> None:
+            while True:
+                await asyncio.sleep(interval)
+                await self.save()
+
+        task = asyncio.create_task(save_repeatedly(), name="key usage")
         try:
             yield
         finally:
@@ -42,21 +51,16 @@ class KeyUsage:
             await asyncio.wait([task])
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
-                    await self.store()
+                    await self.save()
 
-    async def _keep(self, interval: float) -> None:
-        while True:
-            await asyncio.sleep(interval)
-            await self.store()
-
-    async def store(self) -> None:
-        """Store what was noted since the last time; where that fails it is lost, and the log says so."""
-        noted, self._noted = self._noted, {}
-        if not noted:
+    async def save(self) -> None:
+        """Save the uses since the last time. If that fails they are lost, which is logged."""
+        uses, self._unsaved = self._unsaved, {}
+        if not uses:
             return
         try:
-            await self._database.write(partial(note_uses, uses=noted))
+            await self._database.write(partial(save_uses, uses=uses))
         except (UnavailableError, OutcomeUnknownError):
-            pass  # whoever answers requests says so
+            pass  # requests fail with it too, and log it
         except Exception:
-            log.exception("the uses of keys were not stored")
+            log.exception("could not save API key last-used times")

@@ -1,8 +1,7 @@
-"""What access tokens are verified by: a JWK Set (RFC 7517) that their issuer publishes, at a URL or in a file."""
+"""The issuer's signing keys: a JWK Set (RFC 7517) at a URL or in a file, cached by PyJWT's client."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
@@ -12,7 +11,8 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import msgspec
 import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt import PyJWK, PyJWTError
+from jwt import PyJWK, PyJWKClient, PyJWKSet, PyJWTError
+from jwt.jwk_set_cache import JWKSetCache
 from msgspec import Struct
 
 from api.auth.jwt.jwks_source import JwksSource
@@ -22,155 +22,158 @@ from api.logs import summary
 
 log = structlog.get_logger()
 
-#: Seconds after which the keys are read again, beside the requests that they are used for.
-_FRESH_SECONDS = 300.0
-#: Seconds after which they are trusted no longer, where they could not be read again.
-_TRUSTED_SECONDS = 3600.0
-#: Seconds between two readings at least, whatever keys tokens name.
-_COOL_DOWN_SECONDS = 30.0
+_REFRESH_SECONDS = 300  # the age at which the keys are read again, in the background
+_STALE_SECONDS = 3600  # the age at which keys that could not be read again are no longer used
+_COOL_DOWN_SECONDS = 30  # the least time between two reads, whatever keys the tokens name
 _TIMEOUT_SECONDS = 5.0
-_MOST_BYTES = 1 << 20
-#: Which algorithm goes with which key. What is not here is not taken: no shared secrets, no other curves.
+_MAX_BYTES = 1 << 20
+#: The algorithm of each accepted kind of key. Shared secrets and other curves are not accepted.
 _ALGORITHMS = {("RSA", None): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 ALGORITHMS = frozenset(_ALGORITHMS.values())
-_LEAST_RSA_BITS = 2048
-_PUBLIC = ("kty", "crv", "n", "e", "x", "y")
+_MIN_RSA_BITS = 2048
+_PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-#: By algorithm and name (`kid`).
+#: By algorithm and `kid`.
 Keys = Mapping[tuple[str, str | None], PyJWK]
 
 
-class _KeySet(Struct):
+class _Document(Struct):
     keys: list[dict[str, Any]]
 
 
 class UnreadableKeysError(Exception):
-    """The keys can't be read; the message says why."""
+    """The issuer's keys cannot be read; the message says why."""
 
 
 def read_keys(text: bytes) -> Keys:
-    """Read a JWK Set. What is not for signatures, or of a kind that we don't take, is passed over.
+    """Read a JWK Set, without the keys that are not for signatures or not of an accepted kind.
 
-    Nothing may be left: an issuer that lost its keys to somebody withdraws them. Raises UnreadableKeysError.
+    The result may be empty: an issuer whose keys were stolen withdraws them. Raises UnreadableKeysError.
     """
     try:
-        found = msgspec.json.decode(text, type=_KeySet).keys
+        jwks = msgspec.json.decode(text, type=_Document).keys
     except (msgspec.DecodeError, RecursionError):
-        raise UnreadableKeysError("it is no JWK Set") from None
+        raise UnreadableKeysError("the document is not a valid JWK Set") from None
     keys = {}
-    for jwk in found:
+    for jwk in jwks:
         algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk["crv"]) if "crv" in jwk else None))
         if algorithm is None or jwk.get("alg", algorithm) != algorithm or jwk.get("use", "sig") != "sig":
             continue
         try:
-            key = PyJWK({name: jwk[name] for name in _PUBLIC if name in jwk}, algorithm)
+            key = PyJWK({name: jwk[name] for name in _PUBLIC_MEMBERS if name in jwk}, algorithm)
         except (PyJWTError, ValueError, TypeError):
             continue
-        if not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _LEAST_RSA_BITS:
+        if not isinstance(key.key, RSAPublicKey) or key.key.key_size >= _MIN_RSA_BITS:
             keys[algorithm, str(jwk["kid"]) if "kid" in jwk else None] = key
     return keys
 
 
-class PublishedKeys:
-    """Holds an issuer's keys, and reads them again now and then.
+class _KeySet(PyJWKSet):
+    """The usable keys of an issuer. Unlike a PyJWKSet it may be empty."""
 
-    A token that names a key which nobody knows makes it look at most once in 30 seconds. Where the keys can't be read,
-    those that are known count for an hour; then no token is taken.
+    def __init__(self, usable: Keys) -> None:
+        self.usable = usable
+        self.keys = [*usable.values()]
+
+
+class IssuerKeys(PyJWKClient):
+    """PyJWT's client with its cache, which never blocks the event loop and keeps its keys for an hour of an outage.
+
+    A failed read starts the cool-down too. PyJWT's own `get_signing_key` would ask an issuer that is down every time.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[bytes]], clock: Callable[[], float] = monotonic) -> None:
-        """Have `read` give the JWK Set, or raise OSError, TimeoutError, HTTPException or ValueError."""
-        self._read = read
-        self._clock = clock
-        self._text = b""
-        self._keys: Keys = {}
-        self._read_at = self._tried_at = float("-inf")
-        self._reading: asyncio.Task[None] | None = None
-        #: How often the keys were found to be others.
+    jwk_set_cache: JWKSetCache
+
+    def __init__(self, source: JwksSource) -> None:
+        """Take the keys from `source`, not read yet."""
+        # PyJWT's client accepts only such URIs. For a file it is not used: `read_document` reads the source.
+        uri = source if source.is_url else "http://localhost"
+        super().__init__(uri, lifespan=_REFRESH_SECONDS, cooldown_duration=_COOL_DOWN_SECONDS)
+        self._source = source
+        self._stale_cache = JWKSetCache(_STALE_SECONDS)
+        self._document: bytes | None = None
+        self._key_set = _KeySet({})
+        self._attempted_at = float("-inf")
+        self._refresh: asyncio.Task[None] | None = None
+        #: How often the published keys were seen to change.
         self.changes = 0
 
     async def load(self) -> None:
         """Read the keys. Raises UnreadableKeysError."""
-        self._tried_at = self._clock()
+        self._attempted_at = monotonic()
         try:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
-                text = await self._read()
-        except (OSError, TimeoutError, HTTPException, ValueError) as error:
+                await asyncio.to_thread(self.get_jwk_set, refresh=True)
+        except (OSError, HTTPException, ValueError) as error:
             raise UnreadableKeysError(summary(error)) from None
-        if text != self._text:
-            self._keys, self._text = read_keys(text), text
-            self.changes += 1
-            if not self._keys:
-                log.error("the issuer publishes no key for RS256, ES256 or EdDSA: no token is taken")
-        self._read_at = self._tried_at
 
     async def find(self, algorithm: str, kid: str | None) -> PyJWK:
-        """Give the key of this name, or without one the only key there is for `algorithm`.
-
-        Raises CredentialError where there is none, and Problem (503) where the keys can't be had.
-        """
-        key = self._known(algorithm, kid)
-        if key is None:
-            self._begin_reading()
-        self.freshen()
-        if key is None and self._reading is not None:
-            await asyncio.shield(self._reading)
-            key = self._known(algorithm, kid)
-        if key is not None:
+        """Return the key with this `kid`, or the only one for `algorithm`. Raises CredentialError and Problem (503)."""
+        self.refresh_if_stale()
+        if key := self._match(algorithm, kid):
             return key
-        if self._age > _TRUSTED_SECONDS:
+        self._start_refresh()
+        if self._refresh is not None:
+            await asyncio.shield(self._refresh)
+        if key := self._match(algorithm, kid):
+            return key
+        if self._stale_cache.get() is None:
             raise Problem(ISSUER_UNAVAILABLE)
         raise CredentialError("token: a key that its issuer does not publish")
 
-    def freshen(self) -> None:
-        """Begin to read the keys again where that was long ago."""
-        if self._age > _FRESH_SECONDS:
-            self._begin_reading()
+    def refresh_if_stale(self) -> None:
+        """Start to read the keys again, in the background, if they are older than five minutes."""
+        if self.jwk_set_cache.get() is None:
+            self._start_refresh()
 
-    @property
-    def _age(self) -> float:
-        return self._clock() - self._read_at
+    def fetch_data(self) -> PyJWKSet:
+        """Read the keys; called in a thread by `get_jwk_set`, which caches them."""
+        attempted_at = self._attempted_at
+        document = self.read_document()
+        if attempted_at != self._attempted_at:  # this read timed out: a later one may have newer keys
+            raise TimeoutError
+        is_new = document != self._document
+        if is_new:
+            self._key_set, self._document = _KeySet(read_keys(document)), document
+            if not self._key_set.keys:
+                log.error("the issuer publishes no key for RS256, ES256 or EdDSA: all access tokens are rejected")
+        self._stale_cache.put(self._key_set)
+        self.changes += is_new  # last: the event loop sees the new keys before it drops the tokens that old ones signed
+        return self._key_set
 
-    def _known(self, algorithm: str, kid: str | None) -> PyJWK | None:
-        if self._age > _TRUSTED_SECONDS:
-            return None
+    def read_document(self) -> bytes:
+        """Read the JWK Set. Raises OSError, HTTPException or ValueError."""
+        if not self._source.is_url:
+            with Path(self._source).open("rb") as file:
+                return file.read(_MAX_BYTES)
+        request = Request(self._source, headers={"Accept": "application/json"})  # noqa: S310  (JwksSource checks it)
+        with build_opener(_NoRedirects).open(request, timeout=_TIMEOUT_SECONDS) as response:
+            content: bytes = response.read(_MAX_BYTES)
+        return content
+
+    def _match(self, algorithm: str, kid: str | None) -> PyJWK | None:
+        key_set = self._stale_cache.get()
+        usable = key_set.usable if isinstance(key_set, _KeySet) else {}
         if kid is not None:
-            return self._keys.get((algorithm, kid))
-        candidates = [key for (of, _), key in self._keys.items() if of == algorithm]
+            return usable.get((algorithm, kid))
+        candidates = [key for (of, _), key in usable.items() if of == algorithm]
         return candidates[0] if len(candidates) == 1 else None
 
-    def _begin_reading(self) -> None:
-        if self._reading is None and self._clock() - self._tried_at >= _COOL_DOWN_SECONDS:
-            self._reading = asyncio.create_task(self._read_again(), name="JWKS")
+    def _start_refresh(self) -> None:
+        if self._refresh is None and monotonic() - self._attempted_at >= self.cooldown_duration:
+            self._refresh = asyncio.create_task(self._load_again(), name="JWKS")
 
-    async def _read_again(self) -> None:
+    async def _load_again(self) -> None:
         try:
             await self.load()
         except UnreadableKeysError as error:
-            log.error("the issuer's keys can't be read", cause=str(error))
+            log.error("could not read the issuer's keys", cause=str(error))
         finally:
-            self._reading = None
-
-
-def published_at(source: JwksSource) -> PublishedKeys:
-    """Give the keys that are published at a URL or in a file, not read yet."""
-    return PublishedKeys(partial(asyncio.to_thread, _fetch if source.is_url else _read_file, source))
-
-
-def _read_file(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(_MOST_BYTES)
+            self._refresh = None
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """Keys come from where we were told, and from nowhere that it sends us to."""
+    """Keys come from the configured URL only."""
 
     def redirect_request(self, *_: object) -> None:
-        """Give no request: the answer becomes an error."""
-
-
-def _fetch(url: str) -> bytes:
-    request = Request(url, headers={"Accept": "application/json"})  # noqa: S310  (JwksSource lets no other scheme in)
-    with build_opener(_NoRedirects).open(request, timeout=_TIMEOUT_SECONDS) as answer:
-        content: bytes = answer.read(_MOST_BYTES)
-    return content
+        """Return no request, so that a redirect is an error."""

@@ -1,7 +1,7 @@
-"""Access tokens (JWT): who shows one that the issuer signed for this service, as RFC 8725 wants it checked.
+"""Verification of access tokens (JWT) that the issuer signed for this service, following RFC 8725.
 
-What a token says of itself chooses nothing but one key among those that the issuer publishes: the algorithm is that
-key's, and header fields that bring or name keys (`jwk`, `jku`, `x5c`, `x5u`) are not looked at.
+A token's header only selects one of the issuer's published keys, whose algorithm is used. Header fields that contain or
+locate keys (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
 """
 
 import re
@@ -12,70 +12,73 @@ from typing import Any, NamedTuple
 
 import jwt
 
-from api.auth.jwt.jwks import ALGORITHMS, PublishedKeys
+from api.auth.jwt.jwks import ALGORITHMS, IssuerKeys
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import as_scopes
 
-#: Seconds by which clocks may differ.
-_LEEWAY = 30
-#: Seconds for which a token is not verified again.
-_REMEMBERED_SECONDS = 300.0
-_MOST_REMEMBERED = 4096
-_REQUIRED = ["iss", "aud", "exp", "nbf", "sub"]
-#: An access token, or what does not say what it is: no logout token, no event.
+#: How far the issuer's clock may differ from ours.
+_LEEWAY_SECONDS = 30
+#: How long a verified token is cached.
+_CACHE_SECONDS = 300.0
+_MAX_CACHED_TOKENS = 4096
+_REQUIRED_CLAIMS = ["iss", "aud", "exp", "nbf", "sub"]
+#: The accepted types of a token that names one. Logout tokens and security events have others.
 _TYPES = {"jwt", "at+jwt", "application/at+jwt"}
-#: ASCII, as OpenID Connect has it; and no space, so that no log and no shell misreads it.
+#: ASCII, as in OpenID Connect, and without spaces, so that logs and shells cannot misread it.
 _SUBJECT = re.compile(r"[!-~]{1,255}")
 
 _MALFORMED = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 
 
-class _Known(NamedTuple):
+class _VerifiedToken(NamedTuple):
     principal: Principal
-    until: float
+    cached_until: float
 
 
 class JwtVerifier:
-    """Knows the holders of access tokens of one issuer for one audience."""
+    """Verifies access tokens of one issuer for one audience."""
 
-    def __init__(self, issuer: str, audience: str, keys: PublishedKeys, clock: Callable[[], float] = time.time) -> None:
-        """Take tokens whose `iss` is `issuer`, whose `aud` has `audience`, signed by one of `keys`."""
+    def __init__(self, issuer: str, audience: str, keys: IssuerKeys, clock: Callable[[], float] = time.time) -> None:
+        """Accept tokens whose `iss` is `issuer`, whose `aud` contains `audience`, signed by one of `keys`."""
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
         self._clock = clock
-        self._known: dict[bytes, _Known] = {}
-        self._changes = 0
+        self._verified: dict[bytes, _VerifiedToken] = {}
+        self._key_changes = 0
 
-    def knows(self, token: bytes) -> bool:
-        """Tell whether a token was found good, and need not be verified again yet."""
-        known = self._known.get(sha256(token).digest())
-        return known is not None and known.until > self._clock()
+    def recognizes(self, token: bytes) -> bool:
+        """Return whether a token is in the cache of verified tokens."""
+        return self._cached(sha256(token).digest()) is not None
 
     async def find(self, token: bytes) -> Principal:
-        """Give the holder of a token. Raises CredentialError where it is not good, and Problem (503)."""
-        self._keys.freshen()
-        if self._changes != self._keys.changes:
-            self._known.clear()  # what vouched for them may be gone
-            self._changes = self._keys.changes
+        """Return the holder of a token. Raises CredentialError if it is not valid, and Problem (503)."""
+        self._keys.refresh_if_stale()
+        if self._key_changes != self._keys.changes:
+            self._verified.clear()  # the keys that signed them may be withdrawn
+            self._key_changes = self._keys.changes
         digest = sha256(token).digest()
-        known = self._known.get(digest)
-        if known is None or known.until <= self._clock():
-            known = self._known[digest] = await self._verify(token)
-            if len(self._known) > _MOST_REMEMBERED:
-                del self._known[next(iter(self._known))]
-        return known.principal
+        verified = self._cached(digest)
+        if verified is None:
+            verified = self._verified[digest] = await self._verify(token)
+            if len(self._verified) > _MAX_CACHED_TOKENS:
+                del self._verified[next(iter(self._verified))]
+        return verified.principal
 
-    async def _verify(self, token: bytes) -> _Known:
+    def _cached(self, digest: bytes) -> _VerifiedToken | None:
+        verified = self._verified.get(digest)
+        return verified if verified is not None and verified.cached_until > self._clock() else None
+
+    async def _verify(self, token: bytes) -> _VerifiedToken:
         try:
             header = jwt.get_unverified_header(token)
         except _MALFORMED as error:
-            raise _refused(error) from None
+            raise _rejection(error) from None
         algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-            raise CredentialError("token: an algorithm that is not taken")
+            raise CredentialError("token: an algorithm that is not accepted")
         if (kind is not None and str(kind).lower() not in _TYPES) or "crit" in header:
-            raise CredentialError("token: no access token")
+            raise CredentialError("token: not an access token")
         key = await self._keys.find(algorithm, kid)
         try:
             claims = jwt.decode(
@@ -84,25 +87,25 @@ class JwtVerifier:
                 algorithms=[algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                leeway=_LEEWAY,
-                options={"require": _REQUIRED},
+                leeway=_LEEWAY_SECONDS,
+                options={"require": _REQUIRED_CLAIMS},
             )
-            expires_at = float(claims["exp"]) + _LEEWAY
+            expires_at = float(claims["exp"]) + _LEEWAY_SECONDS
         except _MALFORMED as error:
-            raise _refused(error) from None
+            raise _rejection(error) from None
         if not _SUBJECT.fullmatch(claims["sub"]):
-            raise CredentialError("token: a subject that can't be written down")
+            raise CredentialError("token: a subject that cannot be logged safely")
         principal = Principal(f"jwt:{claims['sub']}", frozenset(as_scopes(_granted(claims))), expires_at=expires_at)
-        return _Known(principal, min(expires_at, self._clock() + _REMEMBERED_SECONDS))
+        return _VerifiedToken(principal, min(expires_at, self._clock() + _CACHE_SECONDS))
 
 
 def _granted(claims: Mapping[str, Any]) -> list[str]:
-    """Give the scopes of a token: `scope` is a text with spaces (RFC 9068), `scp` that or a list."""
+    """Return the scopes of a token: `scope` is a space-separated string (RFC 9068), `scp` that or a list."""
     granted = claims.get("scope", claims.get("scp"))
     if isinstance(granted, str):
         return granted.split(" ")
     return [scope for scope in granted if isinstance(scope, str)] if isinstance(granted, list) else []
 
 
-def _refused(error: Exception) -> CredentialError:
+def _rejection(error: Exception) -> CredentialError:
     return CredentialError(f"token: {type(error).__name__}")

@@ -14,8 +14,8 @@ from api.cli.progress import progress_reporter, through_log
 from api.cli.runner import lower_priority, with_database
 from api.export import manifest
 from api.export.formats import BY_NAME, Format
-from api.export.manifest import Order
-from api.export.output import File, Plan, Stream, TargetError
+from api.export.manifest import ExportRequest
+from api.export.output import FileOutput, OutputError, Plan, StreamOutput
 from api.export.parquet import MissingExtraError
 from api.export.run import export_file, export_stream, plan
 from api.http.rfc3339 import parse_time
@@ -54,8 +54,8 @@ class _Export(Struct, frozen=True):
     chosen: Filter
     times: dict[str, int]
 
-    def order(self) -> Order:
-        return Order(self.format.name, self.filter, from_environment().origin)
+    def order(self) -> ExportRequest:
+        return ExportRequest(self.format.name, self.filter, from_environment().origin)
 
     async def plan(self, database: Database) -> Plan:
         return await plan(database, self.order(), self.chosen, **self.times)
@@ -63,7 +63,7 @@ class _Export(Struct, frozen=True):
     async def to_file(self, path: Path, *, from_scratch: bool, database: Database, tell: ReportProgress) -> str:
         order = self.order()
         encoder = partial(self.format.encoder, order.origin)
-        with File.opened(path, order, from_scratch=from_scratch, resumable=self.format.resumable) as file:
+        with FileOutput.opened(path, order, from_scratch=from_scratch, resumable=self.format.resumable) as file:
             if file.plan is None:
                 file.begin(await self.plan(database))
             made = await export_file(database, encoder, file, tell)
@@ -72,8 +72,8 @@ class _Export(Struct, frozen=True):
     async def to_stream(self, path: Path | None, *, database: Database, tell: ReportProgress) -> str:
         encoder = self.format.encoder(from_environment().origin, False)
         with sys.stdout.buffer if path is None else path.open("wb") as file:
-            target = Stream(file)
-            await export_stream(database, encoder, (await self.plan(database)).chosen, target, tell)
+            target = StreamOutput(file)
+            await export_stream(database, encoder, (await self.plan(database)).filter, target, tell)
         return f"{target.written.count:,} events, {target.written.bytes:,} bytes"
 
 
@@ -121,7 +121,7 @@ def export(format_name: str, output: str, from_scratch: bool, **asked: Any) -> N
                 return await write(database=database, tell=tell)
             except BrokenPipeError:
                 raise  # whoever reads has read enough
-            except (TargetError, MissingExtraError, OSError) as error:
+            except (OutputError, MissingExtraError, OSError) as error:
                 raise click.ClickException(str(error)) from None
 
     click.echo(with_database(run, stopped="Interrupted: the next run goes on from here", small_cache=True), err=True)

@@ -1,1 +1,1 @@
-"""Who comes in: keys, tokens, the gate."""
+"""Authentication: keys, tokens, scopes."""

@@ -1,4 +1,4 @@
-"""The gate: what each route asks for, what comes of a credential, and who comes in where there is none to show."""
+"""Authentication: what each route requires, how credentials are checked, and what is accepted without one."""
 
 import asyncio
 import json
@@ -36,14 +36,14 @@ PEN = {"name": "Fountain pen", "price": 24.5}
 
 
 class Guarded:
-    """A service that has keys: one with every scope, one for each scope alone, one for all but each, and a dead one."""
+    """A service with keys: for all scopes, for each scope, for all but each scope, one revoked and one expired."""
 
     def __init__(self, running: InProcess) -> None:
         self.running = running
         self.keys: dict[str, str] = {}
 
     async def fill(self) -> None:
-        """Make the keys."""
+        """Create the keys."""
         database = self.running.services.database
         self.keys["all"] = (await make_key(database, "all")).text
         for scope in Scope:
@@ -57,7 +57,7 @@ class Guarded:
         as_read(self.running)
 
     async def ask(self, method: str, path: str, authorization: str | None, **options: Any) -> httpx.Response:
-        """Make a request with this `Authorization` header, or none."""
+        """Send a request with this `Authorization` header, or none."""
         headers = {} if authorization is None else {"authorization": authorization}
         return await self.running.client.request(method, path, headers=headers, **options)
 
@@ -78,7 +78,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingLogger]:
 
 
 def concrete(route: Route) -> str:
-    """Give a path of the route, of the examples of its parameters."""
+    """Return a path of the route, with the examples of its parameters."""
     path = route.path
     for name, schema in route.path_schemas.items():
         path = path.replace(f"{{{name}}}", str(schema["examples"][0]))
@@ -89,14 +89,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("name", GUARDED)
-async def test_no_route_answers_without_a_good_credential(guarded: Guarded, name: str) -> None:
+async def test_no_protected_route_answers_without_a_valid_credential(guarded: Guarded, name: str) -> None:
     route = GUARDED[name]
-    dead = [guarded.keys["revoked"], guarded.keys["expired"], new_key(), "itl_x", "x.y.z"]
+    invalid = [guarded.keys["revoked"], guarded.keys["expired"], new_key(), "itl_x", "x.y.z"]
     async with unchanged_log(guarded.running.services.database):
         answer = await guarded.ask(route.method, concrete(route), None)
         check_problem(answer, 401, "credential-required")
         assert answer.headers["www-authenticate"] == "Bearer"
-        for credential in dead:
+        for credential in invalid:
             answer = await guarded.ask(route.method, concrete(route), f"Bearer {credential}")
             check_problem(answer, 401, "credential-invalid")
             assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
@@ -104,7 +104,7 @@ async def test_no_route_answers_without_a_good_credential(guarded: Guarded, name
 
 
 @pytest.mark.parametrize("name", [name for name, route in GUARDED.items() if isinstance(route.scope, Scope)])
-async def test_a_route_takes_its_scope_and_names_it_where_it_is_missing(guarded: Guarded, name: str) -> None:
+async def test_a_route_accepts_its_scope_and_names_a_missing_one(guarded: Guarded, name: str) -> None:
     route = GUARDED[name]
     assert isinstance(route.scope, Scope)
     async with unchanged_log(guarded.running.services.database):
@@ -112,13 +112,13 @@ async def test_a_route_takes_its_scope_and_names_it_where_it_is_missing(guarded:
         problem = check_problem(answer, 403, "insufficient-scope")
         assert problem["detail"] == f"The credential lacks the scope {route.scope}"
         assert answer.headers["www-authenticate"] == f'Bearer error="insufficient_scope", scope="{route.scope}"'
-    # A query that is none: what comes behind the gate is told from what it does, without doing what the route does.
+    # An invalid query shows that authorization succeeded, without running the route.
     answer = await guarded.ask(route.method, concrete(route) + "?none=1", f"Bearer {guarded.keys[route.scope]}")
     check_problem(answer, 400, "invalid-query")
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME.keys() - {n for n, r in GUARDED.items() if isinstance(r.scope, Scope)}))
-async def test_other_routes_take_any_credential_or_none(guarded: Guarded, name: str) -> None:
+async def test_other_routes_accept_any_credential_or_none(guarded: Guarded, name: str) -> None:
     route = BY_NAME[name]
     answer = await guarded.ask(route.method, concrete(route), f"Bearer {guarded.keys[Scope.EVENTS_EXPORT]}")
     assert answer.status_code == 200
@@ -127,10 +127,10 @@ async def test_other_routes_take_any_credential_or_none(guarded: Guarded, name: 
             assert (await guarded.ask(route.method, concrete(route), authorization)).status_code == 200
 
 
-async def test_who_is_not_let_in_is_answered_before_the_query_and_the_body_are_read(guarded: Guarded) -> None:
+async def test_a_rejected_request_is_answered_before_its_query_and_body_are_read(guarded: Guarded) -> None:
     app = guarded.running.app
     reader = ("authorization", f"Bearer {guarded.keys[Scope.ITEMS_READ]}")
-    # The body never comes: whoever waited for it would wait for ever.
+    # The body never arrives: a server that waited for it would hang.
     headers = [*JSON.items(), ("content-length", "9")]
     async with asyncio.timeout(10):
         for more, status in (([], 401), ([("authorization", "Bearer x")], 401), ([reader], 403)):
@@ -139,7 +139,7 @@ async def test_who_is_not_let_in_is_answered_before_the_query_and_the_body_are_r
             assert answer.status_code == status
 
 
-async def test_the_log_names_whoever_has_the_key_and_no_client_can_say_otherwise(guarded: Guarded) -> None:
+async def test_events_name_the_holder_of_the_key_and_no_client_can_change_that(guarded: Guarded) -> None:
     database = guarded.running.services.database
     key = f"Bearer {guarded.keys[Scope.ITEMS_WRITE]}"
     answer = await guarded.ask("POST", "/items", key, json={**PEN, "actor": "all"})
@@ -153,7 +153,7 @@ async def test_the_log_names_whoever_has_the_key_and_no_client_can_say_otherwise
     assert (row.actor, row.command_id) == ("only-ITEMS_WRITE", command_id("only-ITEMS_WRITE", "POST", "/items", "k"))
 
 
-async def test_an_idempotency_key_counts_for_its_actor_alone(guarded: Guarded) -> None:
+async def test_an_idempotency_key_belongs_to_its_actor(guarded: Guarded) -> None:
     async def create(key: str) -> httpx.Response:
         headers = {**bearer(guarded.keys[key]), "idempotency-key": "shared"}
         return await guarded.running.client.post("/items", json=PEN, headers=headers)
@@ -187,7 +187,7 @@ async def test_an_idempotency_key_counts_for_its_actor_alone(guarded: Guarded) -
         "Bearer " + "a" * 100_000,
     ],
 )
-async def test_a_header_of_any_other_form_is_refused(guarded: Guarded, authorization: str) -> None:
+async def test_a_header_of_another_form_is_rejected(guarded: Guarded, authorization: str) -> None:
     key = guarded.keys["all"]
     filled = authorization.replace("{key}", key).replace("{KEY}", key.swapcase())
     answer = await call(guarded.running.app, "GET", "/items", headers=[("authorization", filled)])
@@ -196,11 +196,11 @@ async def test_a_header_of_any_other_form_is_refused(guarded: Guarded, authoriza
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
-async def test_the_scheme_has_no_case(guarded: Guarded, scheme: str) -> None:
+async def test_the_scheme_is_case_insensitive(guarded: Guarded, scheme: str) -> None:
     assert (await guarded.ask("GET", "/items", f"{scheme} {guarded.keys['all']}")).status_code == 200
 
 
-async def test_two_headers_are_refused_though_both_are_good(guarded: Guarded) -> None:
+async def test_two_headers_are_rejected_even_if_both_are_valid(guarded: Guarded) -> None:
     one = ("authorization", f"Bearer {guarded.keys['all']}")
     for headers in ([one, one], [one, ("authorization", "Bearer x")], [("authorization", ""), one]):
         answer = await call(guarded.running.app, "GET", "/items", headers=headers)
@@ -208,7 +208,7 @@ async def test_two_headers_are_refused_though_both_are_good(guarded: Guarded) ->
         check_problem(answer, 401, "credential-invalid")
 
 
-async def test_a_credential_counts_nowhere_but_in_its_header(guarded: Guarded) -> None:
+async def test_a_credential_is_only_read_from_its_header(guarded: Guarded) -> None:
     key = guarded.keys["all"]
     for query in (f"access_token={key}", f"key={key}", f"authorization=Bearer%20{key}"):
         check_problem(await guarded.ask("GET", f"/items?{query}", None), 401, "credential-required")
@@ -228,14 +228,14 @@ HEADERS = st.one_of(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(HEADERS, min_size=1, max_size=3))
-async def test_no_made_up_header_comes_in_or_breaks_anything(guarded: Guarded, lines: list[bytes]) -> None:
+async def test_an_arbitrary_header_is_rejected(guarded: Guarded, lines: list[bytes]) -> None:
     headers = [("authorization", line.decode("latin-1")) for line in lines]
     answer = await call(guarded.running.app, "GET", "/items", headers=headers)
     assert answer is not None
     check_problem(answer, 401, "credential-invalid")
 
 
-async def test_a_refusal_is_logged_with_its_reason_and_never_with_the_secret(
+async def test_a_rejection_is_logged_with_its_reason_and_never_with_the_secret(
     guarded: Guarded, lines: CapturingLogger
 ) -> None:
     unknown = new_key()
@@ -245,35 +245,35 @@ async def test_a_refusal_is_logged_with_its_reason_and_never_with_the_secret(
     await guarded.ask("GET", "/items", None)
     await guarded.ask("GET", "/items", "Basic c2VjcmV0OnNlY3JldA==")
     await guarded.ask("POST", "/items", f"Bearer {guarded.keys[Scope.ITEMS_READ]}")
-    refused = [line.kwargs for line in lines.calls]
+    rejected = [line.kwargs for line in lines.calls]
     assert {line.method_name for line in lines.calls} == {"warning"}
-    assert [line.get("reason") for line in refused] == [
+    assert [line.get("reason") for line in rejected] == [
         "unknown key",
         "malformed key",
         "revoked key",
         "expired key",
-        "token: none are taken",
+        "token: no issuer is configured",
         "no credential",
         "malformed header",
         None,
     ]
-    assert {line["address"] for line in refused} == {"127.0.0.1"}
-    assert [line["actor"] for line in refused] == ["anonymous"] * 7 + ["only-ITEMS_READ"]
-    assert refused[0]["key_id"] == unknown[4:12]
-    assert refused[-1].items() >= {"code": "insufficient-scope", "scope": "items:write", "route": "/items"}.items()
-    told = json.dumps(refused)
+    assert {line["address"] for line in rejected} == {"127.0.0.1"}
+    assert [line["actor"] for line in rejected] == ["anonymous"] * 7 + ["only-ITEMS_READ"]
+    assert rejected[0]["key_id"] == unknown[4:12]
+    assert rejected[-1].items() >= {"code": "insufficient-scope", "scope": "items:write", "route": "/items"}.items()
+    logged = json.dumps(rejected)
     for secret in (*(key[13:] for key in (*guarded.keys.values(), unknown, wrong)), "c2VjcmV0", "abc.def"):
-        assert secret not in told
+        assert secret not in logged
 
 
-async def test_every_answer_to_a_wrong_secret_and_to_an_unknown_id_is_the_same(guarded: Guarded) -> None:
+async def test_a_wrong_secret_and_an_unknown_id_have_the_same_response(guarded: Guarded) -> None:
     other_secret = new_key()
     known_id = f"itl_{guarded.keys['all'][4:12]}_"
     wrong = known_id + other_secret[13:-6]
-    wrong += _checksum(wrong.encode())  # well formed, but for another id
+    wrong += _checksum(wrong.encode())  # well-formed, with the id of another key
     answers = [await guarded.ask("GET", "/items", f"Bearer {key}") for key in (wrong, other_secret)]
-    said = [re.sub(r'"request_id":"[^"]*"', "", answer.text) for answer in answers]
-    assert said[0] == said[1]
+    bodies = [re.sub(r'"request_id":"[^"]*"', "", answer.text) for answer in answers]
+    assert bodies[0] == bodies[1]
     assert {answer.status_code for answer in answers} == {401}
 
 
@@ -285,7 +285,7 @@ def peer(running: InProcess, address: str | None) -> httpx.AsyncClient:
 OUTSIDE = ["192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "127.0.0.1.example", "localhost", "", "10.0.0.1", None]
 
 
-async def test_without_credentials_whoever_is_on_this_machine_comes_in_and_nobody_else(sqlite_url: str) -> None:
+async def test_without_credentials_only_local_requests_are_accepted(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url) as running:
         for here in ("127.0.0.1", "127.9.8.7", "::1", "::ffff:127.0.0.1"):
             async with peer(running, here) as client:
@@ -294,7 +294,7 @@ async def test_without_credentials_whoever_is_on_this_machine_comes_in_and_nobod
             async with peer(running, address) as client:
                 check_problem(await client.get("/items"), 401, "credential-required")
                 assert (await client.get("/livez")).status_code == 200
-        # What is shown is checked all the same.
+        # A credential is still checked.
         check_problem(await running.client.get("/items", headers=bearer(new_key())), 401, "credential-invalid")
 
 
@@ -306,7 +306,7 @@ ELSEWHERE = [
 ]
 
 
-async def test_without_credentials_no_page_and_no_proxy_brings_others_in(sqlite_url: str) -> None:
+async def test_without_credentials_foreign_pages_and_proxies_are_rejected(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url) as running:
         client, database = running.client, running.services.database
         async with unchanged_log(database):
@@ -317,7 +317,7 @@ async def test_without_credentials_no_page_and_no_proxy_brings_others_in(sqlite_
             assert (await client.get("/items", headers={**headers, **bearer(key.text)})).status_code == 200
 
 
-async def test_without_credentials_this_machine_goes_by_many_names(sqlite_url: str) -> None:
+async def test_without_credentials_all_names_of_this_machine_are_accepted(sqlite_url: str) -> None:
     names = ("localhost", "LOCALHOST:8000", "127.0.0.1", "127.1.2.3:1", "[::1]:8000", "items.localhost")
     origins = ("http://localhost:3000", "https://[::1]", "https://app.example")
     async with InProcess.over(sqlite_url, cors_origins=(Origin("https://app.example"),)) as running:
@@ -325,7 +325,7 @@ async def test_without_credentials_this_machine_goes_by_many_names(sqlite_url: s
             assert (await running.client.get("/items", headers=headers)).status_code == 200, headers
 
 
-async def test_anybody_comes_in_where_that_was_asked_for(sqlite_url: str) -> None:
+async def test_insecure_no_auth_accepts_remote_requests_until_a_key_exists(sqlite_url: str) -> None:
     async with InProcess.over(sqlite_url, insecure_no_auth=True) as running:
         for address in OUTSIDE:
             async with peer(running, address) as client:
@@ -336,26 +336,26 @@ async def test_anybody_comes_in_where_that_was_asked_for(sqlite_url: str) -> Non
         assert (await running.client.get("/items", headers=bearer(key.text))).status_code == 200
 
 
-async def test_the_first_key_closes_the_door_to_everybody_else_for_good(database_url: str) -> None:
+async def test_the_first_key_turns_authentication_on_for_good(database_url: str) -> None:
     async with InProcess.over(database_url) as running:
         assert (await running.client.get("/items")).status_code == 200
-        assert await running.services.authenticator.still_admits(ANYBODY)
+        assert await running.services.authenticator.is_still_valid(ANYBODY)
         key = await make_key(running.services.database)
-        presented = read_key(key.text.encode())
-        assert presented is not None
-        holder = await as_read(running).find(presented)
+        parsed = read_key(key.text.encode())
+        assert parsed is not None
+        holder = await as_read(running).find(parsed)
         check_problem(await running.client.get("/items"), 401, "credential-required")
         assert (await running.client.get("/items", headers=bearer(key.text))).status_code == 200
-        assert not await running.services.authenticator.still_admits(ANYBODY)
-        assert await running.services.authenticator.still_admits(holder)
+        assert not await running.services.authenticator.is_still_valid(ANYBODY)
+        assert await running.services.authenticator.is_still_valid(holder)
         await running.services.database.write(lambda connection: store.revoke(connection, key.key.id, "test"))
         as_read(running)
         check_problem(await running.client.get("/items", headers=bearer(key.text)), 401, "credential-invalid")
         check_problem(await running.client.get("/items"), 401, "credential-required")
-        assert not await running.services.authenticator.still_admits(holder)
+        assert not await running.services.authenticator.is_still_valid(holder)
 
 
-async def test_a_start_says_who_comes_in(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_start_logs_the_authentication_mode(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     logger = CapturingLogger()
     monkeypatch.setattr(authenticator, "log", logger)
     async with InProcess.over(sqlite_url):
@@ -365,7 +365,15 @@ async def test_a_start_says_who_comes_in(sqlite_url: str, monkeypatch: pytest.Mo
     async with InProcess.over(sqlite_url, insecure_no_auth=True):
         pass
     assert [(line.method_name, *line.args) for line in logger.calls] == [
-        ("warning", "no credentials exist: whoever is on this machine is let in as anonymous, with every scope"),
-        ("warning", "no credentials exist, and anybody from anywhere is let in as anonymous, with every scope"),
+        (
+            "warning",
+            "authentication is off (no API keys, no JWT issuer): "
+            'local requests are accepted as "anonymous" with all scopes',
+        ),
+        (
+            "warning",
+            "authentication is off and remote access is on (--insecure-no-auth): "
+            'all requests are accepted as "anonymous" with all scopes',
+        ),
         ("info", "credentials are required"),
     ]

@@ -1,4 +1,4 @@
-"""The issuer's keys: which are taken, how seldom they are asked for, and what is done where they can't be had."""
+"""The issuer's keys: which are accepted, how often they are read, and what happens in an outage of the issuer."""
 
 import asyncio
 import json
@@ -9,13 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import jwt.api_jwk
+import jwt.jwk_set_cache
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from api.app import StartError, open_jwt_verifier
 from api.auth.jwt import jwks
-from api.auth.jwt.jwks import PublishedKeys, UnreadableKeysError, published_at, read_keys
+from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError, read_keys
 from api.auth.jwt.jwks_source import JwksSource
 from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import CredentialError
@@ -29,19 +31,38 @@ from tests.support.service import InProcess
 ONE = ("RS256", "one")
 
 
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of our cool-down and of PyJWT's cache."""
+    clock = Clock()
+    monkeypatch.setattr(jwks, "monotonic", clock.monotonic)
+    for module in (jwt.api_jwk, jwt.jwk_set_cache):
+        monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
 class Issuer:
-    """Publishes a set of keys, counts how often it is read, and fails when told to."""
+    """Publishes a set of keys, counts how often it is read, and fails if it has an error."""
 
     def __init__(self, *keys: tuple[str, str]) -> None:
         self.text = published(*keys)
         self.read = 0
         self.error: Exception | None = None
-        self.now = 0.0
-        self.keys = PublishedKeys(self._read, lambda: self.now)
+        self.keys = IssuerKeys(JwksSource("keys.json"))
+        self.keys.read_document = self._read  # type: ignore[method-assign]
 
-    async def _read(self) -> bytes:
+    def _read(self) -> bytes:
         self.read += 1
-        await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
         return self.text
@@ -66,15 +87,15 @@ def with_private_half() -> dict[str, Any]:
     return {**json.loads(RSAAlgorithm.to_jwk(private_key(*ONE))), "kid": "one", "key_ops": ["sign"]}
 
 
-def test_keys_are_taken_by_their_kind() -> None:
-    found = read_keys(published(ONE, ("ES256", "two"), ("EdDSA", "three"), ("ES256", "one")))
-    assert set(found) == {ONE, ("ES256", "two"), ("EdDSA", "three"), ("ES256", "one")}
-    assert [key.algorithm_name for key in found.values()] == ["RS256", "ES256", "EdDSA", "ES256"]
+def test_keys_are_accepted_by_their_kind() -> None:
+    keys = read_keys(published(ONE, ("ES256", "two"), ("EdDSA", "three"), ("ES256", "one")))
+    assert set(keys) == {ONE, ("ES256", "two"), ("EdDSA", "three"), ("ES256", "one")}
+    assert [key.algorithm_name for key in keys.values()] == ["RS256", "ES256", "EdDSA", "ES256"]
     plain = other(public_jwk(*ONE), kid=None, use=None, alg=None)
     assert set(read_keys(published(more=[plain]))) == {("RS256", None)}
 
 
-def test_of_a_private_key_that_was_published_only_the_public_half_is_kept() -> None:
+def test_only_the_public_half_of_a_published_private_key_is_used() -> None:
     [key] = read_keys(published(more=[with_private_half()])).values()
     assert isinstance(key.key, rsa.RSAPublicKey)
 
@@ -100,24 +121,24 @@ def test_of_a_private_key_that_was_published_only_the_public_half_is_kept() -> N
         {},
     ],
 )
-def test_other_keys_are_passed_over(jwk: dict[str, Any]) -> None:
+def test_unsupported_keys_are_ignored(jwk: dict[str, Any]) -> None:
     assert set(read_keys(published(ONE, more=[other(jwk, kid="other")]))) == {ONE}
     assert read_keys(json.dumps({"keys": [jwk]}).encode()) == {}
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"keys":{}}', b'{"keys":[1]}', b"<html>", b"\xff", b"[" * 9999])
-def test_what_is_no_set_of_keys_is_refused(text: bytes) -> None:
-    with pytest.raises(UnreadableKeysError, match="no JWK Set"):
+def test_an_invalid_document_is_rejected(text: bytes) -> None:
+    with pytest.raises(UnreadableKeysError, match="not a valid JWK Set"):
         read_keys(text)
 
 
-async def test_tokens_that_name_unknown_keys_make_it_look_once_in_half_a_minute() -> None:
+async def test_unknown_kids_cause_one_read_in_half_a_minute(clock: Clock) -> None:
     issuer = Issuer(ONE)
     await issuer.keys.load()
     for number in range(1000):
         await misses(issuer, f"key-{number}")
-    assert issuer.read == 1, "it has only just looked"
-    issuer.now += 30
+    assert issuer.read == 1, "the keys were just read"
+    clock.now += 30
     storm = await asyncio.gather(*(issuer.keys.find("RS256", f"{n}") for n in range(1000)), return_exceptions=True)
     assert {type(error) for error in storm} == {CredentialError}
     for number in range(1000):
@@ -126,59 +147,59 @@ async def test_tokens_that_name_unknown_keys_make_it_look_once_in_half_a_minute(
     await issuer.keys.find(*ONE)
 
 
-async def test_a_key_that_was_published_since_is_found() -> None:
+async def test_a_newly_published_key_is_found(clock: Clock) -> None:
     issuer = Issuer(ONE)
     await issuer.keys.load()
     issuer.text = published(ONE, ("RS256", "new"))
-    issuer.now += 29
+    clock.now += 29
     await misses(issuer, "new")
-    issuer.now += 1
+    clock.now += 1
     await asyncio.gather(*(issuer.keys.find("RS256", "new") for _ in range(50)))
     assert (issuer.read, issuer.keys.changes) == (2, 2)
 
 
-async def test_keys_are_read_again_beside_the_requests_and_withdrawn_ones_go() -> None:
+async def test_keys_are_read_again_in_the_background_and_withdrawn_keys_are_dropped(clock: Clock) -> None:
     issuer = Issuer(ONE, ("RS256", "two"))
     await issuer.keys.load()
     issuer.text = published(("RS256", "two"))
-    issuer.now += 301
-    await issuer.keys.find(*ONE)  # nobody waits
-    assert issuer.keys._reading is not None
-    await issuer.keys._reading
+    clock.now += 301
+    await issuer.keys.find(*ONE)  # does not wait
+    assert issuer.keys._refresh is not None
+    await issuer.keys._refresh
     assert issuer.read == 2
     await misses(issuer, "one")
     await issuer.keys.find("RS256", "two")
 
 
-async def test_an_issuer_can_withdraw_all_its_keys_and_what_they_signed_counts_no_more() -> None:
+async def test_an_issuer_can_withdraw_all_its_keys_and_so_all_tokens(clock: Clock) -> None:
     issuer = Issuer(ONE)
     await issuer.keys.load()
     tokens, token = JwtVerifier(ISSUER, AUDIENCE, issuer.keys), signed(claims()).encode()
     await tokens.find(token)
     issuer.text = b'{"keys":[]}'
-    issuer.now += 301
-    await tokens.find(token)  # one that is remembered has the keys looked at, too; nobody waits
-    assert issuer.keys._reading is not None
-    await issuer.keys._reading
+    clock.now += 301
+    await tokens.find(token)  # a cached token refreshes the keys too, and does not wait
+    assert issuer.keys._refresh is not None
+    await issuer.keys._refresh
     with pytest.raises(CredentialError, match="a key that its issuer does not publish"):
         await tokens.find(token)
 
 
-async def test_where_keys_can_not_be_read_again_they_count_for_an_hour_and_then_no_token_does() -> None:
+async def test_in_an_outage_the_keys_are_used_for_an_hour_and_then_all_tokens_are_rejected(clock: Clock) -> None:
     issuer = Issuer(ONE)
     await issuer.keys.load()
     issuer.error = OSError("no route")
     for _ in range(60):
-        issuer.now += 60
+        clock.now += 60
         await issuer.keys.find(*ONE)
         await misses(issuer, "other")
-    issuer.now += 1
+    clock.now += 1
     reads = issuer.read
     for _ in range(100):
         await has_none(issuer)
-    assert issuer.read == reads, "an issuer that is down is not asked by every request"
+    assert issuer.read == reads, "not every request asks an issuer that is down"
     issuer.error = None
-    issuer.now += 30
+    clock.now += 30
     await issuer.keys.find(*ONE)
 
 
@@ -186,18 +207,18 @@ async def test_where_keys_can_not_be_read_again_they_count_for_an_hour_and_then_
     "error",
     [OSError("refused"), TimeoutError(), BadStatusLine("garbage"), InvalidURL("port"), ValueError("idna"), None],
 )
-async def test_where_keys_never_could_be_read_no_token_counts(error: Exception | None) -> None:
+async def test_until_the_keys_are_first_read_all_tokens_are_rejected(clock: Clock, error: Exception | None) -> None:
     issuer = Issuer(ONE)
     issuer.error, issuer.text = error, b"<html>"
     with pytest.raises(UnreadableKeysError):
         await issuer.keys.load()
     await has_none(issuer)
-    issuer.now += 30
+    clock.now += 30
     await has_none(issuer)
     assert issuer.read == 2
 
 
-async def test_a_token_without_a_name_goes_with_the_only_key_of_its_algorithm() -> None:
+async def test_a_token_without_a_kid_uses_the_only_key_of_its_algorithm() -> None:
     issuer = Issuer(ONE, ("ES256", "two"), ("ES256", "three"))
     await issuer.keys.load()
     assert await issuer.keys.find("RS256", None) is await issuer.keys.find(*ONE)
@@ -207,7 +228,7 @@ async def test_a_token_without_a_name_goes_with_the_only_key_of_its_algorithm() 
 
 @pytest.fixture
 def site() -> Iterator[tuple[str, dict[str, tuple[int, bytes]]]]:
-    """A web server, with its pages by path: status, and body, or where it leads to."""
+    """A web server with its pages by path: the status, and the body or the location of a redirect."""
     pages: dict[str, tuple[int, bytes]] = {}
 
     class Handler(BaseHTTPRequestHandler):
@@ -233,27 +254,48 @@ async def test_keys_come_from_a_url(site: tuple[str, dict[str, tuple[int, bytes]
     pages["/keys"] = (200, published(ONE))
     pages["/moved"] = (302, f"{url}/keys".encode())
     pages["/gone"] = (404, published(ONE))
-    pages["/long"] = (200, b" " * jwks._MOST_BYTES + published(ONE))
-    keys = published_at(JwksSource(f"{url}/keys"))
+    pages["/long"] = (200, b" " * jwks._MAX_BYTES + published(ONE))
+    keys = IssuerKeys(JwksSource(f"{url}/keys"))
     await keys.load()
     await keys.find(*ONE)
     for path in ("/moved", "/gone", "/long"):
         with pytest.raises(UnreadableKeysError):
-            await published_at(JwksSource(url + path)).load()
+            await IssuerKeys(JwksSource(url + path)).load()
 
 
-async def test_an_issuer_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_of_the_keys_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks, "_TIMEOUT_SECONDS", 0.05)
 
-    async def never() -> bytes:
-        await asyncio.Event().wait()
-        return b""
+    issuer, released = Issuer(ONE), threading.Event()
 
-    with pytest.raises(UnreadableKeysError, match="TimeoutError"):
-        await PublishedKeys(never).load()
+    def read_slowly() -> bytes:
+        released.wait()
+        return issuer.text
+
+    issuer.keys.read_document = read_slowly  # type: ignore[method-assign]
+    try:
+        with pytest.raises(UnreadableKeysError, match="TimeoutError"):
+            await issuer.keys.load()
+    finally:
+        released.set()
 
 
-async def test_a_start_needs_its_file_but_not_a_site_that_answers(
+async def test_a_late_document_does_not_replace_a_newer_one(clock: Clock) -> None:
+    issuer = Issuer(ONE)
+
+    def read_while_another_read_begins() -> bytes:
+        issuer.keys._attempted_at = clock.now = 30.0
+        return published(("RS256", "old"))
+
+    await issuer.keys.load()
+    issuer.keys.read_document = read_while_another_read_begins  # type: ignore[method-assign]
+    with pytest.raises(UnreadableKeysError):
+        await issuer.keys.load()
+    await misses(issuer, "old")
+    await issuer.keys.find(*ONE)
+
+
+async def test_a_start_needs_a_readable_file_but_not_a_reachable_url(
     tmp_path: Path, sqlite_url: str, site: tuple[str, dict[str, tuple[int, bytes]]]
 ) -> None:
     options = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
@@ -267,27 +309,27 @@ async def test_a_start_needs_its_file_but_not_a_site_that_answers(
         assert int(answer.headers["retry-after"]) >= 1
         check_problem(await running.client.get("/items"), 401, "credential-required")
         pages["/keys"] = (200, published(ONE))
-        running.services.authenticator._tokens._keys._tried_at = float("-inf")  # type: ignore[union-attr]
+        running.services.authenticator._jwt_verifier._keys._attempted_at = float("-inf")  # type: ignore[union-attr]
         assert (await running.client.get("/items", headers=bearer(signed(claims())))).status_code == 200
 
 
-GIVEN = {
+VARIABLES = {
     "ITEMLEDGER_JWT_ISSUER": ISSUER,
     "ITEMLEDGER_JWT_AUDIENCE": AUDIENCE,
     "ITEMLEDGER_JWT_JWKS": "https://issuer.example/keys",
 }
 
 
-def test_tokens_take_three_settings_or_none() -> None:
-    settings = from_environment(GIVEN)
-    assert (settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks) == tuple(GIVEN.values())
-    for left_out in GIVEN:
-        with pytest.raises(SettingsError, match=f"^{left_out} is required "):
-            from_environment({name: value for name, value in GIVEN.items() if name != left_out})
+def test_tokens_need_three_settings_or_none() -> None:
+    settings = from_environment(VARIABLES)
+    assert (settings.jwt_issuer, settings.jwt_audience, settings.jwt_jwks) == tuple(VARIABLES.values())
+    for missing in VARIABLES:
+        with pytest.raises(SettingsError, match=f"^{missing} is required "):
+            from_environment({name: value for name, value in VARIABLES.items() if name != missing})
 
 
 @pytest.mark.parametrize(
-    ("source", "right"),
+    ("source", "valid"),
     [
         ("https://issuer.example/keys", True),
         ("http://localhost:8080/keys", True),
@@ -303,21 +345,21 @@ def test_tokens_take_three_settings_or_none() -> None:
         ("HTTPS://issuer.example", False),
     ],
 )
-def test_keys_come_encrypted_or_from_this_machine(source: str, right: bool) -> None:
-    if right:
-        assert from_environment({**GIVEN, "ITEMLEDGER_JWT_JWKS": source}).jwt_jwks == source
+def test_keys_come_over_https_or_from_this_machine(source: str, valid: bool) -> None:
+    if valid:
+        assert from_environment({**VARIABLES, "ITEMLEDGER_JWT_JWKS": source}).jwt_jwks == source
     else:
         with pytest.raises(SettingsError, match="ITEMLEDGER_JWT_JWKS: Expected an https:// URL"):
-            from_environment({**GIVEN, "ITEMLEDGER_JWT_JWKS": source})
+            from_environment({**VARIABLES, "ITEMLEDGER_JWT_JWKS": source})
 
 
-def test_where_keys_are_has_no_password_in_it() -> None:
+def test_the_source_may_not_contain_a_password() -> None:
     with pytest.raises(SettingsError, match="without a name or password") as raised:
-        from_environment({**GIVEN, "ITEMLEDGER_JWT_JWKS": "https://svc:hunter2@issuer.example/keys"})
+        from_environment({**VARIABLES, "ITEMLEDGER_JWT_JWKS": "https://svc:hunter2@issuer.example/keys"})
     assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", ["ITEMLEDGER_JWT_ISSUER", "ITEMLEDGER_JWT_AUDIENCE"])
-def test_they_say_whose_tokens_and_for_whom(name: str) -> None:
+def test_the_issuer_and_the_audience_may_not_be_empty(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}: "):
-        from_environment({**GIVEN, name: ""})
+        from_environment({**VARIABLES, name: ""})

@@ -1,15 +1,18 @@
-"""/keys: what the shell does with keys, over HTTP, for those who may."""
+"""API keys over HTTP: `/keys`."""
 
 import asyncio
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import CapturingLogger
 
-from api.auth.api_keys import key_log
+from api.auth.api_keys import usage
 from api.auth.api_keys.format import read_key
 from api.auth.scopes import Scope
+from api.keys.routes import EXAMPLES
+from api.keys.schemas import CreatedKey, KeyRequest, KeyState, RotationRequest
 from tests.api.conftest import judged
 from tests.support.clients.http import check_problem, unchanged_log
 from tests.support.clients.keys import as_read, bearer, make_key
@@ -21,19 +24,19 @@ SHOP: dict[str, Any] = {"name": "shop", "scopes": ["items:write", "items:read"]}
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingLogger]:
     logger = CapturingLogger()
-    monkeypatch.setattr(key_log, "audit", logger)
+    monkeypatch.setattr(usage, "audit", logger)
     return logger
 
 
 async def admin_of(service: InProcess, *scopes: Scope) -> InProcess:
-    """Have the service's client show a key that may administer keys, and has these scopes besides."""
+    """Have the service's client authenticate with a key for `keys:admin` and these scopes."""
     key = await make_key(service.services.database, "admin", Scope.KEYS_ADMIN, *scopes)
     as_read(service)
     service.client.headers.update(bearer(key.text))
     return judged(service)
 
 
-async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess, lines: CapturingLogger) -> None:
+async def test_a_key_is_created_shown_listed_rotated_and_revoked(service: InProcess, lines: CapturingLogger) -> None:
     client = (await admin_of(service, Scope.ITEMS_READ, Scope.ITEMS_WRITE)).client
     created = await client.post("/keys", json={**SHOP, "expires_in": 3600.0})
     assert created.status_code == 201
@@ -57,11 +60,11 @@ async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess,
     assert rotated.status_code == 201
     successor = rotated.json()
     assert (successor["name"], successor["scopes"]) == ("shop", shop["scopes"])
-    assert successor["expires_at"] > shop["expires_at"], "it lives as long as the old one was made for"
+    assert successor["expires_at"] > shop["expires_at"], "it has the lifetime of the old key"
     assert (await client.get(created.headers["location"])).json()["replaced_by"] == successor["id"]
     check_problem(await client.post(f"/keys/{shop['id']}/rotate", json={}), 409, "key-ended")
-    for good in (key, successor["key"]):
-        assert (await client.get("/items/1", headers=bearer(good))).status_code == 200
+    for active in (key, successor["key"]):
+        assert (await client.get("/items/1", headers=bearer(active))).status_code == 200
 
     assert [entry["id"] for entry in (await client.get("/keys")).json()][1:] == [shop["id"], successor["id"]]
     assert (await client.delete(f"/keys/{shop['id']}")).status_code == 204
@@ -76,8 +79,8 @@ async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess,
         (shop["id"], "revoked"),
         (successor["id"], "good"),
     ]
-    told = [(*line.args, line.kwargs["key_id"], line.kwargs["by"]) for line in lines.calls]
-    assert told == [
+    logged = [(*line.args, line.kwargs["key_id"], line.kwargs["by"]) for line in lines.calls]
+    assert logged == [
         ("API key created", shop["id"], "admin"),
         ("API key rotated", successor["id"], "admin"),
         ("API key revoked", shop["id"], "admin"),
@@ -86,7 +89,7 @@ async def test_a_key_is_made_shown_listed_replaced_and_ended(service: InProcess,
     assert not any(secret[13:] in text for secret in secrets for text in (str(lines.calls), str(everything)))
 
 
-async def test_nobody_gives_away_a_scope_that_they_lack(service: InProcess) -> None:
+async def test_a_client_cannot_grant_a_scope_that_it_lacks(service: InProcess) -> None:
     client = (await admin_of(service, Scope.ITEMS_READ)).client
     writer = await make_key(service.services.database, "writer", Scope.ITEMS_WRITE)
     before = (await client.get("/keys?ended=true")).json()
@@ -97,9 +100,9 @@ async def test_nobody_gives_away_a_scope_that_they_lack(service: InProcess) -> N
         problem = check_problem(answer, 403, "insufficient-scope")
         assert problem["detail"] == "The credential lacks the scope items:write"
     assert (await client.get("/keys?ended=true")).json() == before
-    assert (await client.delete(f"/keys/{writer.key.id}")).status_code == 204, "to end one takes none of its rights"
-    made = await client.post("/keys", json={"name": "reader", "scopes": ["items:read"]})
-    assert made.status_code == 201
+    assert (await client.delete(f"/keys/{writer.key.id}")).status_code == 204, "revoking a key does not need its scopes"
+    created = await client.post("/keys", json={"name": "reader", "scopes": ["items:read"]})
+    assert created.status_code == 201
 
 
 @pytest.mark.parametrize(
@@ -122,7 +125,9 @@ async def test_nobody_gives_away_a_scope_that_they_lack(service: InProcess) -> N
     ],
 )
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_body_that_is_wrong_says_where(shared: InProcess, change: dict[str, object], pointer: str) -> None:
+async def test_an_invalid_body_names_the_invalid_member(
+    shared: InProcess, change: dict[str, object], pointer: str
+) -> None:
     async with unchanged_log(shared.services.database):
         problem = check_problem(await shared.client.post("/keys", json={**SHOP, **change}), 422, "invalid-body")
     assert [fault["pointer"] for fault in problem["errors"]] == [pointer]
@@ -132,22 +137,31 @@ async def test_a_body_that_is_wrong_says_where(shared: InProcess, change: dict[s
 
 @pytest.mark.parametrize("key_id", ["00000000", "0", "A" * 8, "85fy6dj%00", "%F0%9F%94%91", "x" * 4000])
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_key_that_is_not_there_is_not_found(shared: InProcess, key_id: str) -> None:
+async def test_an_unknown_key_is_not_found(shared: InProcess, key_id: str) -> None:
     check_problem(await shared.client.get(f"/keys/{key_id}"), 404, "key-not-found")
     check_problem(await shared.client.delete(f"/keys/{key_id}"), 404, "key-not-found")
     check_problem(await shared.client.post(f"/keys/{key_id}/rotate", json={}), 404, "key-not-found")
 
 
-async def test_of_many_who_make_a_key_for_one_holder_one_does(service: InProcess) -> None:
+async def test_of_concurrent_creations_for_one_holder_one_succeeds(service: InProcess) -> None:
     client = (await admin_of(service, Scope.ITEMS_READ, Scope.ITEMS_WRITE)).client
     answers = await asyncio.gather(*(client.post("/keys", json=SHOP) for _ in range(10)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
 
 
-async def test_the_first_key_can_be_made_on_this_machine_and_then_its_holder_is_asked(service: InProcess) -> None:
+async def test_the_first_key_can_be_created_locally_and_then_credentials_are_required(service: InProcess) -> None:
     first = await judged(service).client.post("/keys", json={"name": "root", "scopes": [*Scope]})
     assert (first.status_code, first.json()["created_by"]) == (201, "anonymous")
     as_read(service)
     check_problem(await service.client.get("/keys"), 401, "credential-required")
     answer = await service.client.get("/keys", headers=bearer(first.json()["key"]))
     assert [entry["name"] for entry in answer.json()] == ["root"]
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [("key", KeyState), ("created_key", CreatedKey), ("create", KeyRequest), ("rotate", RotationRequest)],
+)
+def test_an_example_matches_its_schema(name: str, schema: type[msgspec.Struct]) -> None:
+    assert EXAMPLES.keys() == {"key", "created_key", "create", "rotate"}
+    assert msgspec.to_builtins(msgspec.convert(EXAMPLES[name], schema)) == EXAMPLES[name]

@@ -1,4 +1,4 @@
-"""Which route asks for which scope: a table written by hand, beside the one that is served."""
+"""The scope of every route: a table written by hand, compared with the served routes."""
 
 from msgspec.structs import fields
 
@@ -6,7 +6,7 @@ from api.app import ROUTES
 from api.edge.routing import Route
 from api.ops import openapi
 
-#: Every route. One that is not here, or here and no longer there, fails the test.
+#: Every route. A missing or a removed route fails the test.
 SCOPES: dict[str, str] = {
     "POST /items": "items:write",
     "GET /items": "items:read",
@@ -43,29 +43,29 @@ SCOPES: dict[str, str] = {
 }
 
 
-def test_every_route_asks_for_the_scope_in_the_table() -> None:
+def test_every_route_requires_the_scope_in_the_table() -> None:
     served = {f"{route.method} {route.path}": route.scope.value for route in ROUTES}
     assert served == SCOPES
 
 
-def test_the_document_says_so() -> None:
+def test_the_openapi_document_has_the_same_scopes() -> None:
     document = openapi.build_document(ROUTES)
     assert document["security"] == [{"credential": []}]
     assert document["components"]["securitySchemes"]["credential"]["scheme"] == "bearer"
-    for name, wanted in SCOPES.items():
+    for name, required in SCOPES.items():
         method, path = name.split()
         operation = document["paths"][path][method.lower()]
-        refusals = {"401", "403"} & operation["responses"].keys()
-        match wanted:
+        rejections = {"401", "403"} & operation["responses"].keys()
+        match required:
             case "no credential":
-                assert (operation["security"], refusals) == ([], set())
+                assert (operation["security"], rejections) == ([], set())
             case "any credential":
-                assert (operation["security"], refusals) == ([{"credential": []}], {"401"})
+                assert (operation["security"], rejections) == ([{"credential": []}], {"401"})
             case scope:
-                assert (operation["security"], refusals) == ([{"credential": [scope]}], {"401", "403"})
-        for status in refusals:
+                assert (operation["security"], rejections) == ([{"credential": [scope]}], {"401", "403"})
+        for status in rejections:
             assert "WWW-Authenticate" in operation["responses"][status]["headers"]
 
 
-def test_a_route_without_a_scope_can_not_be_made() -> None:
+def test_a_route_cannot_be_created_without_a_scope() -> None:
     assert {field.name: field.required for field in fields(Route)}["scope"]

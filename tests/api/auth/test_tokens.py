@@ -1,7 +1,6 @@
-"""Access tokens: the good ones name their holder, and no attack that is known makes one that is not good count."""
+"""Access tokens: valid tokens name their holder, and no known attack gets an invalid one accepted."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jwt
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from api.auth.jwt import verifier
-from api.auth.jwt.jwks import PublishedKeys
+from api.auth.jwt.jwks import IssuerKeys
 from api.auth.jwt.jwks_source import JwksSource
 from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import CredentialError, Principal
@@ -27,7 +26,7 @@ KEYS = (("RS256", "one"), ("ES256", "two"), ("EdDSA", "three"))
 
 
 class Clock:
-    """The time, which passes when told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -41,34 +40,35 @@ def clock() -> Clock:
     return Clock()
 
 
-def giving(*texts: bytes) -> Callable[[], Any]:
-    """Give an issuer that publishes `texts`, one after the other, and the last one from then on."""
-    left = list(texts)
+class PublishedKeys(IssuerKeys):
+    """The keys of an issuer that publishes `documents`, one after the other, and then repeats the last one."""
 
-    async def read() -> bytes:
-        return left.pop(0) if len(left) > 1 else left[0]
+    def __init__(self, *documents: bytes) -> None:
+        super().__init__(JwksSource("keys.json"))
+        self._documents = list(documents)
 
-    return read
+    def read_document(self) -> bytes:
+        return self._documents.pop(0) if len(self._documents) > 1 else self._documents[0]
 
 
 @pytest.fixture
-async def taken(clock: Clock) -> JwtVerifier:
-    keys = PublishedKeys(giving(published(*KEYS)))
+async def jwt_verifier(clock: Clock) -> JwtVerifier:
+    keys = PublishedKeys(published(*KEYS))
     await keys.load()
     return JwtVerifier(ISSUER, AUDIENCE, keys, clock)
 
 
-async def refusal(taken: JwtVerifier, token: str | bytes) -> str:
+async def rejection_of(jwt_verifier: JwtVerifier, token: str | bytes) -> str:
     with pytest.raises(CredentialError) as caught:
-        await taken.find(token if isinstance(token, bytes) else token.encode())
+        await jwt_verifier.find(token if isinstance(token, bytes) else token.encode())
     return caught.value.reason
 
 
 @pytest.mark.parametrize(("algorithm", "kid"), KEYS)
-async def test_a_good_token_names_its_holder_and_what_they_may(taken: JwtVerifier, algorithm: str, kid: str) -> None:
+async def test_a_valid_token_names_its_holder_and_scopes(jwt_verifier: JwtVerifier, algorithm: str, kid: str) -> None:
     payload = claims(scope="items:read openid items:write items:burn")
-    for named in (kid, None):  # of each algorithm there is one key
-        assert await taken.find(signed(payload, algorithm, named, by=kid).encode()) == Principal(
+    for named in (kid, None):  # each algorithm has one key
+        assert await jwt_verifier.find(signed(payload, algorithm, named, by=kid).encode()) == Principal(
             "jwt:alice", frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}), expires_at=payload["exp"] + 30.0
         )
 
@@ -86,53 +86,53 @@ async def test_a_good_token_names_its_holder_and_what_they_may(taken: JwtVerifie
         ({"scope": "ITEMS:READ items:read,items:write items:*"}, set()),
     ],
 )
-async def test_scopes_come_from_one_claim_and_nothing_else_gives_one(
-    taken: JwtVerifier, changes: dict[str, Any], scopes: set[str]
+async def test_scopes_come_from_one_claim_only(
+    jwt_verifier: JwtVerifier, changes: dict[str, Any], scopes: set[str]
 ) -> None:
-    assert (await taken.find(signed(claims(**changes)).encode())).scopes == scopes
+    assert (await jwt_verifier.find(signed(claims(**changes)).encode())).scopes == scopes
 
 
 @pytest.mark.parametrize("typ", ["JWT", "at+jwt", "AT+JWT", "application/at+jwt"])
-async def test_an_access_token_may_say_that_it_is_one(taken: JwtVerifier, typ: str) -> None:
-    await taken.find(signed(typ=typ).encode())
+async def test_an_access_token_may_name_its_type(jwt_verifier: JwtVerifier, typ: str) -> None:
+    await jwt_verifier.find(signed(typ=typ).encode())
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE], ["https://other.example", AUDIENCE]])
-async def test_it_is_for_us_where_we_are_among_others(taken: JwtVerifier, audience: object) -> None:
-    await taken.find(signed(claims(aud=audience)).encode())
+async def test_the_audience_may_be_one_of_several(jwt_verifier: JwtVerifier, audience: object) -> None:
+    await jwt_verifier.find(signed(claims(aud=audience)).encode())
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_no_attack_makes_a_token_good(taken: JwtVerifier, attack: str) -> None:
+async def test_no_attack_is_accepted(jwt_verifier: JwtVerifier, attack: str) -> None:
     token = ATTACKS[attack]()
-    assert (await refusal(taken, token)).startswith("token: ")
-    assert taken._known == {}, "what is refused is not remembered"
-    await taken.find(signed().encode())  # what is good still is
+    assert (await rejection_of(jwt_verifier, token)).startswith("token: ")
+    assert jwt_verifier._verified == {}, "rejected tokens are not cached"
+    await jwt_verifier.find(signed().encode())  # a valid token is still accepted
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-async def test_a_good_token_with_any_byte_changed_is_none(taken: JwtVerifier, data: st.DataObject) -> None:
+async def test_a_token_with_any_byte_changed_is_rejected(jwt_verifier: JwtVerifier, data: st.DataObject) -> None:
     token = bytearray(signed(claims(exp=2_000_000_000), "EdDSA", "three").encode())
     place = data.draw(st.integers(0, len(token) - 1))
     token[place] = data.draw(st.sampled_from(b"abcdXYZ019-_.=~+/").filter(lambda byte: byte != token[place]))
-    await refusal(taken, bytes(token))
+    await rejection_of(jwt_verifier, bytes(token))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.binary(max_size=60) | st.sampled_from([b'{"alg":"RS256","kid":"one"}', b"{}"]), max_size=5))
-async def test_no_made_up_token_breaks_anything(taken: JwtVerifier, parts: list[bytes]) -> None:
-    await refusal(taken, ".".join(map(unpadded, parts)))
+async def test_an_arbitrary_token_is_rejected(jwt_verifier: JwtVerifier, parts: list[bytes]) -> None:
+    await rejection_of(jwt_verifier, ".".join(map(unpadded, parts)))
 
 
-async def test_clocks_may_differ_by_half_a_minute(taken: JwtVerifier) -> None:
+async def test_the_issuer_s_clock_may_differ_by_half_a_minute(jwt_verifier: JwtVerifier) -> None:
     now = int(time.time())
-    await taken.find(signed(claims(exp=now - 20)).encode())
-    await taken.find(signed(claims(nbf=now + 20)).encode())
+    await jwt_verifier.find(signed(claims(exp=now - 20)).encode())
+    await jwt_verifier.find(signed(claims(nbf=now + 20)).encode())
 
 
-async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_good(
-    taken: JwtVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
+async def test_a_token_is_cached_and_never_beyond_its_expiry(
+    jwt_verifier: JwtVerifier, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verified = 0
     decode = jwt.decode
@@ -145,36 +145,36 @@ async def test_a_token_is_verified_once_in_a_while_and_never_longer_than_it_is_g
     monkeypatch.setattr(jwt, "decode", counted)
     long, short = signed(claims(exp=int(clock.now) + 86_400)).encode(), signed(claims(exp=int(clock.now) + 1)).encode()
     for _ in range(100):
-        await taken.find(long)
-        await taken.find(short)
+        await jwt_verifier.find(long)
+        await jwt_verifier.find(short)
     assert verified == 2
-    clock.now += verifier._REMEMBERED_SECONDS
-    await taken.find(long)
+    clock.now += verifier._CACHE_SECONDS
+    await jwt_verifier.find(long)
     assert verified == 3
-    # What the clock of the library says is now is not ours to move: that it is asked again is what counts.
-    await taken.find(short)
+    # PyJWT's own clock cannot be moved here, so it accepts the token: what counts is that it is asked again.
+    await jwt_verifier.find(short)
     assert verified == 4
 
 
-async def test_it_remembers_so_many_tokens_and_no_more(taken: JwtVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verifier, "_MOST_REMEMBERED", 10)
+async def test_the_cache_of_tokens_is_bounded(jwt_verifier: JwtVerifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier, "_MAX_CACHED_TOKENS", 10)
     for number in range(30):
-        await taken.find(signed(claims(jti=str(number)), "EdDSA", "three").encode())
-    assert len(taken._known) == 10
+        await jwt_verifier.find(signed(claims(jti=str(number)), "EdDSA", "three").encode())
+    assert len(jwt_verifier._verified) == 10
 
 
-async def test_tokens_are_forgotten_when_the_issuer_publishes_other_keys(clock: Clock) -> None:
-    keys = PublishedKeys(giving(published(("EdDSA", "old")), published(("EdDSA", "new"))))
+async def test_cached_tokens_are_dropped_when_the_issuer_s_keys_change(clock: Clock) -> None:
+    keys = PublishedKeys(published(("EdDSA", "old")), published(("EdDSA", "new")))
     await keys.load()
-    taken = JwtVerifier(ISSUER, AUDIENCE, keys, clock)
+    jwt_verifier = JwtVerifier(ISSUER, AUDIENCE, keys, clock)
     token = signed(None, "EdDSA", "old").encode()
-    await taken.find(token)
+    await jwt_verifier.find(token)
     await keys.load()
-    assert await refusal(taken, token) == "token: a key that its issuer does not publish"
-    await taken.find(signed(None, "EdDSA", "new").encode())
+    assert await rejection_of(jwt_verifier, token) == "token: a key that its issuer does not publish"
+    await jwt_verifier.find(signed(None, "EdDSA", "new").encode())
 
 
-async def test_the_service_takes_tokens_beside_keys(database_url: str, tmp_path: Any) -> None:
+async def test_the_service_accepts_tokens_and_keys(database_url: str, tmp_path: Any) -> None:
     (tmp_path / "jwks.json").write_bytes(published(*KEYS))
     options = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "jwt_jwks": JwksSource(str(tmp_path / "jwks.json"))}
     async with InProcess.over(database_url, **options) as running:
@@ -189,7 +189,7 @@ async def test_the_service_takes_tokens_beside_keys(database_url: str, tmp_path:
         by_key = await client.post("/items", json=pen, headers={**bearer(key.text), **idempotent})
         assert (by_token.status_code, by_key.status_code) == (201, 201)
         rows = await database.read(select(events.c.actor).order_by(events.c.position))
-        assert [row.actor for row in rows] == ["jwt:shop", "shop"], "a subject is never taken for a key's holder"
+        assert [row.actor for row in rows] == ["jwt:shop", "shop"], "a subject is never mistaken for a key's holder"
         for token in ("a" * 8192, signed(claims(padding="x" * 7000)), signed(claims(iss="x")), "a.b.c", "a.b"):
             check_problem(await client.get("/items", headers=bearer(token)), 401, "credential-invalid")
         assert (await client.get("/items", headers=bearer(signed(claims(padding="x" * 5000))))).status_code == 200

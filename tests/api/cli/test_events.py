@@ -126,7 +126,7 @@ def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: 
 
 def test_what_can_not_be_done_is_said_in_one_line(filled_file: str, sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
-    for output, words in (("there", "is there already"), ("no/where", "No such file")):
+    for output, words in (("there", "already exists"), ("no/where", "No such file")):
         done = export(filled_file, "--output", tmp_path / output)
         assert done.returncode == 1
         (line,) = done.stderr.decode().splitlines()
@@ -154,7 +154,7 @@ def test_an_export_is_brought_into_an_empty_log_and_served_from_there(filled_url
 def test_what_can_not_be_brought_is_said_in_one_line(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("{}\n")
     (tmp_path / "log.csv").write_text("position,\n1,\n")
-    for name, words in (("log.jsonl", "its line is not an event"), ("log.csv", "not an export of JSON Lines")):
+    for name, words in (("log.jsonl", "its line is not an event"), ("log.csv", "not a JSON Lines export")):
         done = events(sqlite_url, "import", tmp_path / name)
         (line,) = done.stderr.decode().splitlines()
         assert (done.returncode, done.stdout) == (1, b"")

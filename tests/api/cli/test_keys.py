@@ -78,8 +78,8 @@ def test_a_key_is_made_listed_replaced_and_ended(database_url: str) -> None:
         (["create", "jwt:alice", "--scope", "items:read"], 2, "NAME"),
         (["create", "shop", "--scope", "items:read", "--expires-in", "0s"], 2, "must be greater than zero"),
         (["create", "shop", "--scope", "items:read", "--expires-in", "1y"], 2, "no duration"),
-        (["rotate", "00000000"], 1, "There is no key 00000000"),
-        (["revoke", "00000000"], 1, "There is no key 00000000"),
+        (["rotate", "00000000"], 1, "No API key has the id 00000000"),
+        (["revoke", "00000000"], 1, "No API key has the id 00000000"),
     ],
 )
 def test_what_can_not_be_is_refused_with_a_reason(sqlite_url: str, arguments: list[str], code: int, words: str) -> None:

@@ -148,7 +148,7 @@ async def test_a_disconnected_client_ends_the_export(filled: InProcess) -> None:
 
 async def test_a_revoked_credential_cuts_the_export(filled: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     class Closed:
-        async def still_admits(self, _: object) -> bool:
+        async def is_still_valid(self, _: object) -> bool:
             return False
 
     request, answer = await begun(filled)

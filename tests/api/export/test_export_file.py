@@ -1,4 +1,4 @@
-"""An export into a file: what is in it, what its manifest says, and that an interruption changes neither."""
+"""An export to a file: its content, its manifest, and that an interruption changes neither."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, text
 
-from api.export import atomic_files, manifest, run
+from api.export import atomic_files, manifest, output, run
 from api.export.formats import FORMATS, Format
-from api.export.manifest import Manifest, Order
-from api.export.output import File, TargetError
+from api.export.manifest import ExportRequest, Manifest
+from api.export.output import FileOutput, OutputError
 from api.export.run import export_file
 from api.schemas.event import to_event_document
 from eventstore.database.database import Database
@@ -33,7 +33,7 @@ JSONL = FORMATS[0]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_PAGE", 7)
+    monkeypatch.setattr(run, "_PAGE_EVENTS", 7)
 
 
 async def fill(database: Database) -> None:
@@ -49,12 +49,12 @@ async def export(
     tell: Callable[[Progress], None] = lambda _: None,
     from_scratch: bool = False,
     origin: str = "localhost/log",
-    **asked: int,
+    **filter: int,
 ) -> Manifest:
-    order, chosen = Order(format.name, dict(asked), origin), Filter(**asked)  # type: ignore[arg-type]
-    with File.opened(path, order, from_scratch=from_scratch, resumable=format.resumable) as file:
+    request = ExportRequest(format.name, dict(filter), origin)
+    with FileOutput.opened(path, request, from_scratch=from_scratch, resumable=format.resumable) as file:
         if file.plan is None:
-            file.begin(await run.plan(database, order, chosen))
+            file.begin(await run.plan(database, request, Filter(**filter)))  # type: ignore[arg-type]
         return await export_file(database, partial(format.encoder, origin), file, tell)
 
 
@@ -62,9 +62,9 @@ def stop(_: Progress) -> None:
     raise asyncio.CancelledError
 
 
-async def lines_of(database: Database, chosen: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
-    found = await database.read_transaction(lambda connection: list(history.read(connection, chosen, 1_000)))
-    return b"".join(msgspec.json.encode(to_event_document(event)) + b"\n" for event in found)
+async def lines_of(database: Database, filter: Filter = Filter()) -> bytes:  # noqa: B008  (it is frozen)
+    events = await database.read_transaction(lambda connection: list(history.read(connection, filter, 1_000)))
+    return b"".join(msgspec.json.encode(to_event_document(event)) + b"\n" for event in events)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -76,12 +76,14 @@ async def root(database: Database) -> str:
     return root_of([row[0] for row in rows]).hex()
 
 
-async def test_the_whole_log_is_in_the_file_and_the_manifest_tells_of_it(database: Database, tmp_path: Path) -> None:
+async def test_the_file_contains_the_whole_log_and_the_manifest_describes_it(
+    database: Database, tmp_path: Path
+) -> None:
     await fill(database)
     path = tmp_path / "export" / "log.jsonl"
     path.parent.mkdir()
-    told: list[Progress] = []
-    made = await export(database, path, tell=told.append)
+    reported: list[Progress] = []
+    made = await export(database, path, tell=reported.append)
     content = path.read_bytes()
     assert content == await lines_of(database)
     assert made == manifest.decode(manifest.path_of(path).read_bytes())
@@ -89,13 +91,13 @@ async def test_the_whole_log_is_in_the_file_and_the_manifest_tells_of_it(databas
     assert (made.first_position, made.last_position) == (1, EVENTS)
     assert (made.bytes, made.sha256) == (len(content), sha256(content).hexdigest())
     assert (made.log.size, made.log.root) == (EVENTS, await root(database))
-    assert [(progress.position, progress.target) for progress in told] == [
+    assert [(progress.position, progress.target) for progress in reported] == [
         (min(position, EVENTS), EVENTS) for position in range(7, EVENTS + 7, 7)
     ]
     assert names_in(path.parent) == ["log.jsonl", "log.jsonl.manifest.json"]
 
 
-async def test_events_that_are_asked_for_are_exported_alone(database: Database, tmp_path: Path) -> None:
+async def test_a_filtered_export_contains_only_its_events(database: Database, tmp_path: Path) -> None:
     await fill(database)
     made = await export(database, tmp_path / "item", item_id=3, after=2, before=EVENTS)
     assert (made.count, made.first_position, made.last_position) == (2, 3, 23)
@@ -106,17 +108,17 @@ async def test_events_that_are_asked_for_are_exported_alone(database: Database, 
     assert (tmp_path / "nothing").read_bytes() == b""
 
 
-async def test_an_empty_log_is_exported_as_what_it_is(database: Database, tmp_path: Path) -> None:
+async def test_an_empty_log_is_exported_as_an_empty_file(database: Database, tmp_path: Path) -> None:
     made = await export(database, tmp_path / "empty")
     assert (made.count, made.log.size, made.log.root) == (0, 0, sha256().hexdigest())
 
 
-async def test_what_is_appended_meanwhile_is_not_in_it(database: Database, tmp_path: Path) -> None:
+async def test_events_appended_during_an_export_are_not_in_it(database: Database, tmp_path: Path) -> None:
     await fill(database)
     expected, tree = await lines_of(database), await root(database)
-    path, order = tmp_path / "log", Order("jsonl", {}, "localhost/log")
-    with File.opened(path, order, from_scratch=False) as file:
-        file.begin(await run.plan(database, order, Filter()))
+    path, request = tmp_path / "log", ExportRequest("jsonl", {}, "localhost/log")
+    with FileOutput.opened(path, request, from_scratch=False) as file:
+        file.begin(await run.plan(database, request, Filter()))
         await record(database, [created(EVENTS + 1)])
         made = await export_file(database, partial(JSONL.encoder, ""), file, lambda _: None)
     assert (path.read_bytes(), made.log.root, made.count) == (expected, tree, EVENTS)
@@ -124,9 +126,7 @@ async def test_what_is_appended_meanwhile_is_not_in_it(database: Database, tmp_p
 
 @pytest.mark.parametrize("format", _RESUMABLE, ids=lambda format: format.name)
 @pytest.mark.parametrize("pages", [1, 3, 5])
-async def test_an_export_that_is_cancelled_is_gone_on_with(
-    database: Database, tmp_path: Path, format: Format, pages: int
-) -> None:
+async def test_a_cancelled_export_is_resumed(database: Database, tmp_path: Path, format: Format, pages: int) -> None:
     await fill(database)
     whole = await export(database, tmp_path / "whole", format=format)
 
@@ -140,7 +140,7 @@ async def test_an_export_that_is_cancelled_is_gone_on_with(
     with pytest.raises(asyncio.CancelledError):
         await export(database, path, format=format, tell=stop_later)
     assert not path.exists()
-    await record(database, [created(EVENTS + 1)])  # what came since is no part of it
+    await record(database, [created(EVENTS + 1)])  # later events are not exported
     resumed: list[Progress] = []
     made = await export(database, path, format=format, tell=resumed.append)
     assert resumed[0].position == min((pages + 1) * 7, EVENTS)
@@ -148,29 +148,30 @@ async def test_an_export_that_is_cancelled_is_gone_on_with(
     assert path.read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-@pytest.mark.parametrize("noted", [0, 2, 4])
-async def test_after_a_crash_it_goes_on_behind_what_was_noted(
-    database: Database, tmp_path: Path, noted: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("saved", [0, 2, 4])
+async def test_after_a_crash_an_export_resumes_after_the_saved_state(
+    database: Database, tmp_path: Path, saved: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await fill(database)
-    path, order, seen = tmp_path / "log", Order("jsonl", {}, "localhost/log"), list[Progress]()
-    with suppress(RuntimeError), File.opened(path, order, from_scratch=False) as file:
-        note = file.note
+    monkeypatch.setattr(output, "monotonic", lambda: 0.0)  # no save because of the time
+    path, request, seen = tmp_path / "log", ExportRequest("jsonl", {}, "localhost/log"), list[Progress]()
+    with suppress(RuntimeError), FileOutput.opened(path, request, from_scratch=False) as file:
+        save_state = file.save_state
 
         def crash(progress: Progress) -> None:
             seen.append(progress)
-            if len(seen) == noted:
-                note()
+            if len(seen) == saved:
+                save_state()
             if len(seen) == 5:
                 file.write(b'{"position": 36, "half a li')
+                monkeypatch.setattr(file, "save_state", lambda: None)
                 raise RuntimeError
 
-        monkeypatch.setattr(file, "note", lambda: None if seen else note())
-        file.begin(await run.plan(database, order, Filter()))
+        file.begin(await run.plan(database, request, Filter()))
         await export_file(database, partial(JSONL.encoder, ""), file, crash)
     resumed: list[Progress] = []
     await export(database, path, tell=resumed.append)
-    assert resumed[0].position == (noted + 1) * 7
+    assert resumed[0].position == (saved + 1) * 7
     assert path.read_bytes() == await lines_of(database)
 
 
@@ -195,7 +196,7 @@ async def test_a_crash_at_the_end_leaves_no_file_without_its_manifest(
         with pytest.raises(RuntimeError):
             await export(database, path, from_scratch=True)
     if path.exists():
-        with pytest.raises(TargetError, match="is there already"):
+        with pytest.raises(OutputError, match="already exists"):
             await export(database, path)
     else:
         await export(database, path)
@@ -204,7 +205,7 @@ async def test_a_crash_at_the_end_leaves_no_file_without_its_manifest(
     assert manifest.decode(manifest.path_of(path).read_bytes()).sha256 == sha256(content).hexdigest()
 
 
-async def test_where_less_is_left_than_was_noted_it_starts_anew(database: Database, tmp_path: Path) -> None:
+async def test_a_file_shorter_than_its_saved_state_is_started_again(database: Database, tmp_path: Path) -> None:
     await fill(database)
     path = tmp_path / "log"
 
@@ -216,32 +217,32 @@ async def test_where_less_is_left_than_was_noted_it_starts_anew(database: Databa
     assert path.read_bytes() == await lines_of(database)
 
 
-async def test_a_file_that_is_there_is_replaced_only_when_that_is_said(database: Database, tmp_path: Path) -> None:
+async def test_an_existing_file_is_only_replaced_with_from_scratch(database: Database, tmp_path: Path) -> None:
     await fill(database)
     path = tmp_path / "log"
     path.write_text("something else")
-    with pytest.raises(TargetError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         await export(database, path)
     assert path.read_text() == "something else"
     await export(database, path, from_scratch=True)
     assert path.read_bytes() == await lines_of(database)
 
 
-async def test_another_export_of_that_name_is_not_gone_on_with(database: Database, tmp_path: Path) -> None:
+async def test_another_export_to_the_same_file_is_not_resumed(database: Database, tmp_path: Path) -> None:
     await fill(database)
     path = tmp_path / "log"
 
     with suppress(asyncio.CancelledError):
         await export(database, path, tell=stop)
-    with pytest.raises(TargetError, match="begun as another export"):
+    with pytest.raises(OutputError, match="it is another export"):
         await export(database, path, item_id=3)
-    with pytest.raises(TargetError, match="begun as another export"):
+    with pytest.raises(OutputError, match="it is another export"):
         await export(database, path, origin="example.com/log")
     assert (await export(database, path, item_id=3, from_scratch=True)).count == 2
 
 
 @pytest.mark.parametrize("events", [3, EVENTS, EVENTS + 1])
-async def test_with_another_log_it_is_not_gone_on(database: Database, tmp_path: Path, events: int) -> None:
+async def test_an_export_of_another_log_is_not_resumed(database: Database, tmp_path: Path, events: int) -> None:
     await fill(database)
     path, url = tmp_path / "log", f"sqlite+aiosqlite:///{tmp_path}/other.db"
     with suppress(asyncio.CancelledError):
@@ -249,34 +250,34 @@ async def test_with_another_log_it_is_not_gone_on(database: Database, tmp_path: 
     await migrate(url)
     async with opened(url) as other:
         await record(other, [created(item, "Ink") for item in range(1, events + 1)])
-        with pytest.raises(TargetError, match="begun of another log"):
+        with pytest.raises(OutputError, match="begun from another log"):
             await export(other, path)
     assert not path.exists()
     await export(database, path)
     assert path.read_bytes() == await lines_of(database)
 
 
-async def test_a_file_that_lacks_events_is_never_complete(database: Database, tmp_path: Path) -> None:
+async def test_an_export_that_lacks_events_fails(database: Database, tmp_path: Path) -> None:
     await fill(database)
     await tamper(database, f"DELETE FROM events WHERE position > {EVENTS - 5}")
-    with pytest.raises(TargetError, match="40 events were to be exported, and 35 were there"):
+    with pytest.raises(OutputError, match="Expected 40 events but found 35"):
         await export(database, tmp_path / "log")
-    assert (await export(database, tmp_path / "item", item_id=19)).count == 1  # what it should be nobody knows
+    assert (await export(database, tmp_path / "item", item_id=19)).count == 1  # how many there should be is unknown
     assert not (tmp_path / "log").exists()
 
 
-async def test_a_file_is_written_by_one_at_a_time(database: Database, tmp_path: Path) -> None:
+async def test_a_file_is_written_by_one_process_at_a_time(database: Database, tmp_path: Path) -> None:
     await fill(database)
-    path, order = tmp_path / "log", Order("jsonl", {}, "localhost/log")
+    path, request = tmp_path / "log", ExportRequest("jsonl", {}, "localhost/log")
     with (
-        File.opened(path, order, from_scratch=False),
-        pytest.raises(TargetError, match="another process"),
-        File.opened(path, order, from_scratch=True),
+        FileOutput.opened(path, request, from_scratch=False),
+        pytest.raises(OutputError, match="another process"),
+        FileOutput.opened(path, request, from_scratch=True),
     ):
         pass
     with (
-        pytest.raises(TargetError, match="No such file"),
-        File.opened(tmp_path / "no" / "log", order, from_scratch=True),
+        pytest.raises(OutputError, match="No such file"),
+        FileOutput.opened(tmp_path / "no" / "log", request, from_scratch=True),
     ):
         pass
 
@@ -284,11 +285,11 @@ async def test_a_file_is_written_by_one_at_a_time(database: Database, tmp_path: 
 async def test_no_transaction_is_open_between_two_pages(database: Database) -> None:
     await fill(database)
     pages = HistoryReader(database).pages(Filter(before=EVENTS + 1), 7)
-    assert [await database.write(_held_back) async for _ in pages] == [0] * 6
+    assert [await database.write(_open_snapshots) async for _ in pages] == [0] * 6
 
 
-def _held_back(connection: Connection) -> object:
-    """Tell how many keep the database from clearing away what is no longer needed."""
+def _open_snapshots(connection: Connection) -> object:
+    """Count the transactions that keep the database from reclaiming space."""
     if connection.dialect.name == "sqlite":
         driver = connection.connection.driver_connection
         assert driver is not None

@@ -1,4 +1,4 @@
-"""Events in the formats of an export: nothing is lost, and nothing in it is more than text to whoever opens it."""
+"""The formats of an export: no value is lost, and no value is run as a formula."""
 
 import csv
 import json
@@ -24,11 +24,11 @@ from eventstore.log.history import StoredEvent
 from tests.support.stored import STORED_EVENTS, whole_log
 
 FEW_EVENTS = st.lists(STORED_EVENTS, min_size=1, max_size=5)
-#: What a spreadsheet may take for the beginning of a formula, or for the end of a cell that has one.
+#: The beginning of a formula in some spreadsheet, or the end of a cell before one.
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-#: Values that are cut at other signs by who separates by them, and then have all that is dangerous behind these.
+#: Values that another separator splits into cells, each of which may begin with anything dangerous.
 NASTY = st.text(st.sampled_from("=-@\uff1d;\t\r\n\"',x"))
 
 
@@ -37,12 +37,12 @@ def rows_of(text: bytes) -> list[list[str]]:
 
 
 def undone(cell: str) -> str:
-    """Take the apostrophes away that were put in."""
+    """Remove the inserted apostrophes."""
     return re.sub(r"""(\A|[;\t\r\n]"*)'""", r"\1", cell)
 
 
 @given(FEW_EVENTS)
-def test_each_line_of_jsonl_is_an_event_s_document_and_nothing_else(events: list[StoredEvent]) -> None:
+def test_each_line_of_jsonl_is_the_document_of_an_event(events: list[StoredEvent]) -> None:
     encoder = JsonLinesEncoder("localhost/log", False)
     text = encoder.begin() + encoder.page(events) + encoder.end()
     assert text == b"".join(msgspec.json.encode(to_event_document(event)) + b"\n" for event in events)
@@ -50,7 +50,7 @@ def test_each_line_of_jsonl_is_an_event_s_document_and_nothing_else(events: list
 
 
 @given(FEW_EVENTS)
-def test_csv_holds_every_value_and_no_cell_that_a_spreadsheet_would_run(events: list[StoredEvent]) -> None:
+def test_csv_contains_every_value_and_no_formula(events: list[StoredEvent]) -> None:
     encoder = CsvEncoder("localhost/log", False)
     header, *rows = rows_of(encoder.begin() + encoder.page(events) + encoder.end())
     assert tuple(header) == EventDocument.__struct_fields__
@@ -70,7 +70,7 @@ def event_of(actor: str, name: str = "Pen") -> StoredEvent:
 
 
 @given(NASTY, NASTY, st.sampled_from([",", ";", "\t"]))
-def test_csv_has_no_formula_whatever_it_is_cut_at(actor: str, name: str, delimiter: str) -> None:
+def test_csv_has_no_formula_whatever_the_separator(actor: str, name: str, delimiter: str) -> None:
     text = CsvEncoder("localhost/log", False).page([event_of(actor, name)]).decode()
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     assert not [cell for row in rows for cell in row if cell.startswith(DANGEROUS)]
@@ -91,35 +91,35 @@ def test_csv_has_no_formula_whatever_it_is_cut_at(actor: str, name: str, delimit
         ("a=1; b-c", "a=1; b-c"),
     ],
 )
-def test_what_begins_like_a_formula_gets_an_apostrophe_in_front(actor: str, written: str) -> None:
+def test_an_apostrophe_is_inserted_before_a_formula(actor: str, written: str) -> None:
     text = CsvEncoder("localhost/log", False).page([event_of(actor)])
     ((*_, after),) = [rows_of(text)]
     assert after[5] == written
     assert b"\r\n" in text
 
 
-def test_a_semicolon_before_a_formula_is_written_otherwise_in_json() -> None:
+def test_a_semicolon_before_a_formula_is_escaped_in_json() -> None:
     event = msgspec.structs.replace(event_of("anonymous"), data='{"name": "x;=1+1;y",\n"price":\t-1}')
     (row,) = rows_of(CsvEncoder("localhost/log", False).page([event]))
     assert row[10] == '{"name": "x\\u003b=1+1;y", "price": -1}'
 
 
-def test_each_cloud_event_is_one_to_its_own_sdk_and_holds_the_event() -> None:
+def test_each_cloud_event_is_valid_for_the_sdk_and_contains_the_event() -> None:
     events = whole_log(7)
     first, second = CloudEventsEncoder("log.example/items", False), CloudEventsEncoder("log.example/items", True)
     text = first.begin() + first.page(events[:2]) + first.page(events[2:5]) + second.page(events[5:]) + second.end()
     batch = json.loads(text)
     assert len(text.splitlines()) == len(events) + 2
     for event, sent in zip(events, batch, strict=True):
-        taken = JSONFormat().read(None, json.dumps(sent))  # raises where it is none
-        assert (taken.get_specversion(), taken.get_datacontenttype()) == ("1.0", "application/json")
-        assert (taken.get_source(), taken.get_id()) == ("//log.example/items", str(event.position))
-        assert (taken.get_type(), taken.get_subject()) == (event.type, f"items/{event.item_id}")
-        assert taken.get_time() == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.recorded_at)
-        assert taken.get_data() == json.loads(event.data)
-        assert taken.get_extension("sequence") == f"{event.position:019}"
-        assert taken.get_extension("correlationid") == event.correlation_id
-        assert taken.get_extension("leafhash") == event.leaf_hash.hex()
+        parsed = JSONFormat().read(None, json.dumps(sent))  # raises if it is not valid
+        assert (parsed.get_specversion(), parsed.get_datacontenttype()) == ("1.0", "application/json")
+        assert (parsed.get_source(), parsed.get_id()) == ("//log.example/items", str(event.position))
+        assert (parsed.get_type(), parsed.get_subject()) == (event.type, f"items/{event.item_id}")
+        assert parsed.get_time() == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.recorded_at)
+        assert parsed.get_data() == json.loads(event.data)
+        assert parsed.get_extension("sequence") == f"{event.position:019}"
+        assert parsed.get_extension("correlationid") == event.correlation_id
+        assert parsed.get_extension("leafhash") == event.leaf_hash.hex()
         assert not {"traceparent", "causationid"} & sent.keys()
         assert None not in sent.values()
 
@@ -131,8 +131,8 @@ def test_an_empty_batch_of_cloud_events_is_an_empty_array() -> None:
     assert json.loads(page)["source"] == "//Gr%C3%B6%C3%9Fe%20und%20mehr"
 
 
-def test_parquet_holds_every_value_with_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "_GROUP", 4)
+def test_parquet_contains_every_value_with_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_ROW_GROUP_EVENTS", 4)
     events = whole_log(10)
     encoder = ParquetEncoder("localhost/log", False)
     parts = [
@@ -160,7 +160,7 @@ def test_an_empty_parquet_file_has_its_columns() -> None:
     assert (table.num_rows, table.schema.names) == (0, list(EventDocument.__struct_fields__))
 
 
-def test_without_pyarrow_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_the_error_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"itemledger\[parquet\]"):
         ParquetEncoder("localhost/log", False)

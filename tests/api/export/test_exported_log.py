@@ -1,4 +1,4 @@
-"""Exported files that were changed: it is seen, from the lines alone, from the manifest, or from a checkpoint."""
+"""Tampered exports: detected by their lines alone, by the manifest, or by a checkpoint."""
 
 import random
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from tests.support.stored import hashed, whole_log
 
 SIZE = 60
 LOG = whole_log(SIZE)
-#: The event that is tampered with.
+#: The position of the tampered event.
 AT = 30
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exported_log, "_CHUNK", 16)
+    monkeypatch.setattr(exported_log, "_CHUNK_LINES", 16)
 
 
 def head_of(events: list[StoredEvent]) -> TreeHead:
@@ -40,29 +40,29 @@ def lines(events: list[StoredEvent]) -> bytes:
 
 
 def describe(path: Path, events: list[StoredEvent], **changes: object) -> None:
-    """Write the manifest of an export of `events` as it was before anybody changed the file."""
+    """Write the manifest of an export of `events`, before any tampering."""
     content, head = lines(events), head_of(LOG[: events[-1].position])
-    made = Manifest(
+    original = Manifest(
         file=path.name,
         format="jsonl",
         filter={},
         count=len(events),
         first_position=events[0].position,
         last_position=events[-1].position,
-        log=manifest.Tree(head.size, head.root.hex()),
+        log=manifest.LogHead(head.size, head.root.hex()),
         bytes=len(content),
         sha256=sha256(content).hexdigest(),
     )
-    manifest.path_of(path).write_bytes(manifest.encode(replace(made, **changes)))
+    manifest.path_of(path).write_bytes(manifest.encode(replace(original, **changes)))
 
 
-def verify(*files: Path, known: tuple[TreeHead, ...] = ()) -> TreeHead:
-    return exported_log.verify(files, known, lambda _: None)
+def verify(*files: Path, heads: tuple[TreeHead, ...] = ()) -> TreeHead:
+    return exported_log.verify(files, heads, lambda _: None)
 
 
-def fault(*files: Path, known: tuple[TreeHead, ...] = ()) -> tuple[int, str]:
+def fault(*files: Path, heads: tuple[TreeHead, ...] = ()) -> tuple[int, str]:
     with pytest.raises(TamperedError) as raised:
-        verify(*files, known=known)
+        verify(*files, heads=heads)
     return raised.value.position, raised.value.reason
 
 
@@ -74,27 +74,27 @@ def path(tmp_path: Path) -> Path:
 def test_an_export_is_the_log(path: Path) -> None:
     path.write_bytes(lines(LOG))
     heads = tuple(head_of(LOG[:size]) for size in (0, 1, 16, 17, SIZE))
-    assert verify(path) == verify(path, known=heads) == heads[-1]
+    assert verify(path) == verify(path, heads=heads) == heads[-1]
     describe(path, LOG)
-    assert verify(path, known=heads) == heads[-1]
+    assert verify(path, heads=heads) == heads[-1]
 
 
 def test_an_empty_file_is_an_empty_log(path: Path) -> None:
     path.write_bytes(b"")
     assert verify(path) == head_of([])
-    assert fault(path, known=(head_of(LOG),)) == (1, "it is missing: a checkpoint covers 60 events")
+    assert fault(path, heads=(head_of(LOG),)) == (1, "it is missing: there is a checkpoint of 60 events")
 
 
-def test_exports_that_go_on_from_each_other_are_one_log(tmp_path: Path) -> None:
+def test_consecutive_exports_are_one_log(tmp_path: Path) -> None:
     first, second = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
     for file, events in ((first, LOG[:25]), (second, LOG[25:])):
         file.write_bytes(lines(events))
     describe(second, LOG[25:], filter={"after": 25})
-    assert verify(first, second, known=(head_of(LOG[:30]),)) == head_of(LOG)
-    assert fault(second, first) == (1, "expected position 1, found 26")
+    assert verify(first, second, heads=(head_of(LOG[:30]),)) == head_of(LOG)
+    assert fault(second, first) == (1, "position 26 comes where 1 should")
 
 
-#: By column, the event with another value.
+#: By column, a change of its value.
 CHANGES: dict[str, Callable[[StoredEvent], StoredEvent]] = {
     "item_id": lambda event: replace(event, item_id=31),
     "version": lambda event: replace(event, version=4),
@@ -111,20 +111,20 @@ CHANGES: dict[str, Callable[[StoredEvent], StoredEvent]] = {
 
 
 @pytest.mark.parametrize("column", CHANGES)
-def test_a_value_that_was_changed_is_seen_where_it_is(path: Path, column: str) -> None:
+def test_a_changed_value_is_detected_at_its_position(path: Path, column: str) -> None:
     events = [*LOG[: AT - 1], CHANGES[column](LOG[AT - 1]), *LOG[AT:]]
     path.write_bytes(lines(events))
     assert fault(path) == (AT, "its content does not match its stored hash")
 
 
 @pytest.mark.parametrize("column", [column for column in CHANGES if column != "leaf_hash"])
-def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(path: Path, column: str) -> None:
+def test_a_change_with_a_recomputed_hash_is_detected_by_a_later_checkpoint(path: Path, column: str) -> None:
     events = [*LOG[: AT - 1], hashed(CHANGES[column](LOG[AT - 1])), *LOG[AT:]]
     path.write_bytes(lines(events))
-    known = head_of(LOG[:20]), head_of(LOG[:AT]), head_of(LOG)
-    position, reason = fault(path, known=known)
+    heads = head_of(LOG[:20]), head_of(LOG[:AT]), head_of(LOG)
+    position, reason = fault(path, heads=heads)
     if column in ("item_id", "version", "recorded_at"):
-        assert position == AT  # what can't be, whatever its hash
+        assert position == AT  # impossible, whatever the hash
     else:
         assert (position, reason) == (
             21,
@@ -132,7 +132,7 @@ def test_a_change_that_was_covered_up_is_seen_by_any_checkpoint_after_it(path: P
         )
     describe(path, LOG)
     assert fault(path)[0] in (1, AT)
-    describe(path, events)  # a manifest is made anew as easily, but for the tree, which it has from the log
+    describe(path, events)  # an attacker can rewrite the manifest too, but not the root, which is the log's
     assert fault(path)[0] in (1, AT)
 
 
@@ -153,45 +153,45 @@ FILES: dict[str, tuple[Callable[[list[bytes]], list[bytes]], int, str]] = {
     "a space": (
         lambda all: [line.replace(b":", b": ", 1) if b'position":30,' in line else line for line in all],
         AT,
-        "its line is not as an export writes it",
+        "its line differs from the canonical form of an export",
     ),
     "a member twice": (
         lambda all: [line.replace(b'{"', b'{"actor":"eve","', 1) if b'position":30,' in line else line for line in all],
         AT,
-        "its line is not as an export writes it",
+        "its line differs from the canonical form of an export",
     ),
     "a time with more digits": (
         lambda all: [line.replace(b'Z"', b'0Z"') if b'position":30,' in line else line for line in all],
         AT,
-        "its line is not as an export writes it",
+        "its line differs from the canonical form of an export",
     ),
     "the last line cut off": (
         lambda all: [*all[:-1], all[-1][:-1]],
         SIZE,
-        "its line is not as an export writes it",
+        "its line differs from the canonical form of an export",
     ),
 }
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_a_file_that_was_changed_is_seen(path: Path, case: str) -> None:
+def test_a_tampered_file_is_detected(path: Path, case: str) -> None:
     change, position, reason = FILES[case]
     path.write_bytes(b"".join(change(lines(LOG).splitlines(keepends=True))))
     assert fault(path) == (position, reason)
 
 
-def test_an_end_that_was_cut_is_missed_by_the_manifest_or_a_checkpoint(path: Path) -> None:
+def test_a_truncated_file_is_detected_by_the_manifest_or_a_checkpoint(path: Path) -> None:
     path.write_bytes(lines(LOG[:50]))
-    assert verify(path) == head_of(LOG[:50])  # nothing here tells of more
-    assert fault(path, known=(head_of(LOG),)) == (51, "it is missing: a checkpoint covers 60 events")
+    assert verify(path) == head_of(LOG[:50])  # nothing here shows that more events existed
+    assert fault(path, heads=(head_of(LOG),)) == (51, "it is missing: there is a checkpoint of 60 events")
     describe(path, LOG)
-    assert fault(path) == (51, f"{path} has 50 events, by its manifest 60")
+    assert fault(path) == (51, f"{path} has 50 events, but its manifest says 60")
 
 
-def test_a_manifest_of_a_part_tells_how_long_the_log_was(path: Path) -> None:
+def test_the_manifest_of_a_part_contains_the_size_of_the_log(path: Path) -> None:
     head = head_of(LOG)
     path.write_bytes(lines(LOG[:30]))
-    describe(path, LOG[:30], filter={"before": 31}, log=manifest.Tree(head.size, head.root.hex()))
+    describe(path, LOG[:30], filter={"before": 31}, log=manifest.LogHead(head.size, head.root.hex()))
     assert verify(path) == head_of(LOG[:30])
     exported = LogFiles([path])
     assert (exported.heads, exported.size) == ([], SIZE)
@@ -199,11 +199,11 @@ def test_a_manifest_of_a_part_tells_how_long_the_log_was(path: Path) -> None:
     assert (LogFiles([path]).heads, LogFiles([path]).size) == ([head_of(LOG[:30])], 30)
 
 
-def test_a_file_that_begins_elsewhere_than_its_manifest_says_is_seen(path: Path) -> None:
+def test_a_file_with_another_first_position_than_its_manifest_is_detected(path: Path) -> None:
     path.write_bytes(lines(LOG))
     changes = {"filter": {"after": 5, "before": 66}, "first_position": 6, "last_position": 65}
-    describe(path, LOG, **changes, log=manifest.Tree(100, "0" * 64))
-    assert fault(path) == (1, f"{path} begins with position 1, by its manifest 6")
+    describe(path, LOG, **changes, log=manifest.LogHead(100, "0" * 64))
+    assert fault(path) == (1, f"{path} begins at position 1, but its manifest says 6")
 
 
 @pytest.mark.parametrize(
@@ -213,29 +213,29 @@ def test_a_file_that_begins_elsewhere_than_its_manifest_says_is_seen(path: Path)
         {"first_position": 2},
         {"last_position": 59},
         {"first_position": None, "last_position": None},
-        {"log": manifest.Tree(100, "0" * 64)},
-        {"log": manifest.Tree(59, "0" * 64)},
+        {"log": manifest.LogHead(100, "0" * 64)},
+        {"log": manifest.LogHead(59, "0" * 64)},
         {"filter": {"before": 60}},
         {"filter": {"after": 1}},
         {"filter": {"after": "one"}},
         {"count": 0, "first_position": None, "last_position": None},
     ],
 )
-def test_a_manifest_that_can_not_be_is_none(path: Path, changes: dict[str, object]) -> None:
+def test_an_inconsistent_manifest_is_rejected(path: Path, changes: dict[str, object]) -> None:
     path.write_bytes(lines(LOG))
     describe(path, LOG, **changes)
-    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a manifest: "):
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a valid manifest: "):
         verify(path)
 
 
-def test_a_fingerprint_is_in_no_hash_but_that_of_the_file(path: Path) -> None:
+def test_a_changed_fingerprint_is_only_detected_by_the_hash_of_the_file(path: Path) -> None:
     path.write_bytes(lines([*LOG[:-1], replace(LOG[-1], fingerprint=bytes(31) + b"\1")]))
-    assert verify(path, known=(head_of(LOG),)) == head_of(LOG)
+    assert verify(path, heads=(head_of(LOG),)) == head_of(LOG)
     describe(path, LOG)
-    assert fault(path) == (SIZE, f"{path} is not the file that its manifest describes")
+    assert fault(path) == (SIZE, f"{path} does not match the SHA-256 in its manifest")
 
 
-def test_any_byte_that_was_changed_is_seen(path: Path) -> None:
+def test_any_changed_byte_is_detected(path: Path) -> None:
     chance = random.Random(20261124)
     content = lines(LOG)
     in_fingerprints = {
@@ -258,11 +258,13 @@ def test_any_byte_that_was_changed_is_seen(path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": "csv"}, "is an export as csv"),
-        ({"filter": {"type": "item.created.v1"}}, "has only some of the events"),
+        ({"format": "csv"}, "is a csv export"),
+        ({"filter": {"type": "item.created.v1"}}, "is a filtered export"),
     ],
 )
-def test_what_is_no_run_of_the_log_can_not_be_verified(path: Path, changes: dict[str, object], words: str) -> None:
+def test_another_format_or_a_filtered_export_cannot_be_verified(
+    path: Path, changes: dict[str, object], words: str
+) -> None:
     path.write_bytes(lines(LOG))
     describe(path, LOG, **changes)
     with pytest.raises(UnreadableFileError, match=words):
@@ -270,16 +272,16 @@ def test_what_is_no_run_of_the_log_can_not_be_verified(path: Path, changes: dict
 
 
 @pytest.mark.parametrize("content", [b"Dear reader,\n", b"\x89PNG\r\n\x1a\n", b"[1]\n", b"\n"])
-def test_what_is_no_export_can_not_be_read(path: Path, content: bytes) -> None:
+def test_other_files_are_rejected(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(UnreadableFileError, match="is not an export of JSON Lines"):
+    with pytest.raises(UnreadableFileError, match="is not a JSON Lines export"):
         verify(path)
 
 
-def test_a_manifest_that_is_none_and_a_file_that_is_not_there_are_named(path: Path) -> None:
+def test_the_error_names_an_invalid_manifest_and_a_missing_file(path: Path) -> None:
     with pytest.raises(UnreadableFileError, match=r"log\.jsonl: No such file"):
         verify(path)
     path.write_bytes(lines(LOG))
     manifest.path_of(path).write_bytes(b"{}")
-    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a manifest: "):
+    with pytest.raises(UnreadableFileError, match=r"manifest\.json is not a valid manifest: "):
         verify(path)

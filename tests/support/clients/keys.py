@@ -32,9 +32,9 @@ def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
 
 def as_read(service: InProcess, *, for_ever: bool = False) -> ApiKeyCache:
     """Give the keys of a service, who reads them anew at its next request; or `for_ever` takes them as they are."""
-    ring: ApiKeyCache = service.services.authenticator._ring
-    ring._read_at = float("inf" if for_ever else "-inf")
-    return ring
+    cache: ApiKeyCache = service.services.authenticator._key_cache
+    cache._read_at = float("inf" if for_ever else "-inf")
+    return cache
 
 
 def bearer(credential: str) -> dict[str, str]:
