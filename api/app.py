@@ -31,13 +31,12 @@ from api.projections.checking import checking
 from api.projections.rebuild_jobs import RebuildJobs
 from api.services import Services
 from api.settings import Settings, from_environment
+from api.startup import StartError, prepare
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
-from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.sqlite import SqliteDatabase
-from eventstore.log.event_type_check import check_types
 from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
@@ -65,10 +64,6 @@ ROUTES = [
 
 #: What the writer gets at the end to write what waits. The server has given requests in flight their time before.
 _STOP_SECONDS = 1
-
-
-class StartError(Exception):
-    """The service refuses to start; the message says why, and what to do."""
 
 
 def create_app(
@@ -172,25 +167,3 @@ async def _stop(writer: Writer) -> None:
     except TimeoutError:
         # Its callers were answered, or given up, by the server before: what did not commit was never acknowledged.
         structlog.get_logger().error("the writer was stopped before it had written all that waited")
-
-
-async def prepare(database: Database) -> None:
-    """Check that the database is fit to serve from; bring an SQLite file's schema to head, which nobody else would.
-
-    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError where the log has events that this version does not
-    know, and StartError where a PostgreSQL schema is not at head.
-    """
-    if isinstance(database, SqliteDatabase):
-        await database.write(migrations.upgrade)
-    else:
-        check_schema(await database.write(migrations.current))
-    await database.check()
-    await check_types(database)
-
-
-def check_schema(found: str | None) -> None:
-    """Raise StartError where the schema, which was found to be at the revision `found`, is not at head."""
-    if found != migrations.head():
-        raise StartError(
-            f"The schema is at {found or 'nothing'}, this version needs {migrations.head()}: run `itemledger migrate`"
-        )

@@ -1,4 +1,4 @@
-"""Our own service with a writer that answers at once: what the same POST costs without a database."""
+"""The service with a writer that answers at once, to measure the cost of a POST without a database."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +32,7 @@ _positions = count(1)
 
 
 class _AnswersAtOnce:
-    """Stands where the writer does."""
+    """Replacement of the writer."""
 
     alive = True
 
@@ -46,7 +46,7 @@ class _AnswersAtOnce:
 
 
 class _LetsAnybodyIn:
-    """Stands for the gate where there are no credentials."""
+    """Replacement of the authenticator for a service without credentials."""
 
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         return ANYBODY

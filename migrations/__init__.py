@@ -1,15 +1,15 @@
 """The schema's history (Alembic): one numbered file a step under `versions/`, run over a connection that is given."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from projections import PROJECTIONS
 from projections.projection_status import create_missing_tables
+
+if TYPE_CHECKING:
+    from alembic.config import Config  # at run time only where it is used: most commands need no Alembic
 
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks meets it by chance.
@@ -22,15 +22,13 @@ class UnknownRevisionError(Exception):
 
 def head() -> str:
     """Give the newest revision that this code knows."""
-    newest = _scripts().get_current_head()
-    assert newest is not None
-    return newest
+    return max(_revisions())
 
 
 def current(connection: Connection) -> str | None:
     """Give the revision that the database is at, None for one without our schema."""
     with connection.begin():
-        return MigrationContext.configure(connection).get_current_revision()
+        return _current(connection)
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -38,10 +36,12 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
     Raises UnknownRevisionError where the schema is at a revision that this code does not have.
     """
+    from alembic import command
+
     with connection.begin():
         _alone(connection)
-        found = MigrationContext.configure(connection).get_current_revision()
-        if found is not None and found not in {script.revision for script in _scripts().walk_revisions()}:
+        found = _current(connection)
+        if found is not None and found not in _revisions():
             raise UnknownRevisionError(f"The schema is at {found}, which this version does not know: is it newer?")
         command.upgrade(_config(connection), revision)
         if revision == "head":
@@ -51,13 +51,23 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 def downgrade(connection: Connection, revision: str = "base") -> None:
     """Take the schema back to `revision` in one transaction. Back to `base` is the end of the log."""
+    from alembic import command
+
     with connection.begin():
         _alone(connection)
         command.downgrade(_config(connection), revision)
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_HERE))
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _revisions() -> set[str]:
+    """Return every revision that this code has; a file's name begins with it."""
+    return {file.name.partition("_")[0] for file in (_HERE / "versions").glob("[0-9]*.py")}
 
 
 def _alone(connection: Connection) -> None:
@@ -69,7 +79,9 @@ def _alone(connection: Connection) -> None:
         connection.execute(_LOCK)
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection

@@ -8,8 +8,6 @@ log tells whether that command was carried out.
 import re
 from hashlib import sha256
 
-from api.http.problems import INVALID_HEADER, Problem
-
 MAX_LENGTH = 255
 
 _IN_QUOTES = r'(?:[ !#-\[\]-~]|\\["\\])'
@@ -24,6 +22,9 @@ _BARE = re.compile(f"{_IN_WORD}+".encode())
 
 def read_key(header: bytes | None) -> str | None:
     """Read the header, None where there is none. Raises Problem (400)."""
+    # Imported here, so that the settings, which only need PATTERN, do not import the framework.
+    from api.http.problems import INVALID_HEADER, Problem
+
     if header is None:
         return None
     key = header.strip(b" \t")

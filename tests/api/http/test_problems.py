@@ -10,10 +10,10 @@ from FasterAPI import HTTPException
 from sqlalchemy.exc import IntegrityError
 from structlog.testing import CapturingLogger
 
-from api.app import StartError
 from api.edge import exchange
 from api.http import problems
 from api.settings import SettingsError
+from api.startup import StartError
 from commands import errors as commands
 from eventstore import errors as eventstore
 from projections.live import CheckpointError
