@@ -31,13 +31,13 @@ from api.projections import routes as projections
 from api.projections.rebuild_jobs import RebuildJobs
 from api.projections.scheduled_verification import scheduled_verification
 from api.settings import Settings, from_environment
+from api.startup import StartError, prepare
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.sqlite import SqliteDatabase
-from eventstore.log.event_type_check import check_types
 from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
 from projections.activity import ActivityReader
@@ -77,10 +77,6 @@ class Services(Struct):
     openapi: bytes
     #: The newest log position that a response of this process has reflected.
     position: int = 0
-
-
-class StartError(Exception):
-    """The service refuses to start. The message has the reason, and what to do."""
 
 
 def create_app(
@@ -185,26 +181,3 @@ async def _stop(writer: Writer) -> None:
     except TimeoutError:
         # The server has already answered or dropped their clients; what did not commit was never acknowledged.
         structlog.get_logger().error("the writer was stopped before all waiting commands were written")
-
-
-async def prepare(database: Database) -> None:
-    """Check the database, and upgrade the schema of an SQLite file; on PostgreSQL the operator runs the migrations.
-
-    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError if the log has unknown event types, and StartError
-    if a PostgreSQL schema is not at head.
-    """
-    if isinstance(database, SqliteDatabase):
-        await database.write(migrations.upgrade)
-    else:
-        check_schema(await database.write(migrations.current))
-    await database.check()
-    await check_types(database)
-
-
-def check_schema(revision: str | None) -> None:
-    """Raise StartError if the schema's revision is not the head."""
-    if revision != migrations.head():
-        raise StartError(
-            f"The schema is at revision {revision or 'none'}, but this version needs {migrations.head()}. "
-            "Run `itemledger migrate`"
-        )

@@ -1,1 +1,1 @@
-"""Measures the service beside a plain CRUD service: `python -m benchmarks`, or `make bench`."""
+"""Benchmarks that compare the service with a plain CRUD service: `python -m benchmarks`, or `make bench`."""

@@ -1,7 +1,7 @@
 """The command line of the benchmarks: `python -m benchmarks [--quick] [--only DATABASE] [--scenario NAME]`.
 
-The exit code tells whether the measurements can be trusted, not whether the targets were met: it is 1 when a run had
-errors, 2 when nothing could be run.
+Exit codes: 0 the measurements can be trusted, 1 a run had errors, 2 nothing could be run. None of them says whether the
+targets were met.
 """
 
 import argparse
@@ -23,12 +23,12 @@ REPORT: Final = ROOT / "docs" / "benchmarks.md"
 
 
 def main() -> int:
-    """Run what the command line asks for."""
+    """Run the requested scenarios and print the report."""
     options = _parse()
     if wrk_version() is None:
-        print("The load generator wrk is missing: apt-get install wrk", file=sys.stderr)
+        print("The load generator wrk is not installed. Run `apt-get install wrk`.", file=sys.stderr)
         return 2
-    # So that the servers are stopped then, too.
+    # An exception, so that the servers are stopped too.
     signal.signal(signal.SIGTERM, _terminated)
     rounds = QUICK if options.quick else FULL
     chosen = [scenario for scenario in scenarios(quick=options.quick) if options.scenario in (None, scenario.name)]
@@ -61,14 +61,16 @@ def main() -> int:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Measure Itemledger beside a plain CRUD service. A partial run prints its results; only a whole"
-        f" one without errors rewrites {REPORT.relative_to(ROOT)}.",
+        description="Compare Itemledger with a plain CRUD service. A partial run prints its results. Only a whole"
+        f" run without errors rewrites {REPORT.relative_to(ROOT)}.",
     )
     names = [*(scenario.name for scenario in scenarios(quick=True)), NAME]
-    parser.add_argument("--quick", action="store_true", help="shorter rounds and fewer events: to try it out")
+    parser.add_argument(
+        "--quick", action="store_true", help="shorter rounds and fewer events, to try the benchmark out"
+    )
     parser.add_argument("--only", choices=DATABASES, help="one database only")
     parser.add_argument("--scenario", choices=names, help="one scenario only")
-    parser.add_argument("--events", type=int, metavar="N", help=f"how many are replayed by the scenario {NAME}")
+    parser.add_argument("--events", type=int, metavar="N", help=f"number of events that the scenario {NAME} replays")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
-"""The plain CRUD service we are measured against: the SQLAlchemy guide's, changed only where it does not work as given.
+"""The plain CRUD service of the comparison: the SQLAlchemy guide's, changed only where it does not work as printed.
 
-Against the guide: sessions are opened inside the handlers, because FasterAPI injects a generator dependency as it is;
-ids are converted, because path parameters arrive as text; and SQLite is set up as durable as ours, an answered request
-survives a power cut, and with patience enough that no client sees an error.
+Differences from the guide: sessions are opened inside the handlers, because FasterAPI injects a generator dependency
+unresolved. Ids are converted, because path parameters arrive as text. SQLite is as durable as ours (an answered request
+survives a power cut), and its busy timeout is long enough that no client sees an error.
 
     DATABASE_URL=sqlite+aiosqlite:///./crud.db uvicorn benchmarks.baseline_crud:app --loop uvloop --http httptools
 """
@@ -19,11 +19,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 DATABASE_URL = os.environ.get("DATABASE_URL", "sqlite+aiosqlite:///./crud.db")
 ON_SQLITE = make_url(DATABASE_URL).get_backend_name() == "sqlite"
 
-# The guide leaves the pool to SQLAlchemy. CRUD_POOL=tuned takes what served this service best at 64 clients, out of 1,
+# The guide leaves the pool to SQLAlchemy. CRUD_POOL=tuned uses the best size for this service at 64 clients, out of 1,
 # 2, 3, 4, 15, 32 and 64 on SQLite, 10, 20 and 40 on PostgreSQL, and the default of 5 with 10 more on demand. On SQLite
 # each connection is a thread, and writers wait for each other anyway: with more of them creates gain a tenth at most,
 # reads lose about a fifth, and the slowest 1 % of creates take up to two seconds. On PostgreSQL the default opens and
-# closes connections all the time, which costs creates a third; from 10 to 40 there is no difference beyond the noise.
+# closes connections all the time, which costs creates a third; from 10 to 40 differences are within the noise.
 POOL = {"pool_size": 2 if ON_SQLITE else 20, "max_overflow": 0} if os.environ.get("CRUD_POOL") == "tuned" else {}
 
 engine = create_async_engine(DATABASE_URL, echo=False, **POOL)
@@ -31,7 +31,7 @@ AsyncSessionLocal = async_sessionmaker(engine, expire_on_commit=False)
 
 
 def set_up_sqlite(connection: Any, _record: object) -> None:
-    """WAL for readers beside a writer, FULL as durable as ours, and patience enough that no client sees an error."""
+    """Set WAL (readers run beside a writer), FULL (as durable as ours), and a timeout that no client exceeds."""
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=60000"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -43,11 +43,11 @@ if ON_SQLITE:
 
 
 class Base(DeclarativeBase):
-    """The models' base."""
+    """Base of the models."""
 
 
 class ItemORM(Base):
-    """An item's row."""
+    """Row of an item."""
 
     __tablename__ = "items"
 
@@ -58,7 +58,7 @@ class ItemORM(Base):
 
 
 class ItemCreate(msgspec.Struct):
-    """What a client sends."""
+    """Request body."""
 
     name: str
     price: float
@@ -66,7 +66,7 @@ class ItemCreate(msgspec.Struct):
 
 
 class ItemResponse(msgspec.Struct):
-    """What a client gets."""
+    """Response body."""
 
     id: int
     name: str
@@ -79,7 +79,7 @@ app = Faster()
 
 @app.on_startup
 async def create_tables() -> None:
-    """Create what is missing."""
+    """Create missing tables."""
     async with engine.begin() as conn:
         await conn.run_sync(Base.metadata.create_all)
 
@@ -92,7 +92,7 @@ async def close_engine() -> None:
 
 @app.get("/items", tags=["items"])
 async def list_items() -> list[ItemResponse]:
-    """Every item."""
+    """List all items."""
     async with AsyncSessionLocal() as session:
         result = await session.execute(select(ItemORM))
         return [_response(item) for item in result.scalars().all()]
@@ -111,7 +111,7 @@ async def create_item(body: ItemCreate) -> ItemResponse:
 
 @app.get("/items/{item_id}", tags=["items"])
 async def get_item(item_id: str) -> ItemResponse:
-    """Show an item."""
+    """Get an item."""
     async with AsyncSessionLocal() as session:
         item = await session.get(ItemORM, int(item_id))
         if item is None:

@@ -9,12 +9,12 @@ import threading
 from urllib.parse import urlsplit
 
 ITEMS = 1000
-# Two, so that there always is a batch that waits.
+# Two, so that a batch is always waiting.
 CONNECTIONS = 2
 
 
 def send_for_ever(url: str) -> None:
-    """Create `ITEMS` items a request. Ends the process with the answer's text where one is not 201."""
+    """Create `ITEMS` items a request. Ends the process with the response text if a response is not 201."""
     body = json.dumps(
         [{"name": f"Item {number} of a batch", "price": number / 100} for number in range(ITEMS)]
     ).encode()
@@ -24,7 +24,7 @@ def send_for_ever(url: str) -> None:
         answer = connection.getresponse()
         text = answer.read()
         if answer.status != 201:
-            print(f"a batch was answered {answer.status}: {text.decode()}", file=sys.stderr, flush=True)
+            print(f"a batch got {answer.status}: {text.decode()}", file=sys.stderr, flush=True)
             os._exit(1)
 
 

@@ -21,36 +21,36 @@ class Databases(Protocol):
     description: str
 
     def create(self, directory: Path) -> str:
-        """Make an empty database, in `directory` where it is a file, and return its SQLAlchemy URL."""
+        """Create an empty database, in `directory` if it is a file, and return its SQLAlchemy URL."""
 
     def settle(self, url: str) -> None:
-        """Let a database that was just filled be as it would be some time later."""
+        """Run the maintenance that a database does some time after it is filled."""
 
     def drop(self, url: str) -> None:
-        """Throw it away."""
+        """Drop the database."""
 
 
 class SqliteFiles:
-    """SQLite; the directory a file is in is removed with everything in it."""
+    """SQLite; a database is removed with its directory."""
 
     description = f"SQLite {sqlite3.sqlite_version} (journal_mode WAL, synchronous FULL)"
 
     def create(self, directory: Path) -> str:
-        """Name a file that the server makes itself."""
+        """Return the URL of a file that the server creates."""
         return f"sqlite+aiosqlite:///{directory / 'items.db'}"
 
     def settle(self, url: str) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
     def drop(self, url: str) -> None:
-        """Leave it to the directory's end."""
+        """Do nothing: the directory is removed later."""
 
 
 class PostgresDatabases:
-    """Databases of one PostgreSQL server, whose durability settings are part of what is reported."""
+    """Databases of one PostgreSQL server, whose durability settings are reported."""
 
     def __init__(self, server: PostgresServer) -> None:
-        """Describe the server, and refuse one that may lose what it acknowledged."""
+        """Describe the server, and refuse one that may lose acknowledged writes."""
         self._server = server
         version, fsync, commit = (
             server.execute(f"SHOW {setting}") for setting in ("server_version", "fsync", "synchronous_commit")
@@ -64,18 +64,18 @@ class PostgresDatabases:
         return self._server.create_database()
 
     def settle(self, url: str) -> None:
-        """Do what autovacuum would begin to do while something is measured."""
+        """Vacuum now, so that autovacuum does not start during a measurement."""
         self._server.execute("VACUUM ANALYZE", str(make_url(url).database))
         self._server.execute("CHECKPOINT")
 
     def drop(self, url: str) -> None:
-        """Drop it, so that its autovacuum disturbs nothing measured later."""
+        """Drop it, so that its autovacuum does not disturb later measurements."""
         self._server.drop_database(url)
 
 
 @contextmanager
 def open_databases(name: DatabaseName) -> Iterator[Databases]:
-    """Everything needed to create databases of one kind, for as long as the context lasts."""
+    """Provide databases of one kind while the context lasts."""
     if name == "sqlite":
         yield SqliteFiles()
     else:

@@ -1,9 +1,9 @@
-"""How soon after its commit an event reaches those who follow the history: `python -m benchmarks.feed [--consumers N]`.
+"""Delay from commit to delivery for subscribers of the event stream: `python -m benchmarks.feed [--consumers N]`.
 
-Events are recorded one by one, each some time after the one before. A delay is from the moment at which the writer
-hears that its event is committed to the one at which a consumer has it; both are taken in this process. The consumers
-of a row follow one process of the service. The event is written to the same process, to another one, or by a program
-that tells nobody, so that it is found by polling.
+Events are recorded one by one, with pauses. A delay runs from the moment at which the writer learns that its event is
+committed to the moment at which a consumer receives it; this process takes both times. The consumers of a row subscribe
+to one process of the service. The event is written to the same process, to another one, or by a program that sends no
+notification, so that the service finds it by polling.
 """
 
 import argparse
@@ -26,23 +26,23 @@ from tests.support.service import migrate, serving
 from tests.support.writing import create, writing
 
 EVENTS: Final = 200
-#: Seconds from one event to the next, at most.
+#: Longest pause between two events, in seconds.
 PAUSE: Final = 0.1
 
 _ID = re.compile(rb"(?:^|\n)id: (\d+)\n")
-#: Gives an event's position.
+#: Returns an event's position.
 Write = Callable[[], Awaitable[int]]
 
 
 class Arrivals:
-    """When each event was committed, and when it reached each consumer, in seconds."""
+    """Times in seconds at which each event was committed and reached each consumer."""
 
     def __init__(self) -> None:
         self.committed: dict[int, float] = {}
         self.arrived: list[tuple[int, float]] = []
 
     async def consume(self, port: int, ready: asyncio.Event) -> None:
-        """Follow the history, and note when each event is there."""
+        """Subscribe to the stream, and record when each event arrives."""
         async with Client.connected(port) as client:
             await client.send(request("GET", "/events/stream"))
             rest = b""
@@ -53,13 +53,13 @@ class Arrivals:
                 rest = rest[rest.rfind(b"\n\n") + 1 :]
 
     async def write(self, write: Write) -> None:
-        """Record events, and note when each is committed."""
+        """Record events, and when each is committed."""
         for _ in range(EVENTS):
             await asyncio.sleep(random.uniform(0, PAUSE))
             self.committed[await write()] = perf_counter()
 
     def milliseconds(self) -> list[float]:
-        """Give all delays, in order."""
+        """Return all delays, sorted."""
         return sorted((arrived - self.committed[position]) * 1000 for position, arrived in self.arrived)
 
 
@@ -75,8 +75,8 @@ async def over_http(port: int) -> AsyncIterator[Write]:
 
 
 @asynccontextmanager
-async def untold(url: str) -> AsyncIterator[Write]:
-    """Record events beside the service, which nobody tells of them."""
+async def without_notification(url: str) -> AsyncIterator[Write]:
+    """Record events without notifying the service."""
     database = open_database(url)
     async with writing(database) as writer:
 
@@ -88,7 +88,7 @@ async def untold(url: str) -> AsyncIterator[Write]:
 
 
 async def measure(url: str, consumers: int, writer: str) -> list[float]:
-    """Give the delays in milliseconds, in order."""
+    """Return the sorted delays in milliseconds."""
     await migrate(url)
     arrivals = Arrivals()
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ async def measure(url: str, consumers: int, writer: str) -> list[float]:
             case "another process":
                 writing_ = over_http(stack.enter_context(serving(url)).port)
             case _:
-                writing_ = untold(url)
+                writing_ = without_notification(url)
         ready = [asyncio.Event() for _ in range(consumers)]
         consuming = [asyncio.create_task(arrivals.consume(followed.port, one)) for one in ready]
         for one in ready:
@@ -115,7 +115,7 @@ async def measure(url: str, consumers: int, writer: str) -> list[float]:
 
 
 def rows(databases: Databases, name: str, consumers: int) -> None:
-    """Print a row for each way to write."""
+    """Print a row for each kind of writer."""
     for writer in ("the same process", "another process", "nobody tells"):
         if writer == "another process" and name == "sqlite":
             continue  # one process serves
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument("--consumers", type=int, nargs="+", default=[1, 100, 500])
     parser.add_argument("--only", choices=DATABASES, help="one database only")
     options = parser.parse_args()
-    print("| database | told of by | consumers | median ms | p99 ms | longest ms |\n|---|---|--:|--:|--:|--:|")
+    print("| database | notified by | consumers | median ms | p99 ms | longest ms |\n|---|---|--:|--:|--:|--:|")
     for name in DATABASES if options.only is None else (options.only,):
         with open_databases(name) as databases:
             for consumers in options.consumers:

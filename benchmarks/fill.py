@@ -18,7 +18,7 @@ _BATCH = 1000
 
 
 async def fill(database_url: str, items: int, changes: int) -> None:
-    """Append `items` creations and `changes` of item 1 to a log, whose schema is brought to head first."""
+    """Append `items` creations and `changes` of item 1 to a log, after upgrading its schema to head."""
     database = open_database(database_url)
     await database.write(migrations.upgrade)
     writer = Writer(database, [LiveProjections(PROJECTIONS)], max_queue=_BATCH, max_batch=_BATCH)

@@ -1,4 +1,4 @@
-"""The load generator: runs wrk with one of the scripts in `benchmarks/wrk/` and reads what it measured."""
+"""The load generator: runs wrk with a script of `benchmarks/wrk/` and parses its results."""
 
 import http.client
 import shutil
@@ -11,18 +11,18 @@ import msgspec
 
 ROOT: Final = Path(__file__).parent.parent
 
-# One thread asks more than a Python server can answer, and leaves the other cores to the server and its database.
+# One thread saturates a Python server, and leaves the other cores to the server and its database.
 THREADS: Final = 1
 PREPARE_CLIENTS: Final = 64
 PREPARE_SECONDS: Final = 300
 
 
 class BenchmarkError(Exception):
-    """Something could not be measured."""
+    """A measurement failed."""
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """What wrk measured in one run, as the scripts print it."""
+    """Results of one run of wrk, as the scripts print them."""
 
     requests: int
     duration_us: int
@@ -33,29 +33,29 @@ class Measurement(msgspec.Struct, frozen=True):
 
     @property
     def per_second(self) -> float:
-        """Answers a second."""
+        """Responses per second."""
         return self.requests / self.duration_us * 1_000_000
 
     @property
     def errors(self) -> dict[str, int]:
-        """Whatever should not have happened, by kind; empty when all went well."""
+        """Errors by kind; empty for a clean run."""
         socket = {f"socket {kind}": count for kind, count in self.socket_errors.items() if count}
-        # A server that answers nothing makes no error that wrk would count.
+        # wrk counts no error for a server that never responds.
         silence = {} if self.requests else {"no answer at all": 1}
         return {**self.wrong_answers, **socket, **silence}
 
 
 def wrk_version() -> str | None:
-    """The installed wrk's version, or None where there is no wrk."""
+    """Return the version of the installed wrk, or None."""
     if (wrk := shutil.which("wrk")) is None:
         return None
-    # It answers --version with the version, its usage and exit code 1.
+    # For --version it prints the version and its usage, and exits with 1.
     words = subprocess.run([wrk, "--version"], capture_output=True, text=True, check=False).stdout.split()
     return words[1].removeprefix("debian/") if len(words) > 1 else "unknown"
 
 
 def measure(script: str, url: str, *, clients: int, seconds: int, arguments: tuple[str, ...] = ()) -> Measurement:
-    """Put a server under load for some seconds."""
+    """Run a load against a server for some seconds."""
     output = _wrk(script, url, clients, seconds, arguments)
     lines = [line for line in output.splitlines() if line.startswith("{")]
     if len(lines) != 1:
@@ -75,7 +75,7 @@ def prepare(url: str, items: int) -> None:
 
 
 def get_status(url: str, path: str) -> int:
-    """The status that a GET is answered with; OSError where nobody answers."""
+    """Return the status of a GET. Raises OSError where nothing listens."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
     try:
         connection.request("GET", path)
@@ -86,7 +86,7 @@ def get_status(url: str, path: str) -> int:
 
 def _wrk(script: str, url: str, clients: int, seconds: int, arguments: tuple[str, ...]) -> str:
     options = [f"--threads={THREADS}", f"--connections={clients}", f"--duration={seconds}s", "--timeout=10s"]
-    # The scripts load their common part by its path from the root.
+    # The scripts load their common part by a path relative to the root.
     done = subprocess.run(
         [shutil.which("wrk") or "wrk", *options, f"--script=benchmarks/wrk/{script}.lua", url, "--", *arguments],
         cwd=ROOT,
@@ -94,7 +94,7 @@ def _wrk(script: str, url: str, clients: int, seconds: int, arguments: tuple[str
         text=True,
         check=False,
     )
-    # wrk says a script's error on stderr and still goes on, or ends with 0.
+    # After a script's error wrk prints it on stderr and continues, or exits with 0.
     if done.returncode != 0 or done.stderr:
         raise BenchmarkError(f"wrk failed ({done.returncode}): {done.stderr or done.stdout}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What the figures were measured on, without naming the machine."""
+"""Description of the machine behind the figures, without its name."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ LIBRARIES = ("faster-api-web", "uvicorn", "uvloop", "httptools", "msgspec", "sql
 
 
 def describe() -> list[str]:
-    """One line for each thing worth knowing."""
+    """Return one line per property."""
     return [
         f"{os.cpu_count()} CPU cores, {platform.system()} {platform.machine()}, shared by the load generator, the"
         f" server and PostgreSQL; a write of 4 KiB with fsync takes {_fsync_us():.0f} µs (median)",
@@ -24,7 +24,7 @@ def describe() -> list[str]:
 
 
 def _fsync_us(writes: int = 200) -> float:
-    """What a durable write costs here: no commit can be quicker, and without group commit each one costs it."""
+    """Measure a durable write. No commit can be faster, and without group commit each one pays it."""
     times: list[float] = []
     with tempfile.TemporaryFile() as file:
         for _ in range(writes):

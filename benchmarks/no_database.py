@@ -1,4 +1,4 @@
-"""Our own service with a writer that answers at once: what the same POST costs without a database."""
+"""The service with a writer that answers at once, to measure the cost of a POST without a database."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -31,7 +31,7 @@ _positions = count(1)
 
 
 class _AnswersAtOnce:
-    """Stands where the writer does."""
+    """Replacement of the writer."""
 
     alive = True
 

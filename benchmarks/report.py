@@ -1,4 +1,4 @@
-"""Writes the results down as Markdown."""
+"""Writes the results as Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ def markdown(
     date: str,
     prepared: int,
 ) -> str:
-    """The whole page; `results` and `replays` are by the database's heading."""
+    """Return the whole page. The keys of `results` and `replays` are the databases' headings."""
     method = (
         f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, after a"
         f" warm-up before every round; the figures are the rounds' medians. Reads choose among {prepared:,} items. One"
@@ -49,7 +49,7 @@ def markdown(
 
 
 def table(results: Sequence[Result]) -> str:
-    """One database's results, with a line below for each that had errors."""
+    """Return the table of one database's results, followed by a line for each result with errors."""
     rows = "\n".join(_row(result) for result in results)
     errors = "".join(
         f"\n\nErrors in {result.scenario.name}: {label}: "

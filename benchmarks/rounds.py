@@ -1,4 +1,4 @@
-"""Runs a scenario: both contenders in turn, in short rounds, so that the machine's noise hits both alike."""
+"""Runs a scenario: both contenders alternate in short rounds, so that noise affects both alike."""
 
 import statistics
 import sys
@@ -18,7 +18,7 @@ WARM_UP_SECONDS: Final = 1
 
 
 class Rounds(msgspec.Struct, frozen=True):
-    """How often and how long each contender is measured."""
+    """Number and length of the rounds."""
 
     count: int
     seconds: int
@@ -29,7 +29,7 @@ QUICK: Final = Rounds(count=3, seconds=1)
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """The medians over one contender's rounds, and the errors of all of them."""
+    """Medians of one contender's rounds, and the errors of all rounds."""
 
     per_second: float
     p50_ms: float
@@ -38,7 +38,7 @@ class Figures(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, rounds: Sequence[Measurement]) -> Self:
-        """Summarize rounds."""
+        """Summarise rounds."""
         errors: Counter[str] = Counter()
         for measurement in rounds:
             errors.update(measurement.errors)
@@ -51,7 +51,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """A scenario's outcome."""
+    """Result of a scenario."""
 
     scenario: Scenario
     first: Figures
@@ -59,15 +59,15 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float:
-        """How many times the second contender's throughput, or 99th percentile, the first one's is."""
+        """Ratio of the first contender's throughput, or 99th percentile, to the second's."""
         if self.scenario.of == "p99":
             return self.first.p99_ms / self.second.p99_ms
-        # Only a contender that answered nothing at all has no throughput, and that is among its errors.
+        # Only a contender that never responded has no throughput, and its errors say so.
         return self.first.per_second / self.second.per_second if self.second.per_second else 0.0
 
     @property
     def met(self) -> bool:
-        """Whether the first contender did what it should."""
+        """Whether the first contender met the target."""
         if self.first.errors:
             return False
         target = self.scenario.target
@@ -77,7 +77,7 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def errors(self) -> dict[str, dict[str, int]]:
-        """The errors of each contender that had any, by its label."""
+        """Errors by contender's label, for contenders with errors."""
         sides = ((self.scenario.first, self.first), (self.scenario.second, self.second))
         return {contender.label: figures.errors for contender, figures in sides if figures.errors}
 
@@ -95,7 +95,7 @@ def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Re
             for server in servers.values():
                 prepare(server.url, scenario.items)
         for number in range(rounds.count):
-            # Who goes first changes, so that what one leaves to be written back does not always hit the other.
+            # The order alternates, so that one contender's pending disk writes do not always hit the other.
             for contender in contenders if number % 2 == 0 else reversed(contenders):
                 server = servers[contender]
                 with batches_to(server.url) if contender.batches else nullcontext():

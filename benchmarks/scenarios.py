@@ -1,4 +1,4 @@
-"""What is measured: which load, on which two servers, and what their ratio should be at least."""
+"""The scenarios: the load, the two servers, and the target of their ratio."""
 
 from typing import Final, Literal
 
@@ -8,31 +8,31 @@ from benchmarks.servers import ServerName
 
 
 class Contender(msgspec.Struct, frozen=True):
-    """One side of a comparison: a server, and what there is beside the load."""
+    """One side of a comparison: a server, its log, and background load."""
 
     label: str
     server: ServerName
-    # How many items its log starts with.
+    # Items that its log starts with.
     events: int = 0
-    # How many changes of item 1 it starts with.
+    # Changes of item 1 that its log starts with.
     changes: int = 0
-    # Whether somebody sends it full batches all the time.
+    # Whether another client sends full batches all the time.
     batches: bool = False
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """A load that two contenders get in turn."""
+    """A load that runs against two contenders in turn."""
 
     name: str
     title: str
     script: str
     clients: int
-    # Where there is none, being without errors is the target. A ratio of throughputs is to be reached, one of 99th
-    # percentiles not to be passed.
+    # Without a target the run must have no errors. A ratio of throughputs must be reached, one of 99th
+    # percentiles must not be exceeded.
     target: float | None
     first: Contender
     second: Contender
-    # How many items to create beforehand.
+    # Items to create beforehand.
     items: int = 0
     of: Literal["throughput", "p99"] = "throughput"
 
@@ -40,7 +40,7 @@ class Scenario(msgspec.Struct, frozen=True):
 ITEMS: Final = 10_000
 EVENTS: Final = 1_000_000
 CHANGES: Final = 10_000
-# --quick is for trying the benchmark out, and filling a log takes its time.
+# --quick is for trying the benchmark out, and filling a log takes long.
 QUICK_EVENTS: Final = 20_000
 
 _OURS: Final = Contender("Itemledger", "itemledger")
@@ -49,7 +49,7 @@ _TUNED: Final = Contender("plain CRUD, pool tuned", "crud, tuned")
 
 
 def scenarios(*, quick: bool) -> list[Scenario]:
-    """All of them, in the order of the report."""
+    """Return all scenarios in the order of the report."""
     events = QUICK_EVENTS if quick else EVENTS
     full = Contender(f"{events:,} events in the log", "itemledger", events)
     return [

@@ -1,4 +1,4 @@
-"""Starts the servers under test, each on a free port with a fresh database, and always stops them again."""
+"""Starts the servers under test, each on a free port with a fresh database, and always stops them."""
 
 import os
 import socket
@@ -26,19 +26,19 @@ LOG_LINES: Final = 40
 
 
 class Server(msgspec.Struct, frozen=True):
-    """A server that is ready."""
+    """A running server that is ready."""
 
     url: str
     log: Path
 
     def log_tail(self) -> str:
-        """The last lines of what it wrote."""
+        """Return the last lines of its output."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-LOG_LINES:])
 
 
 class Program(msgspec.Struct, frozen=True):
-    """How to run a server, and which GET tells by which status that it is ready."""
+    """How to run a server, and the GET and status that show it is ready."""
 
     command: tuple[str, ...]
     ready_path: str
@@ -48,7 +48,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def _uvicorn(app: str) -> tuple[str, ...]:
-    # What `itemledger serve` sets itself: the same loop, the same parser, one process, no access log.
+    # As `itemledger serve` sets it: the same loop, the same parser, one process, no access log.
     return (str(BIN / "uvicorn"), app, "--loop", "uvloop", "--http", "httptools", "--no-access-log")
 
 
@@ -64,7 +64,7 @@ PROGRAMS: Final[dict[ServerName, Program]] = {
 
 @contextmanager
 def run_server(name: ServerName, databases: Databases, events: int = 0, changes: int = 0) -> Iterator[Server]:
-    """Run a server for as long as the context lasts, with `events` items and `changes` of the first in its log."""
+    """Run a server while the context lasts, with `events` items and `changes` of the first in its log."""
     program = PROGRAMS[name]
     with tempfile.TemporaryDirectory(prefix="itemledger-bench-") as temporary:
         directory = Path(temporary)
@@ -92,7 +92,7 @@ def run_server(name: ServerName, databases: Databases, events: int = 0, changes:
 
 @contextmanager
 def batches_to(url: str) -> Iterator[None]:
-    """Send a server full batches for as long as the context lasts."""
+    """Send a server full batches while the context lasts."""
     command = [sys.executable, "-m", "benchmarks.batches", url]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as sender:
         try:

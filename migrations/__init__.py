@@ -5,15 +5,15 @@ is refused. Revisions of those versions were 0001 to 0012; the ids here begin wi
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from projections import PROJECTIONS
 from projections.projection_status import create_missing_tables
+
+if TYPE_CHECKING:
+    from alembic.config import Config  # at run time only where it is used: most commands need no Alembic
 
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks uses the same number by chance.
@@ -27,7 +27,7 @@ class UnknownRevisionError(Exception):
 
 def head() -> str:
     """Return the newest revision that this code knows."""
-    return str(_scripts().get_current_head())
+    return max(_revisions())
 
 
 def current(connection: Connection) -> str | None:
@@ -38,6 +38,8 @@ def current(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Upgrade the schema to `revision` in one transaction, one process at a time. Raises UnknownRevisionError."""
+    from alembic import command
+
     with connection.begin():
         _lock(connection)
         _known_revision(connection)
@@ -49,22 +51,31 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 def downgrade(connection: Connection, revision: str = "base") -> None:
     """Downgrade the schema to `revision` in one transaction. `base` deletes the log."""
+    from alembic import command
+
     with connection.begin():
         _lock(connection)
         command.downgrade(_config(connection), revision)
 
 
 def _known_revision(connection: Connection) -> str | None:
-    revision = MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if revision in _BEFORE_RELEASE:
         raise UnknownRevisionError(
             f"The schema is at {revision}, of a development version before the first release, and cannot be upgraded: "
             "export the log with that version (`itemledger events export`), then import it into an empty database with "
             "this one (`itemledger events import`)"
         )
-    if revision is not None and revision not in {script.revision for script in _scripts().walk_revisions()}:
+    if revision is not None and revision not in _revisions():
         raise UnknownRevisionError(f"The schema is at {revision}, which this version does not know: is it newer?")
     return revision
+
+
+def _revisions() -> set[str]:
+    """Return every revision that this code has. The name of a revision's file begins with it."""
+    return {file.name.partition("_")[0] for file in (_HERE / "versions").glob("v*.py")}
 
 
 def _lock(connection: Connection) -> None:
@@ -76,11 +87,9 @@ def _lock(connection: Connection) -> None:
         connection.execute(_LOCK)
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory(str(_HERE))
+def _config(connection: Connection) -> "Config":
+    from alembic.config import Config
 
-
-def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection

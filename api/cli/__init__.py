@@ -1,35 +1,78 @@
-"""The shell's door: a file for each command."""
+"""The command line. A command's module is imported only when the command runs, so that `--help` answers at once."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
 
 import click
 
-from api.cli.backup import backup
-from api.cli.config import config
-from api.cli.events.group import events
-from api.cli.keys import keys
-from api.cli.log import log
-from api.cli.migrate import migrate
-from api.cli.openapi import describe
-from api.cli.rebuild import rebuild
-from api.cli.serve import serve
-from api.cli.verify.projections import verify
+
+class LazyGroup(click.Group):
+    """A group whose `targets` are, by command name, the command's `module:object` and its short help."""
+
+    def __init__(self, *arguments: Any, targets: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.targets = targets
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names in the order of the help."""
+        return sorted(self.targets)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command. Returns None for an unknown name."""
+        if cmd_name not in self.targets:
+            return None
+        module, _, name = self.targets[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.targets[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    targets={
+        "serve": ("api.cli.serve:serve", "Run the HTTP server until it is stopped."),
+        "migrate": ("api.cli.migrate:migrate", "Upgrade the database schema to the version this code needs."),
+        "events": ("api.cli:events_group", "Export and import events."),
+        "rebuild": ("api.cli.rebuild:rebuild", "Rebuild a projection from the log while the service runs."),
+        "verify": ("api.cli:verify_group", "Verify the log, proofs and projections."),
+        "backup": ("api.cli.backup:backup", "Copy the SQLite database to FILE and check the copy."),
+        "log": ("api.cli.log:log", "Manage the key that signs checkpoints."),
+        "config": ("api.cli.config:config", "Check and show the settings."),
+        "keys": ("api.cli.keys:keys", "Create, list, rotate and revoke API keys."),
+        "openapi": ("api.cli.openapi:describe", "Print the OpenAPI document."),
+    },
+)
 @click.version_option(package_name="itemledger")
 def main() -> None:
-    """Itemledger: an event-sourced item service."""
+    """Run and operate Itemledger, an event-sourced item service."""
 
 
-for _command in (
-    serve,
-    migrate,
-    events,
-    rebuild,
-    verify,
-    backup,
-    log,
-    config,
-    keys,
-    describe,
-):
-    main.add_command(_command)
+@click.group(
+    "events",
+    cls=LazyGroup,
+    targets={
+        "export": ("api.cli.events.export:export", "Export events to a file or to standard output."),
+        "import": ("api.cli.events.import_:import_", "Import an exported log into an empty one."),
+    },
+)
+def events_group() -> None:
+    """Export and import events."""
+
+
+@click.group(
+    "verify",
+    cls=LazyGroup,
+    targets={
+        "log": ("api.cli.verify.log:verify_log", "Verify that the log was not changed."),
+        "proof": ("api.cli.verify.proofs:verify_proof", "Verify the proof that an event is in the log."),
+        "consistency": ("api.cli.verify.proofs:verify_consistency", "Verify that the log only grew."),
+        "projections": ("api.cli.verify.projections:verify_projections", "Compare every projection with the log."),
+    },
+)
+def verify_group() -> None:
+    """Verify the log, proofs and projections."""

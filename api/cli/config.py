@@ -3,6 +3,7 @@
 import click
 import msgspec
 
+from api.cli.options import json_option
 from api.settings import Settings, SettingsError, from_environment, read_variables, to_text, variable
 from eventstore.database.engine import open_database
 from eventstore.errors import UnsupportedDatabaseError
@@ -10,36 +11,35 @@ from eventstore.errors import UnsupportedDatabaseError
 
 @click.group()
 def config() -> None:
-    """Look at the settings, as this environment gives them."""
+    """Check and show the settings."""
 
 
-@config.command()
+@config.command(epilog="Exit codes: 0 valid, 1 not valid.")
 def check() -> None:
-    """Say whether the settings are valid, without connecting to anything. Exit code 0: they are; 1: not."""
-    _checked()
+    """Check the settings in the environment, without connecting to a database."""
+    _settings()
     click.echo("The settings are valid")
 
 
-@config.command()
-@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@config.command(epilog="Exit codes: 0 done, 1 a setting is not valid.")
+@json_option
 def show(as_json: bool) -> None:
-    """Print every setting with where it comes from; of a secret, that there is one."""
-    settings = _checked()
-    values = to_text(settings)
+    """Print every setting and which variable sets it. Secrets are shown as ***."""
+    values = to_text(_settings())
     origins = {variable(field): name for field, (name, _) in read_variables().items()}
     if as_json:
-        told = {name: {"value": value, "from": origins.get(name)} for name, value in values.items()}
-        click.echo(msgspec.json.format(msgspec.json.encode(told)))
+        described = {name: {"value": value, "from": origins.get(name)} for name, value in values.items()}
+        click.echo(msgspec.json.format(msgspec.json.encode(described)))
         return
     width = max(len(name) + len(value) for name, value in values.items()) + 1
     for name, value in values.items():
         click.echo(f"{f'{name}={value}':<{width}}  # {origins.get(name, 'default')}")
 
 
-def _checked() -> Settings:
+def _settings() -> Settings:
     try:
         settings = from_environment()
-        open_database(settings.database_url.reveal())
+        open_database(settings.database_url.reveal())  # does not connect: only checks the URL
     except (SettingsError, UnsupportedDatabaseError) as error:
         raise click.ClickException(str(error)) from None
     return settings

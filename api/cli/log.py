@@ -5,28 +5,27 @@ from pathlib import Path
 
 import click
 
-from api.settings import SettingsError, from_environment
 from api.transparency.formats.signed_note import NoteError, SignerKey
 
 
 @click.group()
 def log() -> None:
-    """Make and show the key by which the log's checkpoints are signed."""
+    """Manage the key that signs checkpoints."""
 
 
-@log.command()
+@log.command(epilog="Exit codes: 0 done, 1 error, 2 NAME is not valid.")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 def keygen(name: str, file: Path) -> None:
-    """Make a key for the log that is to be known as NAME, and write it to FILE, which must not be there yet.
+    """Create the key of the log NAME, write it to FILE, and print its public key.
 
-    NAME is best an address without its scheme, such as ledger.example.com/log. FILE is the secret: name it in
-    ITEMLEDGER_LOG_KEY_FILE. What is printed is the public key, for whoever is to check signatures.
+    NAME is best an address without a scheme, such as ledger.example.com/log. FILE must not exist yet. It is secret: set
+    ITEMLEDGER_LOG_KEY_FILE to its path. Publish the public key: with it anyone can verify the log's signatures.
     """
     try:
         key = SignerKey.generate(name)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
-            written.write(f"{key.write()}\n")
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+            output.write(f"{key.write()}\n")
     except NoteError as error:
         raise click.UsageError(f"NAME: {error}") from None
     except OSError as error:
@@ -34,14 +33,16 @@ def keygen(name: str, file: Path) -> None:
     click.echo(key.verifier)
 
 
-@log.command("public-key")
+@log.command("public-key", epilog="Exit codes: 0 done, 1 no key is configured, or a setting is not valid.")
 def public_key() -> None:
-    """Print the public key of the key that is set, or one a line of several."""
+    """Print the public key of each configured key, one a line."""
+    from api.settings import SettingsError, from_environment  # not for keygen: they import SQLAlchemy
+
     try:
         keys = from_environment().log_key
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     if keys is None:
-        raise click.ClickException("No key is set, by ITEMLEDGER_LOG_KEY_FILE or ITEMLEDGER_LOG_KEY")
+        raise click.ClickException("No key is configured. Set ITEMLEDGER_LOG_KEY_FILE or ITEMLEDGER_LOG_KEY.")
     for signer in keys.signers:
         click.echo(signer.verifier)

@@ -10,13 +10,13 @@ from eventstore.database.database import Database
 from migrations.rights import RightsError, grant
 
 
-@click.command()
-@click.option("--grant", "role", metavar="ROLE", help="Then give this role the service's rights (PostgreSQL).")
+@click.command(epilog="Exit codes: 0 done, 1 error, 130 and 143 interrupted.")
+@click.option("--grant", "role", metavar="ROLE", help="Then grant ROLE the service's rights (PostgreSQL only).")
 def migrate(role: str | None) -> None:
-    """Bring the database's schema to the version that this code needs.
+    """Upgrade the database schema to the version this code needs.
 
-    With --grant the service can run under a role that may add to the log, and change or delete nothing there. To be
-    given again after an upgrade, for what is new.
+    With --grant the service can run under a role that may append to the log, but not change or delete events. Repeat it
+    after every upgrade, which may add tables.
     """
 
     async def upgrade(database: Database) -> None:
@@ -24,11 +24,7 @@ def migrate(role: str | None) -> None:
         await database.write(migrations.upgrade)
         click.echo(f"Schema: {before or 'nothing'} -> {migrations.head()}")
         if role is not None:
-            try:
-                given = await database.write(partial(grant, role=role))
-            except RightsError as error:
-                raise click.ClickException(str(error)) from None
-            for rights, tables in given:
+            for rights, tables in await database.write(partial(grant, role=role)):
                 click.echo(f"{role} may {rights}: {', '.join(tables)}")
 
-    with_database(upgrade)
+    with_database(upgrade, reported=(RightsError,))

@@ -9,5 +9,5 @@ from api.ops import openapi
 
 @click.command("openapi")
 def describe() -> None:
-    """Print the OpenAPI document, without a database."""
+    """Print the OpenAPI document."""
     click.echo(msgspec.json.format(msgspec.json.encode(openapi.build_document(ROUTES))))

@@ -1,55 +1,59 @@
 """`itemledger rebuild`."""
 
+from typing import NoReturn
+
 import click
 import msgspec
 
-from api.app import prepare
-from api.cli.progress import ProgressLine, how_far, progress_reporter
-from api.cli.repair import mend_item
-from api.cli.report import DIFFERED, print_report
+from api.cli.options import json_option
+from api.cli.progress import progress_reporter
+from api.cli.report import DIFFERED, print_report, print_samples
 from api.cli.runner import lower_priority, with_database
+from api.startup import prepare
 from eventstore.database.database import Database
 from eventstore.errors import LockHeldError
 from projections import PROJECTIONS
+from projections.projection import Projection
 from projections.rebuild.rebuild import Options, Progress
 from projections.rebuild.rebuild import rebuild as replay
 from projections.rebuild.rebuild_state import OvertakenError, RebuildCancelledError, Report
+from projections.repair import RepairError, RepairReport
+
+_BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 
 
-@click.command()
-@click.argument("name", type=click.Choice([projection.name for projection in PROJECTIONS]))
-@click.option("--from-scratch", is_flag=True, help="Start anew, whatever an interrupted run has left.")
-@click.option("--dry-run", is_flag=True, help="Do all but put the rebuilt table in place.")
-@click.option("--throttle", type=click.IntRange(1), metavar="EVENTS_PER_S", help="Replay no more than this.")
-@click.option("--item", "item_id", type=int, metavar="ID", help="Mend this item's row and snapshots, and no more.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line: progress, at last the report.")
+@click.command(epilog="Exit codes: 0 no differences, 3 differences found, 1 error, 130 and 143 interrupted.")
+@click.argument("name", type=click.Choice(list(_BY_NAME)))
+@click.option("--from-scratch", is_flag=True, help="Discard what an interrupted rebuild has done.")
+@click.option("--dry-run", is_flag=True, help="Report the differences and change nothing.")
+@click.option("--throttle", type=click.IntRange(1), metavar="EVENTS_PER_S", help="Replay rate.  [default: no limit]")
+@click.option("--item", "item_id", type=int, metavar="ID", help="Repair only this item's row and snapshots.")
+@json_option
 def rebuild(
     name: str, from_scratch: bool, dry_run: bool, throttle: int | None, item_id: int | None, as_json: bool
 ) -> None:
-    """Rebuild a projection's table from the log, while the service serves.
+    """Rebuild a projection from the log while the service runs.
 
-    A table is filled beside the one that serves, compared with it, and put in its place. A run that was interrupted is
-    gone on with. Exit codes: 0, both were the same; 3, they differed; 1, it failed; 130 and 143, it was interrupted.
+    Builds a new table next to the live one, compares them, and swaps it in. Run the command again to resume an
+    interrupted rebuild. With --json, prints an object a line: progress, and the report at the end.
     """
-    [projection] = [projection for projection in PROJECTIONS if projection.name == name]
     if item_id is not None:
         if from_scratch or throttle is not None:
-            raise click.UsageError("--item goes with neither --from-scratch nor --throttle")
-        mend_item(projection, item_id, dry_run=dry_run, as_json=as_json)
+            raise click.UsageError("--item cannot be combined with --from-scratch or --throttle")
+        _repair(_BY_NAME[name], item_id, dry_run=dry_run, as_json=as_json)
     options = Options(from_scratch=from_scratch, dry_run=dry_run, throttle=throttle)
     lower_priority()
 
     async def run(database: Database) -> Report:
-        await prepare(database)
-        with progress_reporter(_told, as_json=as_json) as tell:
+        with progress_reporter(_phase, is_counted=_is_counted, as_json=as_json) as report_progress:
             try:
-                return await replay(database, projection, options, tell)
+                return await replay(database, _BY_NAME[name], options, report_progress)
             except LockHeldError:
-                raise click.ClickException(f"{name} is being rebuilt already") from None
+                raise click.ClickException(f"A rebuild of {name} is already running") from None
             except (RebuildCancelledError, OvertakenError) as error:
                 raise click.ClickException(str(error.__doc__)) from None
 
-    report = with_database(run, stopped="Interrupted: the next run goes on from here")
+    report = with_database(run, prepare, stopped="Interrupted: run the command again to resume")
     if as_json:
         click.echo(msgspec.json.encode({"report": report}))
     else:
@@ -57,8 +61,26 @@ def rebuild(
     raise click.exceptions.Exit(DIFFERED if report.rows_differ else 0)
 
 
-def _told(progress: Progress) -> ProgressLine:
-    """Put progress in words. How far the replay is can be said; of other phases only their beginning is known."""
-    position, target = progress.position, progress.target
-    far = how_far(position, target, progress.rate, progress.eta) if progress.phase == "fill" else ""
-    return ProgressLine(f"{progress.projection}, {progress.phase}", far, position, target)
+def _phase(progress: Progress) -> str:
+    return f"{progress.projection}, {progress.phase}"
+
+
+def _is_counted(progress: Progress) -> bool:
+    return progress.phase == "fill"
+
+
+def _repair(projection: Projection, item_id: int, *, dry_run: bool, as_json: bool) -> NoReturn:
+    """Repair one item's row of `projection` and its snapshots, print what differed, and end the process."""
+
+    async def run(database: Database) -> RepairReport:
+        return await repair(database, projection, item_id, dry_run=dry_run)
+
+    report = with_database(run, prepare, reported=(RepairError,))
+    samples = [*report.row, *report.snapshots]
+    if as_json:
+        click.echo(msgspec.json.encode({"mending": report}))
+    else:
+        outcome = ("repaired" if report.mended else "not repaired (dry run)") if samples else "matches the log"
+        click.echo(f"{projection.name}, item {item_id}: {outcome}, as of position {report.position:,}")
+        print_samples(samples, "log")
+    raise click.exceptions.Exit(DIFFERED if samples else 0)

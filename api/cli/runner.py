@@ -1,4 +1,4 @@
-"""What commands that need the database have in common: settings, the way there, errors in one line, a clean stop."""
+"""Shared by the commands: options, the database, errors in one line, and a clean stop on a signal."""
 
 import asyncio
 import gc
@@ -12,24 +12,34 @@ from typing import TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-import migrations
-from api.app import StartError
 from api.settings import SettingsError, from_environment
+from api.startup import StartError
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.errors import EventStoreError
+from migrations import UnknownRevisionError
 
 T = TypeVar("T")
 
 _NICE = 10
 _SWITCH_SECONDS = 0.0005
+#: Exceptions that end a command with their message.
+_REPORTED = (SettingsError, StartError, EventStoreError, UnknownRevisionError, SQLAlchemyError)
 
 
-def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "Stopped", small_cache: bool = False) -> T:
-    """Run `use` with the database that the environment names, and give its result; `small_cache`: see open_database.
+def with_database(
+    use: Callable[[Database], Awaitable[T]],
+    check: Callable[[Database], Awaitable[None]] | None = None,
+    *,
+    reported: tuple[type[Exception], ...] = (),
+    stopped: str = "Stopped",
+    small_cache: bool = False,
+) -> T:
+    """Run `use` with the database that the environment names, after `check`, and return its result.
 
-    Where the settings or the database are not as they must be, the process ends with 1 and one line that says so. On
-    SIGINT or SIGTERM `use` is cancelled, and the process ends with the line `stopped`, and with 130 or 143.
+    An error of the settings or the database, or one of `reported`, ends the process with exit code 1 and its message in
+    one line. SIGINT and SIGTERM cancel `use`; the process then prints `stopped` and ends with 130 or 143. For
+    `small_cache` see open_database.
     """
     signals: list[int] = []
 
@@ -37,6 +47,8 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
         with _cancelled_by_signals(signals):
             database = open_database(settings.database_url.reveal(), long_running=True, small_cache=small_cache)
             try:
+                if check is not None:
+                    await check(database)
                 return await use(database)
             finally:
                 await database.dispose()
@@ -47,17 +59,19 @@ def with_database(use: Callable[[Database], Awaitable[T]], *, stopped: str = "St
     except asyncio.CancelledError:
         click.echo(stopped, err=True)
         raise click.exceptions.Exit(128 + signals[0]) from None
-    except (SettingsError, StartError, EventStoreError, migrations.UnknownRevisionError, SQLAlchemyError) as error:
-        # SQLAlchemy's errors go on with the statement and a link; their first line says what is wrong.
+    except BrokenPipeError:
+        raise  # the reader of standard output has stopped: click ends the process without a message
+    except _REPORTED + reported as error:
+        # SQLAlchemy appends the statement and a link; the first line says what is wrong.
         cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ else ""
         raise click.ClickException(f"{error}".partition("\n")[0] + cause) from error
 
 
 def freeze_gc() -> None:
-    """Tell the garbage collector that what is loaded now stays.
+    """Exclude everything loaded so far from garbage collection, and collect less often.
 
-    Without this it goes through all of that again and again, for tens of milliseconds in which no request is served.
-    And since what requests leave behind is mostly no cycles, it is told to look less often.
+    Otherwise the collector visits all of it again and again, for tens of milliseconds in which no request is served.
+    Few of the objects that requests leave behind are cycles.
     """
     gc.collect()
     gc.freeze()
@@ -65,9 +79,9 @@ def freeze_gc() -> None:
 
 
 def lower_priority() -> None:
-    """Make this process less urgent than one that answers requests, perhaps on the same machine.
+    """Lower the priority of this process below that of a service on the same machine.
 
-    Its threads are to take turns quickly: one that has to ask the database for something else must not wait for long.
+    Threads switch often, so that one that has to query the database does not wait for long.
     """
     os.nice(_NICE)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -76,7 +90,7 @@ def lower_priority() -> None:
 
 @contextmanager
 def _cancelled_by_signals(signals: list[int]) -> Iterator[None]:
-    """Have signals that ask for a stop cancel the task that runs; which came is added to `signals`."""
+    """Cancel the current task on SIGINT and SIGTERM; the signal's number is appended to `signals`."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
@@ -84,11 +98,11 @@ def _cancelled_by_signals(signals: list[int]) -> Iterator[None]:
         signals.append(number)
         task.cancel()
 
-    asking = (signal.SIGINT, signal.SIGTERM)
-    for number in asking:
+    stopping = (signal.SIGINT, signal.SIGTERM)
+    for number in stopping:
         loop.add_signal_handler(number, stop, number)
     try:
         yield
     finally:
-        for number in asking:
+        for number in stopping:
             loop.remove_signal_handler(number)

@@ -1,63 +1,73 @@
 """`itemledger serve`."""
 
+import asyncio
 import os
 import resource
 import signal
+import socket
 import ssl
 import sys
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 import click
 import structlog
 import uvicorn
 from msgspec import structs
 
-from api.app import StartError, create_app, prepare
-from api.cli.bind_check import check_exposure
+from api.auth.api_keys.cache import ApiKeyCache
 from api.cli.runner import freeze_gc, with_database
-from api.edge.boundary import Boundary
 from api.edge.client_timeouts import TimeoutHttpProtocol
-from api.settings import from_environment, variable
+from api.settings import Settings, from_environment, variable
+from api.startup import StartError, prepare
 from eventstore.database.database import Database
 from eventstore.database.postgresql import PostgresDatabase
 
-#: A stop must take less than 10 seconds: requests in flight get these, the writer's last batches the rest.
+if TYPE_CHECKING:
+    from api.edge.boundary import Boundary
+
+#: A stop must take less than 10 s: requests in flight get this time, the writer's last batches the rest.
 _GRACE_SECONDS = 6
 
-#: Files that are open beside connections: databases, modules, logs.
+#: Open files beside connections: databases, modules, logs.
 _OTHER_FILES = 256
 
 log = structlog.get_logger()
 
+_PORT = click.IntRange(0, 65535)
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command()
+@click.command(epilog="Exit codes: 0 stopped, 1 error, 2 an option is not valid, 3 the start failed (see the log).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on.")
+@click.option("--port", default=8000, show_default=True, type=_PORT, help="Port to listen on; 0: any free one.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes (PostgreSQL only).")
-@click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM): serve HTTPS.")
+@click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM): serve HTTPS.  [default: HTTP]")
 @click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM, not encrypted).")
-@click.option("--insecure-no-auth", is_flag=True, help="Let anybody in from anywhere, where no credentials exist.")
+@click.option("--insecure-no-auth", is_flag=True, help="Accept remote requests while no credentials exist.")
 def serve(
     host: str, port: int, workers: int, tls_cert: str | None, tls_key: str | None, insecure_no_auth: bool
 ) -> None:
-    """Serve until told to stop.
+    """Run the HTTP server until it is stopped.
 
-    Where no API key was ever made and no tokens are taken, anybody is let in, with every scope. Then it serves this
-    machine alone: on an address that others reach it refuses to start, but for --insecure-no-auth.
+    If no API key has been created and no JWT issuer is configured, requests need no credentials and have all scopes. In
+    that case the server accepts only local requests, and refuses to listen on a non-loopback address unless you pass
+    --insecure-no-auth.
+
+    SIGINT and SIGTERM stop the server gracefully, in less than 10 s.
     """
-    check_tls(tls_cert, tls_key)
+    _check_tls(tls_cert, tls_key)
     if insecure_no_auth:
-        os.environ[variable("insecure_no_auth")] = "true"  # as its workers read it
+        os.environ[variable("insecure_no_auth")] = "true"  # for the worker processes
 
-    async def fit(database: Database) -> None:
+    async def check(database: Database) -> None:
         if workers > 1 and not isinstance(database, PostgresDatabase):
-            raise StartError("SQLite is written by one process: --workers needs PostgreSQL in DATABASE_URL")
+            raise StartError("SQLite supports one process. Use PostgreSQL (DATABASE_URL) or --workers 1.")
         await prepare(database)
-        await check_exposure(database, host, from_environment())
+        await _check_bind_address(database, host, from_environment())
 
-    with_database(fit)
-    # uvicorn raises the signal that stopped it once more when all is done; a stop that went well is no death by signal.
+    with_database(check)
+    # After a graceful stop uvicorn raises the signal again; the process must then exit with 0, not die by the signal.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     uvicorn.run(
         "api.cli.serve:application",
@@ -72,42 +82,68 @@ def serve(
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,  # the boundary sees to them
+        proxy_headers=False,  # the boundary handles them
         ssl_certfile=tls_cert,
         ssl_keyfile=tls_key,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
 
 
-def check_tls(certificate: str | None, key: str | None) -> None:
-    """Raise ClickException where the two files are not a certificate and its key, or one is given without the other."""
+async def _check_bind_address(database: Database, host: str, settings: Settings) -> None:
+    """Raise StartError where other machines reach `host` and no credentials exist. Raises UnavailableError."""
+    has_credentials = settings.jwt_issuer is not None or await ApiKeyCache(database).has_active_key()
+    if has_credentials or settings.insecure_no_auth or await _is_loopback(host):
+        return
+    raise StartError(
+        f"Cannot listen on {host or 'all addresses'}: it is reachable from other machines and no credentials exist. "
+        "Create an API key (`itemledger keys create`), set ITEMLEDGER_JWT_ISSUER, or pass --insecure-no-auth."
+    )
+
+
+async def _is_loopback(host: str) -> bool:
+    """Check that `host` resolves to loopback addresses only; to a server an empty one means every address."""
+    if not host:
+        return False
+    try:
+        addresses = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False  # the server reports what is wrong with it
+    return all(ip_address(str(address[0]).partition("%")[0]).is_loopback for *_, address in addresses)
+
+
+def _check_tls(certificate: str | None, key: str | None) -> None:
+    """Raise ClickException where the files are not a certificate and its key, UsageError where only one is given."""
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
-        raise click.UsageError("--tls-cert and --tls-key go together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     try:
-        # An empty password, so that nobody is asked for one at a terminal.
+        # With an empty password OpenSSL does not ask for one at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
-        raise click.ClickException(f"--tls-cert and --tls-key are no certificate and its key: {error}") from None
+        raise click.ClickException(
+            f"Cannot load the TLS certificate and key (--tls-cert, --tls-key): {error}"
+        ) from None
 
 
-def application() -> Boundary:
-    """Make the application for a process that does nothing else."""
+def application() -> "Boundary":
+    """Build the application for a process that does nothing else."""
+    from api.app import create_app  # not in the parent of several workers, nor where the start is refused
+
     app = create_app()
-    connections = _open_files(app.settings.max_connections)
+    connections = _raise_file_limit(app.settings.max_connections)
     app.settings = structs.replace(app.settings, max_connections=connections)
     freeze_gc()
     return app
 
 
-def _open_files(connections: int) -> int:
-    """Let the process have that many connections open, and some files besides, if it may; give how many it may have."""
+def _raise_file_limit(connections: int) -> int:
+    """Raise the limit of open files to that many connections and some files. Return the connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + _OTHER_FILES
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if allowed < wanted:
-        log.warning("fewer connections can be open than ITEMLEDGER_MAX_CONNECTIONS", open_files=allowed)
+    needed = connections + _OTHER_FILES
+    allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if allowed < needed:
+        log.warning("open file limit is too low for ITEMLEDGER_MAX_CONNECTIONS", open_files=allowed)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     return min(connections, max(allowed - _OTHER_FILES, allowed // 2))

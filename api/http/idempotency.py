@@ -8,8 +8,6 @@ shows whether that command was committed.
 import re
 from hashlib import sha256
 
-from api.http.problems import INVALID_HEADER, Problem
-
 MAX_LENGTH = 255
 
 _IN_QUOTES = r'(?:[ !#-\[\]-~]|\\["\\])'
@@ -23,6 +21,9 @@ _KEY = re.compile(PATTERN.encode())
 
 def read_key(header: bytes | None) -> str | None:
     """Return the key, None without a header. Raises Problem (400)."""
+    # Imported here, so that the settings, which only need PATTERN, do not import the framework.
+    from api.http.problems import INVALID_HEADER, Problem
+
     if header is None:
         return None
     key = header.strip(b" \t")

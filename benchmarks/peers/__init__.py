@@ -1,4 +1,4 @@
-"""Other event stores, each reading its events as quickly as it can. They run in an environment of their own."""
+"""Other event stores, each reading its events as fast as it can, in an environment of their own."""
 
-#: Events that each reads at once: about where more or fewer make neither any quicker.
+#: Events per read. About this many, neither more nor fewer make either of them faster.
 PAGE = 5000

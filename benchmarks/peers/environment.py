@@ -1,4 +1,4 @@
-"""The peers' environment, made when first needed of exactly what their lock file names, and what is run in it."""
+"""The peers' environment, created on first use from their lock file, and the commands that run in it."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.load import ROOT, BenchmarkError
 from benchmarks.replay.processes import run_to_end
 
-#: The peers by the name of their package, and the module that runs each.
+#: The peers: package name, and the module that runs it.
 PEERS: Final = {
     "eventsource-py": "benchmarks.peers.eventsource_py",
     "eventsourcing": "benchmarks.peers.eventsourcing_py",
@@ -23,7 +23,7 @@ _PYTHON: Final = str(_HOME / "bin" / "python")
 
 
 def install() -> None:
-    """Make the environment, where it is not there as locked. Raises BenchmarkError."""
+    """Create the environment unless it matches the lock file. Raises BenchmarkError."""
     installed = _HOME / _LOCK.name
     if not installed.exists() or installed.read_bytes() != _LOCK.read_bytes():
         run_to_end((sys.executable, "-m", "venv", "--clear", str(_HOME)))
@@ -33,19 +33,19 @@ def install() -> None:
 
 
 def version(peer: str) -> str:
-    """Give the version of a peer that is locked."""
+    """Return the locked version of a peer."""
     found = re.search(rf"^{re.escape(peer)}==(\S+)", _LOCK.read_text(encoding="utf-8"), re.MULTILINE)
     assert found is not None
     return found[1]
 
 
 def fill(peer: str, database_url: str, events: int) -> None:
-    """Have a peer record the first `events` facts of the history in an empty database. Raises BenchmarkError."""
+    """Make a peer record the first `events` facts of the history in an empty database. Raises BenchmarkError."""
     run_to_end((_PYTHON, "-m", PEERS[peer], "fill", database_url, str(events)))
 
 
 def read(peer: str, database_url: str, events: int) -> float:
-    """Have a peer read all its `events`; give how many a second. Raises BenchmarkError."""
+    """Make a peer read all its `events`. Returns events per second. Raises BenchmarkError."""
     read = msgspec.json.decode(run_to_end((_PYTHON, "-m", PEERS[peer], "read", database_url)).output)
     if read["events"] != events:
         raise BenchmarkError(f"{peer} was to read {events} events: {read}")

@@ -1,5 +1,5 @@
-"""eventsource-py: events are pydantic models; its stores' `read_all` is the feed its own projections catch up by."""
-# Nothing of it is installed where the types are checked.
+"""eventsource-py: events are pydantic models; its projections catch up by its stores' `read_all`."""
+# The peer is not installed where types are checked.
 # mypy: disable-error-code="import-not-found", allow-subclassing-any, allow-untyped-decorators
 
 import asyncio
@@ -31,7 +31,7 @@ _UNIT: Final = 1000
 
 @register_event
 class ItemCreated(DomainEvent):
-    """An item began to exist."""
+    """An item was created."""
 
     aggregate_type: str = "Item"
     name: str
@@ -41,7 +41,7 @@ class ItemCreated(DomainEvent):
 
 @register_event
 class ItemChanged(DomainEvent):
-    """Some fields of an item took new values."""
+    """Some fields of an item were changed."""
 
     aggregate_type: str = "Item"
     name: str | None = None
@@ -51,14 +51,14 @@ class ItemChanged(DomainEvent):
 
 @register_event
 class ItemDeleted(DomainEvent):
-    """An item ceased to exist."""
+    """An item was deleted."""
 
     aggregate_type: str = "Item"
 
 
 @register_event
 class ItemRestored(DomainEvent):
-    """A deleted item came back."""
+    """A deleted item was restored."""
 
     aggregate_type: str = "Item"
 
@@ -72,7 +72,7 @@ _EVENTS: Final[dict[Kind, Any]] = {
 
 
 async def _fill(url: str, facts: Iterator[ItemEvent]) -> None:
-    # It appends to one stream at a time, which would take minutes with every item's own. To the feed streams are alike.
+    # It appends to one stream at a time: a stream per item would take minutes. The feed treats all streams alike.
     async with _open(url) as store:
         for number in count(1):
             stream = StreamId(aggregate_id=UUID(int=number), category="Item")
@@ -102,7 +102,7 @@ async def _open(url: str) -> AsyncIterator[Any]:
         store = SQLiteEventStore(url.removeprefix(SQLITE))
     else:
         store = PostgreSQLEventStore(create_async_engine(url), create_schema=True, owns_engine=True)
-    await store.current_position()  # makes the connection, and the tables where there are none
+    await store.current_position()  # connects, and creates missing tables
     try:
         yield store
     finally:

@@ -1,5 +1,5 @@
-"""eventsourcing: events are frozen dataclasses; an application's recorder and mapper give them in their order."""
-# Nothing of it is installed where the types are checked.
+"""eventsourcing: events are frozen dataclasses; an application's recorder and mapper return them in order."""
+# The peer is not installed where types are checked.
 # mypy: disable-error-code="import-not-found", allow-subclassing-any
 
 import time
@@ -22,7 +22,7 @@ _UNIT: Final = 1000
 
 
 class Created(AggregateEvent):
-    """An item began to exist."""
+    """An item was created."""
 
     name: str
     price: Decimal
@@ -30,7 +30,7 @@ class Created(AggregateEvent):
 
 
 class Changed(AggregateEvent):
-    """Some fields of an item took new values."""
+    """Some fields of an item were changed."""
 
     name: str | None = None
     price: Decimal | None = None
@@ -38,11 +38,11 @@ class Changed(AggregateEvent):
 
 
 class Deleted(AggregateEvent):
-    """An item ceased to exist."""
+    """An item was deleted."""
 
 
 class Restored(AggregateEvent):
-    """A deleted item came back."""
+    """A deleted item was restored."""
 
 
 _EVENTS: Final[dict[Kind, Any]] = {
@@ -70,7 +70,7 @@ def fill(url: str, facts: Iterator[ItemEvent]) -> None:
 
 
 def read(url: str) -> tuple[int, float]:
-    """Read and decode everything; give the number of events and the seconds that took."""
+    """Read and decode all events. Return their number and the seconds it took."""
     application = _open(url)
     select, decode = application.recorder.select_notifications, application.mapper.to_domain_event
     start = time.perf_counter()

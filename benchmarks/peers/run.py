@@ -1,4 +1,4 @@
-"""The command line that each peer has: `fill DATABASE_URL EVENTS` and `read DATABASE_URL`."""
+"""The command line of each peer: `fill DATABASE_URL EVENTS` and `read DATABASE_URL`."""
 
 import json
 import sys
@@ -11,10 +11,10 @@ SQLITE = "sqlite+aiosqlite:///"
 
 
 def run(fill: Callable[[str, Iterator[ItemEvent]], None], read: Callable[[str], tuple[int, float]]) -> None:
-    """Do what the command line asks for.
+    """Run the requested command.
 
-    `fill` records the beginning of the history in an empty database. `read` reads and decodes all events that are in
-    one, in their order, and gives how many there were and how many seconds that took; both are printed as JSON.
+    `fill` records the beginning of the history in an empty database. `read` reads and decodes all events of a
+    database in order, and prints as JSON how many there were and how many seconds it took.
     """
     task, url, *rest = sys.argv[1:]
     if task == "fill":

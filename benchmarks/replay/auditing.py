@@ -1,4 +1,4 @@
-"""What auditors wait for: the export of a long log, and the proof that nobody changed it."""
+"""The commands that auditors wait for: export and verification of a long log."""
 
 import tempfile
 from pathlib import Path
@@ -11,15 +11,15 @@ from benchmarks.load import BenchmarkError
 from benchmarks.replay.processes import run_to_end
 from benchmarks.servers import ITEMLEDGER
 
-#: Events a second of an export as JSON Lines, and MiB that it may have.
+#: Targets of an export as JSON Lines: events per second, and MiB resident at most.
 TARGET_PER_SECOND: Final = 100_000
 TARGET_MIB: Final = 128
-#: Seconds that the verification of a million events may take.
+#: Target of the verification of a million events, in seconds.
 TARGET_SECONDS_A_MILLION: Final = 30
 
 
 class Audited(msgspec.Struct, frozen=True):
-    """What `events export` as JSON Lines and `verify log` came to, each a command of its own."""
+    """Results of `events export` as JSON Lines and of `verify log`, each a process of its own."""
 
     events: int
     #: From the command's start to its end.
@@ -30,7 +30,7 @@ class Audited(msgspec.Struct, frozen=True):
 
     @property
     def met(self) -> bool:
-        """Whether both were as quick as is due, and the export in no more memory than it may take."""
+        """Whether both met their time targets, and the export its memory target."""
         quick = self.exported_per_second >= TARGET_PER_SECOND
         quick &= self.verify_seconds <= TARGET_SECONDS_A_MILLION * self.events / 1e6
         return quick and self.export_mib <= TARGET_MIB

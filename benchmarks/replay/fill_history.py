@@ -1,8 +1,8 @@
 """Fills a log with a long history: `python -m benchmarks.replay.fill_history DATABASE_URL EVENTS`.
 
-Thousands of events go into one unit of work, past the writer, since nothing is left to decide. The read tables are kept
-in step as the service keeps them, so that a rebuild has something to be compared with. A log that holds a beginning of
-the history already gets the rest.
+Thousands of events go into one unit of work without the writer, since there is nothing to decide. The projections are
+updated as the service does it, so that a rebuild has tables to compare with. A log that already holds the beginning of
+the history gets the rest.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _BEGINNING: Final = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp())
 
 
 async def fill(database_url: str, events: int) -> None:
-    """Append to a log until it holds `events`; its schema is brought to head first."""
+    """Append to a log until it holds `events`, after upgrading its schema to head."""
     database = open_database(database_url)
     await database.write(migrations.upgrade)
     held = await database.write(_held)
@@ -41,7 +41,7 @@ async def fill(database_url: str, events: int) -> None:
     projectors = [LiveProjections(PROJECTIONS)]
 
     def append(connection: Connection) -> bool:
-        """Append the next facts; give whether there were any."""
+        """Append the next facts. Return whether there were any."""
         unit = [_proposed(position, fact) for position, fact in islice(facts, _UNIT)]
         with unit_of_work(connection, projectors) as work:
             work.record(unit, (_BEGINNING + work.head.position) * 1_000_000)
@@ -58,7 +58,7 @@ def _held(connection: Connection) -> int:
 
 
 def _proposed(position: int, fact: ItemEvent) -> ProposedEvent:
-    # An item's number in the history is its id in a log that has nothing else.
+    # An item's number in the history is its id in a log with nothing else.
     event = _EVENTS[fact.kind](**fact.fields)
     metadata = Metadata(f"{position:024x}", correlation_id=f"{position:032x}")
     return ProposedEvent(fact.item, fact.version, event, metadata)

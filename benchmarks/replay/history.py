@@ -1,6 +1,6 @@
-"""What happened to the items of a long log: the one history that Itemledger and its peers are given.
+"""The history of a long log's items, the same for Itemledger and its peers.
 
-Nothing but the standard library is imported: the peers run in an environment of their own.
+Imports only the standard library: the peers run in an environment of their own.
 """
 
 import random
@@ -16,25 +16,25 @@ SEED: Final = 4
 
 
 class ItemEvent(NamedTuple):
-    """One thing that happened to one item."""
+    """A change of one item."""
 
     kind: Kind
-    #: The item's number: how many facts there were when it was created, that one included.
+    #: The item's number: the number of facts when it was created, including that one.
     item: int
-    #: How many facts there are of the item, this one included.
+    #: The number of facts of the item, including this one.
     version: int
-    #: What its event says: `name` (str), `price` (Decimal), `in_stock` (bool); of a change those that changed.
+    #: The event's fields: `name` (str), `price` (Decimal), `in_stock` (bool); for a change those that changed.
     fields: dict[str, Any]
 
 
 def history(seed: int = SEED) -> Iterator[ItemEvent]:
-    """Tell what happened, in order and without end; the same for the same seed.
+    """Yield facts in order, without end; the same for the same seed.
 
     60 of 100 facts are creations, 30 changes, 7 deletions, 3 restorations, each of an item chosen at random.
     """
     chance = random.Random(seed)
     alive, deleted = array("I"), array("I")
-    # By the item's number; 0 is none.
+    # By the item's number, from 1; index 0 is unused.
     versions, in_stock = array("H", [0]), bytearray(1)
     for number in count(1):
         versions.append(1)
@@ -77,7 +77,7 @@ def _change(chance: random.Random, item: int, in_stock: bytearray) -> dict[str, 
 
 
 def _take(chance: random.Random, items: "array[int]") -> int:
-    """Remove one at random, and let the last one take its place."""
+    """Remove a random element, and move the last one to its place."""
     place = chance.randrange(len(items))
     taken, items[place] = items[place], items[-1]
     items.pop()

@@ -1,4 +1,4 @@
-"""Runs a command to its end and tells how long and how much memory it took."""
+"""Runs a command and measures its duration and memory."""
 
 import os
 import subprocess
@@ -10,18 +10,18 @@ from benchmarks.load import ROOT, BenchmarkError
 
 
 class Finished(msgspec.Struct, frozen=True):
-    """What a command left."""
+    """Result of a command."""
 
-    #: What it wrote to stdout.
+    #: Its standard output.
     output: bytes
-    #: The most MiB that were ever resident of it. It begins with what its parent has, which can't be told apart.
+    #: Peak resident memory in MiB. Includes memory shared with the parent at the start, which cannot be separated.
     peak_mib: float
     #: From its start to its end.
     seconds: float
 
 
 def run_to_end(command: tuple[str, ...], database_url: str = "", succeeded: tuple[int, ...] = (0,)) -> Finished:
-    """Run a command with DATABASE_URL set; BenchmarkError where its exit code is none of `succeeded`."""
+    """Run a command with DATABASE_URL set; Raises BenchmarkError where its exit code is not in `succeeded`."""
     environment = {**os.environ, "DATABASE_URL": database_url}
     began = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""Writes down what the scenario `replay` came to, as Markdown."""
+"""Writes the results of the scenario `replay` as Markdown."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ whose time is from its start to its end."""
 
 
 def tables(replayed: Replayed) -> str:
-    """One database's results: our rebuilds, and the peers."""
+    """Return the tables of one database: our rebuilds, and the peers."""
     rows = [_REBUILT_HEAD]
     for rebuilt in replayed.rebuilt:
         cells = (

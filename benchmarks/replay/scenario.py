@@ -1,4 +1,4 @@
-"""The scenario `replay`: long logs rebuilt from, exported, verified, and other event stores that only read theirs."""
+"""The scenario `replay`: rebuild, export and verify long logs, beside other event stores that only read theirs."""
 
 import statistics
 import sys
@@ -18,7 +18,7 @@ from benchmarks.replay.processes import run_to_end
 from benchmarks.servers import ITEMLEDGER
 
 NAME: Final = "replay"
-#: How often the first log is rebuilt from, and the peers read theirs.
+#: Rebuilds of the first log, and reads of each peer.
 ROUNDS: Final = 3
 
 _EVENTS: Final = (1_000_000, 5_000_000)
@@ -27,14 +27,14 @@ _PEER_EVENTS: Final = 200_000
 _QUICK_EVENTS: Final = (100_000,)
 _QUICK_PEER_EVENTS: Final = 20_000
 
-#: Events a second that are due, MiB that may be resident, and how many times a peer's rate is due.
+#: Targets: events per second, MiB resident at most, and multiple of a peer's rate.
 TARGET_PER_SECOND: Final[dict[DatabaseName, int]] = {"sqlite": 100_000, "postgresql": 80_000}
 TARGET_MIB: Final = 256
 TARGET_RATIO: Final = 2.0
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What rebuilds from one log came to: medians, and the most memory and differences of any."""
+    """Results of rebuilds from one log: medians, and the highest memory and differences of any."""
 
     events: int
     #: While the shadow table was filled.
@@ -43,12 +43,12 @@ class Rebuilt(msgspec.Struct, frozen=True):
     seconds: float
     peak_mib: float
     rows_compared: int
-    #: Rows that are not as the live table has them.
+    #: Rows that differ from the live table.
     rows_differ: int
 
 
 class PeerRead(msgspec.Struct, frozen=True):
-    """How many events a second a peer read and decoded: the median."""
+    """Events per second that a peer read and decoded: the median."""
 
     label: str
     events: int
@@ -56,7 +56,7 @@ class PeerRead(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True):
-    """The scenario's outcome on one database."""
+    """Result of the scenario on one database."""
 
     target_per_second: int
     rebuilt: list[Rebuilt]
@@ -65,24 +65,24 @@ class Replayed(msgspec.Struct, frozen=True):
     peers: list[PeerRead]
 
     def ratio(self, peer: PeerRead) -> float:
-        """How many times a peer's rate that of the first rebuild is, which took turns with it."""
+        """Ratio of the first rebuild's rate to that of a peer, which took turns with it."""
         return self.rebuilt[0].per_second / peer.per_second
 
     def met(self, rebuilt: Rebuilt) -> bool:
-        """Whether a rebuild was right, as quick as is due, and in no more memory than it may take."""
+        """Whether a rebuild was correct and met its time and memory targets."""
         quick = rebuilt.per_second >= self.target_per_second
         return quick and rebuilt.peak_mib <= TARGET_MIB and not rebuilt.rows_differ
 
     @property
     def wrong(self) -> bool:
-        """Whether any rebuilt table was not as the live one."""
+        """Whether any rebuilt table differed from the live one."""
         return any(rebuilt.rows_differ for rebuilt in self.rebuilt)
 
 
 def run_replay(name: DatabaseName, databases: Databases, *, quick: bool, events: int | None) -> Replayed:
-    """Rebuild `items` from a log, and have the peers read theirs in turn; then from longer logs; and audit each.
+    """Rebuild `items` from a log, with the peers reading theirs in turn; then from longer logs; and audit each.
 
-    `events`, where given, is the length of the only log.
+    With `events` there is only one log, of that length.
     """
     first, *longer = (_QUICK_EVENTS if quick else _EVENTS) if events is None else (events,)
     peer_events = _QUICK_PEER_EVENTS if quick else _PEER_EVENTS
@@ -128,7 +128,7 @@ def _fill(databases: Databases, url: str, events: int) -> None:
 
 def _rebuild(url: str, events: int) -> Rebuilt:
     command = (ITEMLEDGER, "rebuild", "items", "--from-scratch", "--json")
-    finished = run_to_end(command, url, succeeded=(0, 3))  # 3: rows differ, which the report says too
+    finished = run_to_end(command, url, succeeded=(0, 3))  # 3: rows differ; the report shows it too
     report: dict[str, Any] = msgspec.json.decode(finished.output.splitlines()[-1])["report"]
     if report["events"] != events:
         raise BenchmarkError(f"{events} events were to be replayed: {report}")

@@ -1,7 +1,7 @@
 """Exports a log in each format and imports it: `python -m benchmarks.replay.transfer DATABASE_URL EMPTY_DATABASE_URL`.
 
-The log is what `benchmarks.replay.fill_history` has put there. Each command runs as operators run it, as a process of
-its own; what is told of it is events a second, from its start to its end, and the most memory it was given.
+`benchmarks.replay.fill_history` creates the log. Each command runs as operators run it, as a process of its own. Its
+results are events per second, from start to end, and its peak memory.
 """
 
 import json
@@ -21,23 +21,23 @@ def measure(database_url: str, empty_url: str) -> None:
         for name in BY_NAME:
             file = Path(folder) / f"log.{name}"
             export = (ITEMLEDGER, "events", "export", "--format", name, "--output", str(file))
-            _tell(f"export {name}", file, run_to_end(export, database_url))
+            _print(f"export {name}", file, run_to_end(export, database_url))
             if name != "jsonl":
                 file.unlink()
         jsonl = Path(folder) / "log.jsonl"
         run_to_end((ITEMLEDGER, "migrate"), empty_url)
-        _tell("import jsonl", jsonl, run_to_end((ITEMLEDGER, "events", "import", str(jsonl)), empty_url))
+        _print("import jsonl", jsonl, run_to_end((ITEMLEDGER, "events", "import", str(jsonl)), empty_url))
 
 
-def _tell(what: str, file: Path, finished: Finished) -> None:
+def _print(what: str, file: Path, finished: Finished) -> None:
     made = manifest.decode(manifest.path_of(file).read_bytes())
-    told = {
+    figures = {
         "events": made.count,
         "a second": round(made.count / finished.seconds),
         "MiB resident": round(finished.peak_mib),
         "bytes an event": made.bytes // made.count,
     }
-    print(f"{what:<20} {json.dumps(told)}", flush=True)
+    print(f"{what:<20} {json.dumps(figures)}", flush=True)
 
 
 if __name__ == "__main__":

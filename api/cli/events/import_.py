@@ -4,30 +4,34 @@ from pathlib import Path
 
 import click
 
-from api.app import prepare
-from api.cli.progress import progress_reporter, through_log
+from api.cli.options import existing_file
+from api.cli.progress import progress_reporter
 from api.cli.runner import freeze_gc, with_database
-from api.cli.verify.common import existing_file, heads_of, kept_checkpoints, public_keys, read_checkpoints
+from api.cli.verify.common import checkpoint_option, public_key_option, read_checkpoints
 from api.export.exported_log import LogFiles, UnreadableFileError
 from api.export.import_run import import_files
+from api.startup import prepare
 from api.transparency.formats.signed_note import VerifierKey
 from eventstore.database.database import Database
 from eventstore.merkle.tree_head import TreeHead
 
 
-@click.command("import")
+@click.command(
+    "import", epilog="Exit codes: 0 done, 1 error, 130 and 143 interrupted. Unless it is done, nothing is imported."
+)
 @click.argument("files", nargs=-1, required=True, type=existing_file)
-@kept_checkpoints
-@public_keys
+@checkpoint_option
+@public_key_option
 def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[VerifierKey, ...]) -> None:
-    """Bring a log that was exported as jsonl into an empty one: the way from SQLite to PostgreSQL, and back.
+    """Import an exported log into an empty one.
 
-    FILES are, one after the other, the whole log. Positions, times, command ids and hashes stay as they are. Each event
-    and the tree are verified, by the manifests beside FILES and the checkpoints that are given, and the projections are
-    filled: a service can be started at once. Exit codes: 0, done; 1, it failed, and nothing was kept; 130 and 143, it
-    was interrupted: the same.
+    Use it to move from SQLite to PostgreSQL, or back. FILES are jsonl exports that together, in this order, are the
+    whole log. Positions, times, command ids and hashes stay the same. Every event and the tree are verified against the
+    manifests next to FILES and against the checkpoints. The projections are filled too, so that a service can start at
+    once.
     """
-    known = heads_of(read_checkpoints(checkpoints, keys))
+    saved = read_checkpoints(checkpoints, keys)
+    known_heads = [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in saved]
     freeze_gc()
     try:
         exported = LogFiles(files)
@@ -35,14 +39,10 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
         raise click.ClickException(str(error)) from None
 
     async def run(database: Database) -> TreeHead:
-        await prepare(database)
-        with progress_reporter(through_log("import")) as tell:
-            try:
-                return await import_files(database, exported, known, tell)
-            except UnreadableFileError as error:
-                raise click.ClickException(str(error)) from None
+        with progress_reporter(lambda _: "import") as report:
+            return await import_files(database, exported, known_heads, report)
 
-    head = with_database(run, stopped="Interrupted: nothing was kept")
-    heads = len(known) + len(exported.heads)
-    against = "which no manifest or checkpoint was there to confirm" if not heads else "as was known of it"
-    click.echo(f"{head.size:,} events; the root is {head.root.hex()}, {against}")
+    head = with_database(run, prepare, reported=(UnreadableFileError,), stopped="Interrupted: nothing was imported")
+    source = "the manifest" if exported.heads else "the checkpoint" if known_heads else None
+    check = f"matches {source}" if source else "not checked: no manifest or checkpoint"
+    click.echo(f"{head.size:,} events; the root is {head.root.hex()} ({check})")

@@ -1,33 +1,34 @@
-"""What commands that verify have in common: what they are given to go by, and how they end."""
+"""Shared by the commands that verify: options, files, the verdict and its exit code."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import click
+import msgspec
+from msgspec import Struct
 
+from api.cli.options import existing_file
 from api.transparency.formats import checkpoint
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import NoteError, VerifierKey
-from eventstore.merkle.tree_head import TreeHead
 
-#: Exit codes: it is as it should be; it is not; it can't be told.
-INTACT, TAMPERED, UNREADABLE = 0, 1, 2
+T = TypeVar("T")
 
 
 class UnreadableError(click.ClickException):
-    """Nothing can be verified; the message says why."""
+    """Nothing can be verified; the message says why. Ends the process with exit code 2."""
 
-    exit_code = UNREADABLE
+    exit_code = 2
 
 
 class PublicKey(click.ParamType[VerifierKey]):
-    """A log's public key: the text itself, or a file that has it."""
+    """A log's public key: the text itself, or a file that contains it."""
 
     name = "key"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> VerifierKey:
-        """Read it; a value that is none is an error of usage."""
+        """Parse it. A value that is not valid is a usage error."""
         text = str(value)
         try:
             return VerifierKey.parse(text if "+" in text else Path(text).read_text().strip())
@@ -35,24 +36,22 @@ class PublicKey(click.ParamType[VerifierKey]):
             self.fail(f"{text!r} is neither a public key nor a file with one: {error}", param, ctx)
 
 
-existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
-kept_checkpoints = click.option(
+checkpoint_option = click.option(
     "--checkpoint",
     "checkpoints",
     multiple=True,
     type=existing_file,
     metavar="FILE",
-    help="A checkpoint of the log that was kept; as many as there are.",
+    help="A checkpoint of the log that you saved earlier. Repeat for more than one.",
 )
-public_keys = click.option(
+public_key_option = click.option(
     "--public-key",
     "keys",
     metavar="KEY|FILE",
     multiple=True,
     type=PublicKey(),
-    help="By which checkpoints must be signed; one of several, where a log has changed its key.",
+    help="Key that must have signed the checkpoints. Repeat it if the log changed its key: one of them is enough.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 def read_text(path: Path) -> str:
@@ -62,11 +61,19 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise UnreadableError(f"{path}: {error.strerror}") from None
     except UnicodeError:
-        raise UnreadableError(f"{path} is not a text in UTF-8") from None
+        raise UnreadableError(f"{path} is not UTF-8 text") from None
+
+
+def read_json(path: Path, kind: type[T], name: str) -> T:
+    """Read a file of JSON that is `name`. Raises UnreadableError."""
+    try:
+        return msgspec.json.decode(read_text(path), type=kind)
+    except msgspec.DecodeError as error:
+        raise UnreadableError(f"{path} is not {name}: {error}") from None
 
 
 def read_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """Read a file with a checkpoint, signed by one of `keys` where there are any. Raises UnreadableError."""
+    """Read a checkpoint from a file, signed by one of `keys` if there are any. Raises UnreadableError."""
     try:
         return checkpoint.read(read_text(path), keys)
     except NoteError as error:
@@ -74,22 +81,23 @@ def read_checkpoint(path: Path, keys: Sequence[VerifierKey]) -> Checkpoint:
 
 
 def read_checkpoints(paths: Sequence[Path], keys: Sequence[VerifierKey]) -> list[Checkpoint]:
-    """Read those of `kept_checkpoints`, by the `public_keys`. Raises UnreadableError, and UsageError for keys alone."""
+    """Read the files of --checkpoint. Raises UnreadableError, and UsageError for --public-key alone."""
     if keys and not paths:
-        raise click.UsageError("--public-key is for signatures of checkpoints: give --checkpoint")
+        raise click.UsageError("--public-key needs --checkpoint: it verifies the checkpoints' signatures")
     return [read_checkpoint(path, keys) for path in paths]
 
 
-def heads_of(checkpoints: Iterable[Checkpoint]) -> list[TreeHead]:
-    """Give the heads that a log must have had that had these checkpoints."""
-    return [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in checkpoints]
-
-
-def trust(keys: Sequence[VerifierKey]) -> str:
-    """Say whether checkpoints were believed or verified."""
+def signature_note(keys: Sequence[VerifierKey]) -> str:
+    """Return a remark on whether the checkpoints' signatures were verified."""
     return "signature verified" if keys else "signature not checked: no --public-key"
 
 
-def shown(text: str) -> str:
-    """Give `text` as it can be shown: what a terminal might take for a command is written as Python writes it."""
+def printable(text: str) -> str:
+    """Return `text`, escaped if a terminal might interpret it as a command."""
     return text if text.isprintable() else ascii(text)
+
+
+def finish(verdict: Struct, lines: Iterable[str], *, passed: bool, as_json: bool) -> NoReturn:
+    """Print a verdict, as one JSON object or as `lines`, and end the process with 0 if it passed, else with 1."""
+    click.echo(msgspec.json.encode(verdict) if as_json else "\n".join(lines))
+    raise click.exceptions.Exit(0 if passed else 1)

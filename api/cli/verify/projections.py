@@ -1,4 +1,4 @@
-"""`itemledger verify`."""
+"""`itemledger verify projections`."""
 
 from collections.abc import Iterator
 
@@ -6,13 +6,10 @@ import click
 import msgspec
 from rich.console import Console
 
-import migrations
-from api.app import check_schema
+from api.cli.options import json_option
 from api.cli.report import print_samples
 from api.cli.runner import lower_priority, with_database
-from api.cli.verify.consistency import verify_consistency
-from api.cli.verify.log import verify_log
-from api.cli.verify.proof import verify_proof
+from api.startup import check_schema
 from eventstore.database.database import Database
 from eventstore.log.event_type_check import check_types
 from projections import PROJECTIONS
@@ -20,32 +17,24 @@ from projections.verify import Verdict
 from projections.verify import verify as compare
 
 
-@click.group()
-def verify() -> None:
-    """Verify the log, proofs of what is in it, and what was made of it."""
-
-
-for _command in (verify_log, verify_proof, verify_consistency):
-    verify.add_command(_command)
-
-
-@verify.command("projections")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.command(
+    "projections", epilog="Exit codes: 0 all match the log, 1 differences or error, 130 and 143 interrupted."
+)
+@json_option
 def verify_projections(as_json: bool) -> None:
-    """Fold the whole log, and compare every projection's table with that, row by row, and every snapshot.
+    """Compare every projection with the log.
 
-    The service serves meanwhile, and nothing is changed. Exit codes: 0, all is what the log says; 1, something is not,
-    or it failed; 130 and 143, it was interrupted.
+    Folds the whole log and compares every row of every projection's table, and every snapshot, with the result. The
+    service may run meanwhile. Nothing is changed.
     """
     lower_priority()
 
     async def run(database: Database) -> list[Verdict]:
-        check_schema(await database.run_isolated(migrations.current))
         await check_types(database)
         with Console(stderr=True).status("Folding the log"):
             return await compare(database, PROJECTIONS, lambda verdict: None if as_json else _print(verdict))
 
-    verdicts = with_database(run)
+    verdicts = with_database(run, check_schema)
     same = all(verdict.same for verdict in verdicts)
     if as_json:
         click.echo(msgspec.json.encode({"same": same, "verdicts": verdicts}))
@@ -53,14 +42,14 @@ def verify_projections(as_json: bool) -> None:
 
 
 def _print(verdict: Verdict) -> None:
-    place = "" if verdict.position is None else f", as of position {verdict.position:,}"
-    click.echo(f"{verdict.name}: {'as the log says' if verdict.same else 'NOT as the log says'}{place}")
-    for label, value in _facts(verdict):
+    position = "" if verdict.position is None else f", as of position {verdict.position:,}"
+    click.echo(f"{verdict.name}: {'matches the log' if verdict.same else 'DIFFERS from the log'}{position}")
+    for label, value in _lines(verdict):
         click.echo(f"  {label:<18}{value}")
-    print_samples(verdict.samples, "the log says")
+    print_samples(verdict.samples, "log")
 
 
-def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
+def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
     for problem in verdict.problems:
         yield "problem", problem
     if verdict.position is not None:
@@ -68,4 +57,4 @@ def _facts(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield "rows that differ", f"{verdict.rows_differ:,}"
     if verdict.digest_live is not None and verdict.digest_folded is not None:
         yield "digest, stored", verdict.digest_live
-        yield "digest, the log's", verdict.digest_folded
+        yield "digest, log", verdict.digest_folded

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from api.app import StartError, open_jwt_verifier
+from api.app import open_jwt_verifier
 from api.auth.jwt import jwks
 from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError, read_keys
 from api.auth.jwt.jwks_source import JwksSource
@@ -23,6 +23,7 @@ from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import CredentialError
 from api.http.problems import ISSUER_UNAVAILABLE, Problem
 from api.settings import Settings, SettingsError, from_environment
+from api.startup import StartError
 from tests.support.clients.http import check_problem
 from tests.support.clients.issuer import AUDIENCE, ISSUER, claims, private_key, public_jwk, published, signed
 from tests.support.clients.keys import bearer

@@ -1,9 +1,8 @@
-"""Backups that are restored: the log is the one that it was, and everything else can be made of it again."""
+"""Restored backups: the log is the same, and everything else can be rebuilt from it."""
 
 import asyncio
 import fcntl
 import os
-import subprocess
 import threading
 from pathlib import Path
 
@@ -18,60 +17,50 @@ from eventstore.merkle.tree_head import TreeHead
 from eventstore.merkle.verify_database import verify as verify_log
 from projections import PROJECTIONS
 from projections.verify import verify
+from tests.api.cli.command import itemledger, process
 from tests.eventstore.recording import opened
 from tests.support.checks import assert_whole
 from tests.support.long_log import fill_long
 from tests.support.postgres import PostgresServer
-from tests.support.rebuilding import rebuild, run_sql
-from tests.support.service import ITEMLEDGER, migrate, outer_environment, serving
+from tests.support.rebuilding import run_sql
+from tests.support.service import migrate, serving
 
 EVENTS = 600
 SEED = 9
 
 
-def itemledger(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [ITEMLEDGER, *arguments],
-        env={**outer_environment(), "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 async def fill(url: str) -> tuple[int, str]:
-    """Fill an empty log; give its tree."""
+    """Fill an empty log. Return its tree."""
     await migrate(url)
     await fill_long(url, EVENTS, SEED)
     return await tree_of(url)
 
 
 async def tree_of(url: str) -> tuple[int, str]:
-    """Give the log's length and its root."""
+    """Return the log's length and its root."""
     async with opened(url) as database:
         head = await database.read_transaction(log.read_head)
     return head.position, hashing.root(head.frontier).hex()
 
 
 async def assert_intact(url: str, tree: tuple[int, str]) -> None:
-    """Verify the log against its tree as it was kept before the backup."""
+    """Verify the log against its tree as it was before the backup."""
     kept = TreeHead(tree[0], bytes.fromhex(tree[1]))
     async with opened(url) as database:
         assert await verify_log(database, [kept]) == kept
 
 
 async def differing(url: str) -> list[str]:
-    """Give the names of the projections that are not what the log says."""
+    """Return the names of the projections that differ from the log."""
     async with opened(url) as database:
         return [verdict.name for verdict in await verify(database, PROJECTIONS) if not verdict.same]
 
 
 def assert_restored(url: str, tree: tuple[int, str]) -> None:
-    """Fail unless the log has that tree and is intact, and projections that are rebuilt of it are what they were."""
+    """Fail unless the log is intact and has that tree, and rebuilt projections match the restored ones."""
     asyncio.run(assert_intact(url, tree))
     asyncio.run(assert_whole(url))
-    done = rebuild(url)
+    done = itemledger(url, "rebuild", "items")
     assert done.returncode == 0, done
     assert asyncio.run(differing(url)) == []
     with pytest.raises(DBAPIError, match="events is append-only"):
@@ -96,7 +85,7 @@ def test_a_backup_of_sqlite_is_taken_while_the_service_writes_and_restored(sqlit
         writing = threading.Thread(target=write)
         writing.start()
         try:
-            taken = itemledger(sqlite_url, "backup", copy)
+            taken = process(sqlite_url, "backup", copy)
         finally:
             done.set()
             writing.join()
@@ -110,14 +99,15 @@ def test_a_backup_of_sqlite_is_taken_while_the_service_writes_and_restored(sqlit
     assert_restored(f"sqlite+aiosqlite:///{copy}", tree)
 
 
-def test_a_backup_replaces_a_file_only_when_that_is_said_and_never_the_database(
-    sqlite_url: str, tmp_path: Path
-) -> None:
+def test_a_backup_replaces_a_file_only_with_overwrite_and_never_the_database(sqlite_url: str, tmp_path: Path) -> None:
     asyncio.run(migrate(sqlite_url))
     copy, itself = tmp_path / "copy.db", make_url(sqlite_url).database
     copy.write_text("something else")
     refused = itemledger(sqlite_url, "backup", copy)
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {copy} is there already; --overwrite replaces it\n")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        f"Error: {copy} already exists. Pass --overwrite to replace it.\n",
+    )
     assert copy.read_text() == "something else"
     assert itemledger(sqlite_url, "backup", "--overwrite", copy).returncode == 0
     assert itemledger(sqlite_url, "backup", "--overwrite", itself or "").returncode == 1
@@ -138,23 +128,23 @@ def test_a_second_backup_to_the_same_file_is_refused_and_leaves_the_first_alone(
     assert (refused.returncode, refused.stderr) == (1, f"Error: {copy} is being written by another process\n")
     assert begun.read_bytes() == b"SQLite format 3\0, and half of the rest"
     assert not copy.exists()
-    # Nobody holds what a backup has left that was killed.
+    # No process holds the partial file of a killed backup.
     assert itemledger(sqlite_url, "backup", copy).returncode == 0
     assert not begun.exists()
 
 
-def test_a_file_that_is_no_part_of_a_backup_is_left_alone(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_partial_file_of_other_origin_is_left_alone(sqlite_url: str, tmp_path: Path) -> None:
     asyncio.run(migrate(sqlite_url))
     other = tmp_path / "copy.db.partial"
     other.write_text("Dear reader, something else")
     refused = itemledger(sqlite_url, "backup", tmp_path / "copy.db")
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == f"Error: {other} is there already, and is no part of a backup\n"
+    assert refused.stderr == f"Error: {other} already exists and was not created by `itemledger backup`\n"
     assert other.read_text() == "Dear reader, something else"
     assert not (tmp_path / "copy.db").exists()
 
 
-def test_a_damaged_database_is_not_taken_for_a_backup(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_damaged_database_is_not_backed_up(sqlite_url: str, tmp_path: Path) -> None:
     asyncio.run(fill(sqlite_url))
     file = Path(make_url(sqlite_url).database or "")
     content = bytearray(file.read_bytes())
@@ -166,7 +156,7 @@ def test_a_damaged_database_is_not_taken_for_a_backup(sqlite_url: str, tmp_path:
     assert list(tmp_path.glob("other*")) == []
 
 
-def test_on_postgresql_its_own_tools_are_named(postgres_url: str, tmp_path: Path) -> None:
+def test_on_postgresql_the_error_names_its_own_tools(postgres_url: str, tmp_path: Path) -> None:
     done = itemledger(postgres_url, "backup", tmp_path / "copy.db")
     assert (done.returncode, done.stdout) == (1, "")
     assert "pg_dump and pg_basebackup" in done.stderr
@@ -192,5 +182,5 @@ def test_a_base_backup_of_postgresql_is_restored(postgres_server: PostgresServer
 
 
 def plain(url: str) -> str:
-    """Give the URL as PostgreSQL's own tools take it."""
+    """Return the URL in the form of PostgreSQL's own tools."""
     return url.replace("+asyncpg", "")

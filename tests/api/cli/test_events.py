@@ -1,4 +1,4 @@
-"""`itemledger events export` and `import`: what they write where, what they say, and what they refuse."""
+"""`itemledger events export` and `import`: files, output and errors."""
 
 import csv
 import json
@@ -10,9 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.api.cli.command import Done, clean_environment, itemledger, process
 from tests.eventstore.recording import opened
 from tests.support.rebuilding import EVENTS, fill
-from tests.support.service import ITEMLEDGER, migrate, outer_environment, serving
+from tests.support.service import ITEMLEDGER, migrate, serving
 
 
 @pytest.fixture
@@ -25,45 +26,35 @@ async def filled_url(ready_url: str) -> str:
 
 @pytest.fixture
 async def filled_file(sqlite_url: str) -> str:
-    """The same on SQLite alone, for what no database has a part in."""
+    """The same on SQLite alone, for tests that do not depend on the database."""
     await migrate(sqlite_url)
     async with opened(sqlite_url) as database:
         await fill(database)
     return sqlite_url
 
 
-def events(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(
-        [ITEMLEDGER, "events", *arguments],
-        env={**outer_environment(), "DATABASE_URL": url},
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
+def export(url: str, *arguments: object) -> Done:
+    return itemledger(url, "events", "export", *arguments)
 
 
-def export(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
-    return events(url, "export", *arguments)
-
-
-def test_the_log_goes_to_a_file_with_a_manifest_and_to_standard_output_alike(filled_url: str, tmp_path: Path) -> None:
+def test_the_log_is_exported_to_a_file_with_a_manifest_and_to_standard_output(filled_url: str, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     done = export(filled_url, "--output", path)
-    assert (done.returncode, done.stdout) == (0, b""), done
+    assert (done.returncode, done.stdout) == (0, ""), done
     content = path.read_bytes()
     positions = [json.loads(line)["position"] for line in content.splitlines()]
     assert positions == list(range(1, EVENTS + 1))
     made = json.loads((tmp_path / "log.jsonl.manifest.json").read_text())
     assert (made["count"], made["sha256"], made["bytes"]) == (EVENTS, sha256(content).hexdigest(), len(content))
-    *lines, last = done.stderr.decode().splitlines()
+    *lines, last = done.stderr.splitlines()
     assert lines[0].startswith(f"export: {EVENTS:,} of {EVENTS:,} events, ")
-    assert last == f"{EVENTS:,} events in {path}, {len(content):,} bytes; log.jsonl.manifest.json says more"
+    assert last == f"{EVENTS:,} events in {path}, {len(content):,} bytes; see log.jsonl.manifest.json"
 
-    streamed = export(filled_url, "--output", "-", "--format", "jsonl")
-    assert (streamed.returncode, streamed.stdout) == (0, content)
+    streamed = process(filled_url, "events", "export", "--output", "-", "--format", "jsonl")
+    assert (streamed.returncode, streamed.stdout.encode()) == (0, content)
 
 
-def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path: Path) -> None:
+def test_options_select_events(filled_url: str, tmp_path: Path) -> None:
     chosen = ("--item", "3", "--type", "item.changed.v1", "--actor", "anonymous", "--after", "3", "--before", "900",
               "--from", "1970-01-01T00:00:00Z", "--to", "1970-01-01T01:00:00.000001+01:00")  # fmt: skip
     done = export(filled_url, "--format", "csv", "--output", tmp_path / "few.csv", *chosen)
@@ -81,9 +72,9 @@ def test_events_are_chosen_by_what_is_recorded_of_them(filled_url: str, tmp_path
     assert (made["format"], made["count"]) == ("csv", 1)
 
 
-def test_what_is_no_file_is_written_to_as_a_stream(filled_file: str, tmp_path: Path) -> None:
+def test_a_device_or_pipe_is_written_as_a_stream(filled_file: str, tmp_path: Path) -> None:
     assert export(filled_file, "--output", "/dev/null").returncode == 0
-    assert export(filled_file, "--output", "/dev/full").stderr.splitlines()[-1].startswith(b"Error: ")
+    assert export(filled_file, "--output", "/dev/full").stderr.splitlines()[-1].startswith("Error: ")
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(["/bin/sh", "-c", f"wc -l < {pipe}"], stdout=subprocess.PIPE) as counting:
@@ -92,11 +83,11 @@ def test_what_is_no_file_is_written_to_as_a_stream(filled_file: str, tmp_path: P
     assert sorted(path.name for path in tmp_path.iterdir() if "pipe" in path.name) == ["pipe"]
 
 
-def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
+def test_the_reader_of_standard_output_may_stop(filled_file: str) -> None:
     shell = f"{ITEMLEDGER} events export --output - | head -n 1"
     done = subprocess.run(
         ["/bin/sh", "-c", shell],
-        env={**outer_environment(), "DATABASE_URL": filled_file},
+        env=clean_environment(DATABASE_URL=filled_file),
         capture_output=True,
         text=True,
         check=False,
@@ -118,18 +109,18 @@ def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
         ["--output", "x", "--item", "0"],
     ],
 )
-def test_wrong_arguments_are_refused_with_the_usage(sqlite_url: str, arguments: list[str]) -> None:
+def test_invalid_arguments_print_the_usage(sqlite_url: str, arguments: list[str]) -> None:
     done = export(sqlite_url, *arguments)
     assert done.returncode == 2
-    assert done.stderr.startswith(b"Usage: itemledger events export")
+    assert done.stderr.startswith("Usage: itemledger events export")
 
 
-def test_what_can_not_be_done_is_said_in_one_line(filled_file: str, sqlite_url: str, tmp_path: Path) -> None:
+def test_a_failed_export_is_reported_in_one_line(filled_file: str, sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "there").write_text("")
     for output, words in (("there", "already exists"), ("no/where", "No such file")):
         done = export(filled_file, "--output", tmp_path / output)
         assert done.returncode == 1
-        (line,) = done.stderr.decode().splitlines()
+        (line,) = done.stderr.splitlines()
         assert line.startswith("Error: ")
         assert words in line
     nowhere = export(f"{sqlite_url}.other", "--output", tmp_path / "x")
@@ -137,26 +128,26 @@ def test_what_can_not_be_done_is_said_in_one_line(filled_file: str, sqlite_url: 
     assert not Path(f"{sqlite_url}.other".partition("///")[2]).exists()
 
 
-def test_an_export_is_brought_into_an_empty_log_and_served_from_there(filled_url: str, tmp_path: Path) -> None:
+def test_an_export_is_imported_into_an_empty_log_and_served(filled_url: str, tmp_path: Path) -> None:
     path, url = tmp_path / "log.jsonl", f"sqlite+aiosqlite:///{tmp_path}/new/itemledger.db"
     assert export(filled_url, "--output", path).returncode == 0
     root = json.loads((tmp_path / "log.jsonl.manifest.json").read_text())["log"]["root"]
-    done = events(url, "import", path)
-    told = f"{EVENTS:,} events; the root is {root}, as was known of it\n".encode()
-    assert (done.returncode, done.stdout) == (0, told), done
+    done = itemledger(url, "events", "import", path)
+    summary = f"{EVENTS:,} events; the root is {root} (matches the manifest)\n"
+    assert (done.returncode, done.stdout) == (0, summary), done
     with serving(url) as server:
         assert httpx.get(f"{server.url}/items/7").json()["price"] == 2
-    again = events(url, "import", path)
-    assert (again.returncode, again.stdout) == (1, b"")
-    assert again.stderr == b"Error: Cannot import: the log already contains 1000 events. Import needs an empty log.\n"
+    again = itemledger(url, "events", "import", path)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert again.stderr == "Error: Cannot import: the log already contains 1000 events. Import needs an empty log.\n"
 
 
-def test_what_can_not_be_brought_is_said_in_one_line(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_failed_import_is_reported_in_one_line(sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text("{}\n")
     (tmp_path / "log.csv").write_text("position,\n1,\n")
     for name, words in (("log.jsonl", "its line is not an event"), ("log.csv", "not a JSON Lines export")):
-        done = events(sqlite_url, "import", tmp_path / name)
-        (line,) = done.stderr.decode().splitlines()
-        assert (done.returncode, done.stdout) == (1, b"")
+        done = itemledger(sqlite_url, "events", "import", tmp_path / name)
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, done.stdout) == (1, "")
         assert line.startswith("Error: ")
         assert words in line

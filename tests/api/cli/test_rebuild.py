@@ -1,4 +1,4 @@
-"""`itemledger rebuild`: what it prints, how it ends, and that it goes on where it was interrupted."""
+"""`itemledger rebuild`: output, exit codes, and resuming an interrupted rebuild."""
 
 import json
 import os
@@ -6,11 +6,18 @@ import pty
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
+from eventstore.database.database import Database
+from projections.projection import Projection
 from projections.rebuild import rebuild_state
+from projections.rebuild.rebuild import Options
+from projections.rebuild.rebuild import rebuild as rebuild_projection
+from projections.rebuild.rebuild_state import Report
+from tests.api.cli.command import Done, clean_environment, itemledger, without_database
 from tests.eventstore.recording import opened
 from tests.support.checks import assert_whole
 from tests.support.rebuilding import (
@@ -21,13 +28,12 @@ from tests.support.rebuilding import (
     known_of,
     leftovers,
     price_of,
-    rebuild,
     rebuilding,
     report_of,
     run_sql,
     under_way,
 )
-from tests.support.service import ITEMLEDGER, free_port, migrate, outer_environment
+from tests.support.service import ITEMLEDGER, free_port, migrate
 
 WRONG = ("UPDATE items SET price = 1 WHERE id = 7", "DELETE FROM items WHERE id = 9")
 
@@ -40,8 +46,13 @@ async def filled_url(ready_url: str) -> str:
     return ready_url
 
 
-def assert_refused(done: "subprocess.CompletedProcess[str]", *words: str) -> None:
-    """Fail unless it ended with 1 and an error told in one line that has all these words."""
+def rebuild(url: str, *arguments: object) -> Done:
+    """Run `itemledger rebuild items` to its end."""
+    return itemledger(url, "rebuild", "items", *arguments)
+
+
+def assert_refused(done: Done, *words: str) -> None:
+    """Fail unless it ended with 1 and one line of error, beside progress, that has all these words."""
     assert (done.returncode, done.stdout) == (1, ""), done
     (line,) = (line for line in done.stderr.splitlines() if not line.startswith("items, "))
     assert line.startswith("Error: ")
@@ -49,17 +60,17 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", *words: str) -> Non
         assert word in line
 
 
-async def test_a_table_that_is_right_is_rebuilt_the_same(filled_url: str) -> None:
+async def test_a_correct_table_is_rebuilt_without_differences(filled_url: str) -> None:
     done = rebuild(filled_url)
     assert done.returncode == 0, done
     first, *lines = done.stdout.splitlines()
-    assert first == f"items, version 2: rebuilt as of position {EVENTS:,}, and put in place"
-    told = {line[2:20].strip(): line[20:] for line in lines}
-    assert told["events replayed"].startswith(f"{EVENTS:,} (")
-    assert (told["rows"], told["rows compared"], told["rows that differ"]) == ("500", "500", "0")
-    assert told["digest, live"] == told["digest, rebuilt"]
-    assert len(told["digest, live"]) == 64
-    assert told["lock held"].endswith(" ms")
+    assert first == f"items, version 2: rebuilt as of position {EVENTS:,}, and swapped in"
+    printed = {line[2:20].strip(): line[20:] for line in lines}
+    assert printed["events replayed"].startswith(f"{EVENTS:,} (")
+    assert (printed["rows"], printed["rows compared"], printed["rows that differ"]) == ("500", "500", "0")
+    assert printed["digest, live"] == printed["digest, rebuilt"]
+    assert len(printed["digest, live"]) == 64
+    assert printed["lock held"].endswith(" ms")
     assert [line.partition(":")[0] for line in done.stderr.splitlines()][-3:] == [
         f"items, {phase}" for phase in ("index", "compare", "swap")
     ]
@@ -67,7 +78,7 @@ async def test_a_table_that_is_right_is_rebuilt_the_same(filled_url: str) -> Non
     await assert_whole(filled_url)
 
 
-async def test_a_table_that_is_wrong_is_put_right_and_what_was_wrong_is_shown(filled_url: str) -> None:
+async def test_a_wrong_table_is_corrected_and_the_differences_are_printed(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG, "UPDATE items SET name = '[red]\\' || '\x1b[31m' WHERE id = 8")
     done = rebuild(filled_url)
     assert done.returncode == 3, done
@@ -81,7 +92,7 @@ async def test_a_table_that_is_wrong_is_put_right_and_what_was_wrong_is_shown(fi
     assert rebuild(filled_url).returncode == 0
 
 
-async def test_a_dry_run_finds_what_is_wrong_and_changes_nothing(filled_url: str) -> None:
+async def test_a_dry_run_reports_differences_and_changes_nothing(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG)
     done = rebuild(filled_url, "--dry-run", "--json")
     assert done.returncode == 3, done
@@ -99,41 +110,48 @@ async def test_a_dry_run_finds_what_is_wrong_and_changes_nothing(filled_url: str
 async def test_with_json_every_line_is_an_object_and_the_last_is_the_report(filled_url: str) -> None:
     done = rebuild(filled_url, "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    *told, last = map(json.loads, done.stdout.splitlines())
-    assert all(list(line) == ["progress"] for line in told)
-    assert {line["progress"]["phase"] for line in told} == {"fill", "index", "compare", "swap"}
-    assert set(told[0]["progress"]) == {"projection", "phase", "position", "target", "rate", "eta"}
-    assert 0 < told[0]["progress"]["position"] <= told[0]["progress"]["target"] == EVENTS
+    *printed, last = map(json.loads, done.stdout.splitlines())
+    assert all(list(line) == ["progress"] for line in printed)
+    assert {line["progress"]["phase"] for line in printed} == {"fill", "index", "compare", "swap"}
+    assert set(printed[0]["progress"]) == {"projection", "phase", "position", "target", "rate", "eta"}
+    assert 0 < printed[0]["progress"]["position"] <= printed[0]["progress"]["target"] == EVENTS
     assert list(last) == ["report"]
     assert last["report"]["position"] == EVENTS
 
 
-async def test_throttled_it_takes_its_time(filled_url: str) -> None:
-    quick, slow = (report_of(rebuild(filled_url, "--json", *throttle)) for throttle in ((), ("--throttle", "400")))
-    assert quick["seconds"]["fill"] < 1 < slow["seconds"]["fill"]
-    assert slow["rate"] < 600 < quick["rate"]
+async def test_the_options_reach_the_rebuild(filled_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    requested: list[Options] = []
+
+    async def replay(database: Database, projection: Projection, options: Options, tell: Callable[..., None]) -> Report:
+        requested.append(options)
+        return await rebuild_projection(database, projection, options, tell)
+
+    monkeypatch.setattr("api.cli.rebuild.replay", replay)
+    for arguments in ((), ("--throttle", 5000), ("--from-scratch", "--dry-run")):
+        assert rebuild(filled_url, *arguments).returncode == 0
+    assert requested == [Options(), Options(throttle=5000), Options(from_scratch=True, dry_run=True)]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-async def test_interrupted_it_says_so_and_the_next_run_goes_on(
+async def test_an_interrupted_rebuild_is_resumed_by_the_next_run(
     filled_url: str, number: signal.Signals, code: int
 ) -> None:
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         before = await under_way(filled_url)
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
-    assert (process.returncode, errors) == (code, "Interrupted: the next run goes on from here\n")
-    known = await known_of(filled_url)
-    assert known is not None
-    assert known.state == "interrupted"
-    assert before.cursor.position <= known.cursor.position < EVENTS
+    assert (process.returncode, errors) == (code, "Interrupted: run the command again to resume\n")
+    state = await known_of(filled_url)
+    assert state is not None
+    assert state.state == "interrupted"
+    assert before.cursor.position <= state.cursor.position < EVENTS
     done = rebuild(filled_url, "--json")
     assert done.returncode == 0, done
-    assert report_of(done)["events"] <= EVENTS - known.cursor.position
+    assert report_of(done)["events"] <= EVENTS - state.cursor.position
     await assert_whole(filled_url)
 
 
-async def test_from_scratch_it_heeds_no_run_before(filled_url: str) -> None:
+async def test_from_scratch_discards_the_interrupted_run(filled_url: str) -> None:
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         await under_way(filled_url)
         process.send_signal(signal.SIGINT)
@@ -145,13 +163,13 @@ async def test_from_scratch_it_heeds_no_run_before(filled_url: str) -> None:
     await assert_whole(filled_url)
 
 
-async def test_a_second_rebuild_at_once_is_refused(filled_url: str) -> None:
+async def test_a_second_rebuild_at_the_same_time_is_refused(filled_url: str) -> None:
     with rebuilding(filled_url, *SLOWLY):
         await under_way(filled_url)
-        assert_refused(rebuild(filled_url), "items is being rebuilt already")
+        assert_refused(rebuild(filled_url), "A rebuild of items is already running")
 
 
-async def test_one_that_somebody_cancels_says_so_and_leaves_nothing(filled_url: str) -> None:
+async def test_a_cancelled_rebuild_reports_it_and_leaves_nothing(filled_url: str) -> None:
     with rebuilding(filled_url, *SLOWLY) as process:
         await under_way(filled_url)
         async with opened(filled_url) as database:
@@ -167,19 +185,19 @@ async def test_a_log_that_this_version_cannot_read_is_refused(filled_url: str) -
     assert_refused(rebuild(filled_url), "item.painted.v1", f"{EVENTS + 1}")
 
 
-async def test_a_database_that_cannot_be_reached_is_said_in_one_line() -> None:
+async def test_an_unreachable_database_is_reported_in_one_line() -> None:
     assert_refused(rebuild(f"postgresql+asyncpg://me:secret@127.0.0.1:{free_port()}/items"), "can't be reached")
 
 
-async def test_a_schema_that_is_not_at_head_is_said_with_the_command_that_helps(postgres_url: str) -> None:
+async def test_an_old_schema_is_refused_and_the_error_names_the_command(postgres_url: str) -> None:
     await migrate(postgres_url)
     await migrate(postgres_url, down_to="base")
     assert_refused(rebuild(postgres_url), "itemledger migrate")
 
 
 @pytest.mark.parametrize("arguments", [["nothing"], ["items", "--throttle", "0"], []])
-def test_wrong_arguments_are_refused_with_the_usage(arguments: list[str]) -> None:
-    done = subprocess.run([ITEMLEDGER, "rebuild", *arguments], capture_output=True, text=True, check=False)
+def test_invalid_arguments_print_the_usage(arguments: list[str]) -> None:
+    done = without_database("rebuild", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Usage: itemledger rebuild")
 
@@ -192,17 +210,17 @@ async def test_on_a_terminal_there_is_a_bar(filled_url: str) -> None:
 
 
 def on_a_terminal(url: str, *arguments: str) -> tuple[str, str]:
-    """Run `itemledger rebuild items`; give what it printed, and what somebody who watched a terminal saw of it."""
+    """Run `itemledger rebuild items`. Return its standard output, and its standard error on a terminal."""
     ours, theirs = pty.openpty()
     seen: list[bytes] = []
 
     def watch() -> None:
-        with suppress(OSError):  # what a terminal gives that nobody holds any more
+        with suppress(OSError):  # the terminal was closed
             seen.extend(iter(lambda: os.read(ours, 4096), b""))
 
     watching = threading.Thread(target=watch)
     watching.start()
-    environment = {**outer_environment(), "DATABASE_URL": url, "TERM": "xterm", "COLUMNS": "160"}
+    environment = clean_environment(DATABASE_URL=url, TERM="xterm", COLUMNS=160)
     command = [os.fspath(ITEMLEDGER), "rebuild", "items", *arguments]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=theirs, check=True)
     os.close(theirs)

@@ -1,36 +1,29 @@
-"""`itemledger serve` is safe by default: it opens to others only where somebody asks them who they are."""
+"""`itemledger serve` is safe by default: it listens on a reachable address only if requests need credentials."""
 
 import asyncio
 import socket
-import subprocess
 
 import httpx
 import pytest
 
 from api.auth.scopes import Scope
+from tests.api.cli.command import itemledger, process
 from tests.support.clients.http import check_problem
 from tests.support.clients.keys import bearer, key_for
-from tests.support.service import ITEMLEDGER, free_port, migrate, outer_environment, serving
+from tests.support.service import free_port, migrate, serving
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 def refusal(database_url: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [ITEMLEDGER, "serve", "--port", str(free_port()), *arguments],
-        env={**outer_environment(), "DATABASE_URL": database_url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    done = itemledger(database_url, "serve", "--port", free_port(), *arguments)
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()
     return line
 
 
 def own_address() -> str:
-    """Give an address of this machine that is not loopback; no packet is sent for that."""
+    """Return an address of this machine that is not loopback. Sends no packet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -40,25 +33,20 @@ def own_address() -> str:
 
 
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", ""])
-def test_it_refuses_to_listen_to_others_without_credentials(sqlite_url: str, host: str) -> None:
-    said = refusal(sqlite_url, "--host", host)
+def test_without_credentials_it_refuses_to_listen_on_a_reachable_address(sqlite_url: str, host: str) -> None:
+    message = refusal(sqlite_url, "--host", host)
     for word in ("no credentials", "itemledger keys create", "--insecure-no-auth"):
-        assert word in said
+        assert word in message
 
 
-def test_a_key_that_is_good_no_longer_is_no_credential_to_start_with(database_url: str) -> None:
+def test_a_revoked_key_does_not_count_as_a_credential(database_url: str) -> None:
     asyncio.run(migrate(database_url))
     key = key_for(database_url)
-    subprocess.run(
-        [ITEMLEDGER, "keys", "revoke", key[4:12]],
-        env={**outer_environment(), "DATABASE_URL": database_url},
-        check=True,
-        capture_output=True,
-    )
+    assert process(database_url, "keys", "revoke", key[4:12]).returncode == 0
     assert "no credentials" in refusal(database_url, "--host", EVERYWHERE)
 
 
-def test_with_a_key_it_listens_to_all_and_asks_everybody_for_one(database_url: str) -> None:
+def test_with_a_key_it_listens_on_all_addresses_and_requires_credentials(database_url: str) -> None:
     asyncio.run(migrate(database_url))
     key = key_for(database_url, "shop", Scope.ITEMS_READ)
     with serving(database_url, "--host", EVERYWHERE) as server:
@@ -73,7 +61,7 @@ def test_with_a_key_it_listens_to_all_and_asks_everybody_for_one(database_url: s
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_without_credentials_it_listens_to_all_only_where_it_is_told_to(postgres_url: str, workers: str) -> None:
+def test_without_credentials_it_listens_on_all_addresses_with_insecure_no_auth(postgres_url: str, workers: str) -> None:
     asyncio.run(migrate(postgres_url))
     arguments = ("--host", EVERYWHERE, "--insecure-no-auth", "--workers", workers)
     with serving(postgres_url, *arguments) as server:
@@ -83,7 +71,7 @@ def test_without_credentials_it_listens_to_all_only_where_it_is_told_to(postgres
         assert "authentication is off and remote access is on" in server.output()
 
 
-def test_a_key_that_is_made_while_it_serves_works_at_once_and_closes_the_door(sqlite_url: str) -> None:
+def test_a_key_created_while_it_serves_works_at_once_and_makes_credentials_required(sqlite_url: str) -> None:
     with serving(sqlite_url) as server:
         assert httpx.get(f"{server.url}/items").status_code == 200
         key = key_for(sqlite_url)

@@ -1,8 +1,7 @@
-"""`itemledger serve` over TLS, with a certificate and key of its own making."""
+"""`itemledger serve` over TLS, with certificates that the test creates."""
 
 import asyncio
 import ssl
-import subprocess
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from api.edge import client_timeouts
-from tests.support.service import ITEMLEDGER, Server, outer_environment
+from tests.api.cli.command import itemledger
+from tests.support.service import Server
 
 
 def certify(directory: Path, name: str, password: bytes | None = None) -> list[str]:
-    """Make a certificate for 127.0.0.1 and its key; give the options that name them."""
+    """Create a certificate for 127.0.0.1 and its key. Return the options that name them."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -39,7 +39,7 @@ def certify(directory: Path, name: str, password: bytes | None = None) -> list[s
     return ["--tls-cert", str(directory / f"{name}.crt"), "--tls-key", str(directory / f"{name}.key")]
 
 
-def test_it_serves_over_tls_alone_and_says_so(sqlite_url: str, tmp_path: Path) -> None:
+def test_with_a_certificate_it_serves_https_only(sqlite_url: str, tmp_path: Path) -> None:
     options = certify(tmp_path, "server")
     trusted = ssl.create_default_context(cafile=options[1])
     server = Server(sqlite_url, *options)
@@ -51,7 +51,7 @@ def test_it_serves_over_tls_alone_and_says_so(sqlite_url: str, tmp_path: Path) -
         old = ssl.create_default_context(cafile=options[1])
         old.maximum_version = ssl.TLSVersion.TLSv1_2
         assert httpx.get(f"{server.url}/livez", verify=old).status_code == 200
-        with pytest.raises(httpx.ConnectError):  # a certificate that nobody vouches for
+        with pytest.raises(httpx.ConnectError):  # the client does not trust the certificate
             httpx.get(f"{server.url}/livez")
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{server.port}/livez")
@@ -60,7 +60,7 @@ def test_it_serves_over_tls_alone_and_says_so(sqlite_url: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("case", ["one alone", "of two pairs", "no certificate", "a key with a password", "no file"])
-def test_what_is_no_certificate_and_its_key_is_refused_in_one_line(case: str, sqlite_url: str, tmp_path: Path) -> None:
+def test_an_invalid_certificate_or_key_is_refused_in_one_line(case: str, sqlite_url: str, tmp_path: Path) -> None:
     one, other = certify(tmp_path, "one"), certify(tmp_path, "other")
     options = {
         "one alone": one[:2],
@@ -69,22 +69,13 @@ def test_what_is_no_certificate_and_its_key_is_refused_in_one_line(case: str, sq
         "a key with a password": certify(tmp_path, "locked", b"swordfish"),
         "no file": ["--tls-cert", str(tmp_path / "none"), *one[2:]],
     }[case]
-    done = subprocess.run(
-        [ITEMLEDGER, "serve", *options],
-        env={**outer_environment(), "DATABASE_URL": sqlite_url},
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    done = itemledger(sqlite_url, "serve", *options)
     assert done.returncode != 0
     assert done.stdout == ""
     assert "--tls-" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
 
 
-def test_who_does_not_begin_with_tls_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_start_tls_is_disconnected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_timeouts, "_TLS_HANDSHAKE_SECONDS", 0.1)
     _, certificate, _, key = certify(tmp_path, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,4 @@
-"""`itemledger verify projections` and `itemledger rebuild items --item`: what they print, and how they end."""
+"""`itemledger verify projections` and `itemledger rebuild items --item`: output and exit codes."""
 
 import json
 import signal
@@ -10,11 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.cli.command import Done, assert_refused, clean_environment, itemledger
 from tests.eventstore.log.test_snapshots import filling
 from tests.eventstore.recording import execute, opened
 from tests.support.checks import assert_whole
 from tests.support.rebuilding import EVENTS, UNKNOWN_EVENT, fill, run_sql
-from tests.support.service import ITEMLEDGER, outer_environment, serving
+from tests.support.service import ITEMLEDGER, serving
 from tests.support.tables import everything
 
 WRONG = ("UPDATE items SET price = 1 WHERE id = 7", "DELETE FROM items WHERE id = 9")
@@ -29,23 +30,12 @@ async def filled_url(ready_url: str) -> str:
     return ready_url
 
 
-def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [ITEMLEDGER, *arguments],
-        env={**outer_environment(), "DATABASE_URL": url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 @contextmanager
 def verifying(url: str) -> Iterator["subprocess.Popen[str]"]:
-    """Have `itemledger verify projections` run; it is killed at the end, if it is still there."""
+    """Start `itemledger verify projections`, and kill it at the end if it still runs."""
     process = subprocess.Popen(
         [ITEMLEDGER, *VERIFY],
-        env={**outer_environment(), "DATABASE_URL": url},
+        env=clean_environment(DATABASE_URL=url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -57,17 +47,8 @@ def verifying(url: str) -> Iterator["subprocess.Popen[str]"]:
         process.communicate()
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Fail unless it ended with 1 and an error told in one line that has all these words."""
-    assert (done.returncode, done.stdout) == (1, ""), done
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: ")
-    for word in words:
-        assert word in line
-
-
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
-    """Give what was printed of each: the facts by their labels, and what the headline says under the empty one."""
+def printed(done: Done) -> dict[str, dict[str, str]]:
+    """Return what was printed for each projection: values by label, with the headline under the empty label."""
     verdicts: dict[str, dict[str, str]] = {}
     for line in done.stdout.splitlines():
         name, _, headline = line.partition(": ")
@@ -78,37 +59,37 @@ def told(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, str]]:
     return verdicts
 
 
-async def test_where_all_is_what_the_log_says_the_exit_code_is_0_and_nothing_is_changed(filled_url: str) -> None:
+async def test_when_everything_matches_the_exit_code_is_0_and_nothing_is_changed(filled_url: str) -> None:
     async with opened(filled_url) as database:
         before = await everything(database)
-        done = run(filled_url, *VERIFY)
+        done = itemledger(filled_url, *VERIFY)
         assert (done.returncode, done.stderr) == (0, ""), done
         assert await everything(database) == before
-    found = told(done)
+    found = printed(done)
     assert list(found) == ["items", "activity", "item_versions", "snapshots"]
-    assert {one[""] for one in found.values()} == {f"as the log says, as of position {EVENTS:,}"}
+    assert {one[""] for one in found.values()} == {f"matches the log, as of position {EVENTS:,}"}
     assert (found["items"]["rows compared"], found["items"]["rows that differ"]) == (f"{EVENTS // 2:,}", "0")
-    assert found["items"]["digest, stored"] == found["items"]["digest, the log's"]
+    assert found["items"]["digest, stored"] == found["items"]["digest, log"]
     assert len(found["items"]["digest, stored"]) == 64
 
 
-async def test_where_rows_differ_they_are_shown_and_the_exit_code_is_1(filled_url: str) -> None:
+async def test_when_rows_differ_they_are_printed_and_the_exit_code_is_1(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG)
-    done = run(filled_url, *VERIFY)
+    done = itemledger(filled_url, *VERIFY)
     assert (done.returncode, done.stderr) == (1, ""), done
-    found = told(done)
-    assert found["items"][""] == f"NOT as the log says, as of position {EVENTS:,}"
+    found = printed(done)
+    assert found["items"][""] == f"DIFFERS from the log, as of position {EVENTS:,}"
     assert found["items"]["rows that differ"] == "2"
-    assert found["items"]["digest, stored"] != found["items"]["digest, the log's"]
+    assert found["items"]["digest, stored"] != found["items"]["digest, log"]
     shown = [line.split() for line in done.stdout.splitlines()]
     assert ["7", "price", "1", "20000"] in shown
     assert ["9", "id", "None", "9"] in shown
-    assert found["activity"][""] == f"as the log says, as of position {EVENTS:,}"
+    assert found["activity"][""] == f"matches the log, as of position {EVENTS:,}"
 
 
-async def test_as_json_it_is_one_object(filled_url: str) -> None:
+async def test_with_json_it_prints_one_object(filled_url: str) -> None:
     for same, code in ((True, 0), (False, 1)):
-        done = run(filled_url, *VERIFY, "--json")
+        done = itemledger(filled_url, *VERIFY, "--json")
         assert (done.returncode, done.stderr) == (code, ""), done
         answer: dict[str, Any] = json.loads(done.stdout)
         assert answer["same"] is same
@@ -122,26 +103,26 @@ async def test_as_json_it_is_one_object(filled_url: str) -> None:
         await run_sql(filled_url, *WRONG)
 
 
-async def test_what_stands_elsewhere_is_said(filled_url: str) -> None:
+async def test_a_projection_at_another_position_is_reported(filled_url: str) -> None:
     await run_sql(filled_url, "UPDATE projections SET position = 9 WHERE name = 'items'")
-    done = run(filled_url, *VERIFY)
+    done = itemledger(filled_url, *VERIFY)
     assert done.returncode == 1
-    assert told(done)["items"]["problem"] == f"it is at position 9, while the log is at {EVENTS}"
+    assert printed(done)["items"]["problem"] == f"it is at position 9, while the log is at {EVENTS}"
 
 
-async def test_what_can_not_be_verified_is_refused_in_one_line(filled_url: str) -> None:
+async def test_an_unreadable_log_or_old_schema_is_refused_in_one_line(filled_url: str) -> None:
     await run_sql(filled_url, UNKNOWN_EVENT)
-    assert_refused(run(filled_url, *VERIFY), "item.painted.v1")
+    assert_refused(itemledger(filled_url, *VERIFY), "item.painted.v1")
     await run_sql(filled_url, "DELETE FROM alembic_version")
-    assert_refused(run(filled_url, *VERIFY), "nothing", "itemledger migrate")
+    assert_refused(itemledger(filled_url, *VERIFY), "no schema", "itemledger migrate")
 
 
-def test_a_file_that_is_not_there_is_not_made(sqlite_url: str) -> None:
-    assert_refused(run(sqlite_url, *VERIFY), "unable to open database file")
-    assert_refused(run(sqlite_url, *VERIFY), "unable to open database file")
+def test_a_missing_file_is_not_created(sqlite_url: str) -> None:
+    assert_refused(itemledger(sqlite_url, *VERIFY), "unable to open database file")
+    assert_refused(itemledger(sqlite_url, *VERIFY), "unable to open database file")
 
 
-async def test_it_runs_beside_a_service_that_writes(ready_url: str) -> None:
+async def test_it_runs_while_a_service_writes(ready_url: str) -> None:
     with serving(ready_url) as server:
         async with httpx.AsyncClient(base_url=server.url) as client:
             for number in range(50):
@@ -158,9 +139,9 @@ async def test_it_runs_beside_a_service_that_writes(ready_url: str) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-async def test_an_interrupt_ends_it_and_leaves_nothing(ready_url: str, number: int, code: int) -> None:
+async def test_an_interrupt_stops_it_and_changes_nothing(ready_url: str, number: int, code: int) -> None:
     async with opened(ready_url) as database:
-        statements = filling(database.url.get_backend_name(), "many")  # what takes some seconds
+        statements = filling(database.url.get_backend_name(), "many")  # this takes some seconds
         await execute(database, *(statement.replace(":", "\\:") for statement in statements))
         before = await everything(database)
     with verifying(ready_url) as process:
@@ -174,18 +155,18 @@ async def test_an_interrupt_ends_it_and_leaves_nothing(ready_url: str, number: i
         assert await everything(database) == before
 
 
-async def test_one_item_is_mended(filled_url: str) -> None:
+async def test_one_item_is_repaired(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG)
     for item, column, live, folded in ((7, "price", "1", "20000"), (9, "id", "None", "9")):
-        done = run(filled_url, "rebuild", "items", "--item", str(item), "--dry-run")
+        done = itemledger(filled_url, "rebuild", "items", "--item", str(item), "--dry-run")
         assert (done.returncode, done.stderr) == (3, ""), done
-        assert done.stdout.startswith(f"items, item {item}: not mended: a dry run, as of position {EVENTS:,}\n")
-        done = run(filled_url, "rebuild", "items", "--item", str(item))
+        assert done.stdout.startswith(f"items, item {item}: not repaired (dry run), as of position {EVENTS:,}\n")
+        done = itemledger(filled_url, "rebuild", "items", "--item", str(item))
         assert (done.returncode, done.stderr) == (3, ""), done
         first, *lines = done.stdout.splitlines()
-        assert first == f"items, item {item}: mended, as of position {EVENTS:,}"
+        assert first == f"items, item {item}: repaired, as of position {EVENTS:,}"
         assert [str(item), column, live, folded] in [line.split() for line in lines]
-        done = run(filled_url, "rebuild", "items", "--item", str(item), "--json")
+        done = itemledger(filled_url, "rebuild", "items", "--item", str(item), "--json")
         assert (done.returncode, done.stderr) == (0, ""), done
         assert json.loads(done.stdout) == {
             "mending": {
@@ -195,11 +176,11 @@ async def test_one_item_is_mended(filled_url: str) -> None:
     await assert_whole(filled_url)
 
 
-async def test_what_can_not_be_mended_is_refused_in_one_line(filled_url: str) -> None:
+async def test_a_repair_that_cannot_be_done_is_refused_in_one_line(filled_url: str) -> None:
     assert_refused(
-        run(filled_url, "rebuild", "items", "--item", "99999"), "Item 99999 does not exist and never existed"
+        itemledger(filled_url, "rebuild", "items", "--item", "99999"), "Item 99999 does not exist and never existed"
     )
-    assert_refused(run(filled_url, "rebuild", "activity", "--item", "7"), "activity has no rows of single items")
-    done = run(filled_url, "rebuild", "items", "--item", "7", "--throttle", "9")
+    assert_refused(itemledger(filled_url, "rebuild", "activity", "--item", "7"), "activity has no rows of single items")
+    done = itemledger(filled_url, "rebuild", "items", "--item", "7", "--throttle", "9")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--item goes with neither" in done.stderr
+    assert "--item cannot be combined with" in done.stderr

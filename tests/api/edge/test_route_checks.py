@@ -8,12 +8,13 @@ from FasterAPI import Depends, Request
 from msgspec import Struct
 
 from api import app
-from api.app import ROUTES, StartError, create_app
+from api.app import ROUTES, create_app
 from api.auth.scopes import Scope
 from api.edge.route_checks import check_routes
 from api.edge.routing import Answer, Route
 from api.http.responses import HttpResponse
 from api.settings import Settings
+from api.startup import StartError
 
 Handler = Callable[..., Any]
 

@@ -9,9 +9,9 @@ import pytest
 from FasterAPI import HTTPException
 from sqlalchemy.exc import IntegrityError
 
-from api.app import StartError
 from api.http import problems
 from api.settings import SettingsError
+from api.startup import StartError
 from commands import errors as commands
 from eventstore import errors as eventstore
 from projections.live import CheckpointError

@@ -1,0 +1,36 @@
+"""Checks before a process uses the database. They need neither the HTTP application nor its framework."""
+
+import migrations
+from eventstore.database.database import Database
+from eventstore.database.sqlite import SqliteDatabase
+from eventstore.log.event_type_check import check_types
+
+
+class StartError(Exception):
+    """The process refuses to start; the message says why, and what to do."""
+
+
+async def prepare(database: Database) -> None:
+    """Check that the database can be served from. Upgrades an SQLite file's schema to head, which nothing else does.
+
+    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError where the log has event types that this version
+    does not support, and StartError where a PostgreSQL schema is not at head.
+    """
+    if isinstance(database, SqliteDatabase):
+        await database.write(migrations.upgrade)
+    else:
+        _require_head(await database.write(migrations.current))
+    await database.check()
+    await check_types(database)
+
+
+async def check_schema(database: Database) -> None:
+    """Raise StartError where the schema is not at head. Only reads, on a connection of its own."""
+    _require_head(await database.run_isolated(migrations.current))
+
+
+def _require_head(revision: str | None) -> None:
+    head = migrations.head()
+    if revision != head:
+        found = "The database has no schema" if revision is None else f"The database schema is at revision {revision}"
+        raise StartError(f"{found}; this version needs {head}. Run `itemledger migrate`.")
