@@ -34,8 +34,8 @@ async def rows(database: Database) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await database.read(_EVENTS)]
 
 
-async def test_a_log_that_is_full_gains_the_index_of_its_types_and_loses_it_again(database_url: str) -> None:
-    async with opened(database_url) as database:
+async def test_a_log_that_is_full_gains_the_index_of_its_types_and_loses_it_again(empty_url: str) -> None:
+    async with opened(empty_url) as database:
         await database.write(lambda connection: migrations.upgrade(connection, "0003"))
         await database.write(fill)
         before = await rows(database)
@@ -49,6 +49,6 @@ async def test_a_log_that_is_full_gains_the_index_of_its_types_and_loses_it_agai
             await database.write(lambda connection: migrations.downgrade(connection, "0003"))
             assert await database.write(migrations.current) == "0003"
             assert await rows(database) == before
-    async with InProcess.over(database_url) as service:  # which brings the schema to head
+    async with InProcess.over(empty_url) as service:  # which brings the schema to head
         answer = await service.client.post("/items", json={"name": "Nib", "price": 1})
         assert (answer.status_code, answer.json()["id"]) == (201, 1_501)

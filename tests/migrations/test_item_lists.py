@@ -56,9 +56,9 @@ def stored(connection: Connection) -> dict[int, dict[str, Any]]:
 
 @pytest.mark.parametrize("revision", ["0001", "0002"])
 async def test_every_item_is_carried_to_the_table_that_lists_are_read_from_and_back(
-    database_url: str, revision: str
+    empty_url: str, revision: str
 ) -> None:
-    async with opened(database_url) as database:
+    async with opened(empty_url) as database:
         await database.write(lambda connection: migrations.upgrade(connection, revision))
         before = await database.write(fill)
         assert len(before) == ITEMS - len(DELETED)
@@ -77,12 +77,12 @@ async def test_every_item_is_carried_to_the_table_that_lists_are_read_from_and_b
             (row, *_) = await database.read(text("SELECT * FROM items"))
             assert row._fields == _COLUMNS_BEFORE
             assert [tuple(row) for row in await database.read(_CHECKPOINT)] == [("items", 1, ITEMS + len(DELETED))]
-    await _assert_serves(database_url, before)
+    await _assert_serves(empty_url, before)
 
 
-async def _assert_serves(database_url: str, before: dict[int, dict[str, Any]]) -> None:
+async def _assert_serves(empty_url: str, before: dict[int, dict[str, Any]]) -> None:
     """Fail unless the service, which brings the schema to head, knows the items and can write them."""
-    async with InProcess.over(database_url) as service:
+    async with InProcess.over(empty_url) as service:
         client = service.client
         found = (await client.get("/items", params={"name": "STRASSE", "sort": "-price", "limit": 1000})).json()
         of_that_name = [item for item in before.values() if "strasse" in item["name"].casefold()]

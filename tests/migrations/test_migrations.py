@@ -80,9 +80,9 @@ def differences(connection: Connection) -> list[Any]:
 
 
 @pytest.fixture
-async def empty(database_url: str) -> AsyncIterator[Database]:
+async def empty(empty_url: str) -> AsyncIterator[Database]:
     """A database of either kind with nothing in it."""
-    async with opened(database_url) as database:
+    async with opened(empty_url) as database:
         yield database
 
 
@@ -139,8 +139,8 @@ async def test_a_step_that_fails_leaves_nothing_of_it(empty: Database) -> None:
     assert await empty.write(migrations.current) is None
 
 
-async def test_two_who_migrate_at_once_do_not_collide(empty: Database, database_url: str) -> None:
-    async with opened(database_url) as one, opened(database_url) as another:
+async def test_two_who_migrate_at_once_do_not_collide(empty: Database, empty_url: str) -> None:
+    async with opened(empty_url) as one, opened(empty_url) as another:
         migrating = [database.write(migrations.upgrade) for database in (empty, one, another)]
         assert await asyncio.gather(*migrating, return_exceptions=True) == [None] * 3
         assert await another.write(migrations.current) == migrations.head()
@@ -157,13 +157,13 @@ async def test_many_who_open_a_new_file_at_once_all_can_write_it(tmp_path: Path)
             await one.dispose()
 
 
-async def test_a_migration_has_more_patience_than_a_request(postgres_url: str) -> None:
+async def test_a_migration_has_more_patience_than_a_request(empty_postgres_url: str) -> None:
     def limits(connection: Connection) -> list[str]:
         with connection.begin():
             migrations._alone(connection)
             return [connection.scalar(text(f"SHOW {name}")) or "" for name in ("lock_timeout", "statement_timeout")]
 
-    async with opened(postgres_url) as database:
+    async with opened(empty_postgres_url) as database:
         assert await database.write(limits) == ["0", "0"]
         with_requests = [(await database.read(text("SHOW lock_timeout")))[0][0]]
         assert with_requests == ["2s"]

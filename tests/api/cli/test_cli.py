@@ -55,23 +55,26 @@ def test_wrong_arguments_are_refused_with_the_usage(arguments: list[str]) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_migrate_says_from_where_to_where_and_does_nothing_the_second_time(database_url: str) -> None:
+def test_migrate_says_from_where_to_where_and_does_nothing_the_second_time(empty_url: str) -> None:
     head = migrations.head()
     for before in ("nothing", head):
-        done = _run("migrate", DATABASE_URL=database_url)
+        done = _run("migrate", DATABASE_URL=empty_url)
         assert (done.returncode, done.stdout, done.stderr) == (0, f"Schema: {before} -> {head}\n", "")
-    with serving(database_url, as_owner=True):
+    with serving(empty_url, as_owner=True):
         pass  # it found the schema as it needs it
 
 
-def test_migrate_gives_the_service_its_rights(postgres_url: str, sqlite_url: str) -> None:
-    done = _run("migrate", "--grant", SERVICE_ROLE, DATABASE_URL=postgres_url)
+def test_migrate_gives_the_service_its_rights(empty_postgres_url: str, sqlite_url: str) -> None:
+    done = _run("migrate", "--grant", SERVICE_ROLE, DATABASE_URL=empty_postgres_url)
     first, *lines = done.stdout.splitlines()
     assert (done.returncode, first) == (0, f"Schema: nothing -> {migrations.head()}")
     assert "service may SELECT, INSERT: events, log_tiles, snapshots" in lines
-    with serving(postgres_url):
+    with serving(empty_postgres_url):
         pass  # under that role
-    for url, role, words in ((postgres_url, "nobody", "no role 'nobody'"), (sqlite_url, SERVICE_ROLE, "no roles")):
+    for url, role, words in (
+        (empty_postgres_url, "nobody", "no role 'nobody'"),
+        (sqlite_url, SERVICE_ROLE, "no roles"),
+    ):
         refused = _run("migrate", "--grant", role, DATABASE_URL=url)
         assert refused.returncode == 1
         assert words in refused.stderr
@@ -84,8 +87,8 @@ def test_serve_brings_an_sqlite_file_to_head_by_itself_in_a_directory_that_is_no
     assert _run("migrate", DATABASE_URL=url).stdout == f"Schema: {migrations.head()} -> {migrations.head()}\n"
 
 
-def test_serve_refuses_a_postgresql_without_our_schema_and_says_what_brings_it_there(postgres_url: str) -> None:
-    _assert_refused(_run("serve", DATABASE_URL=postgres_url), "itemledger migrate", "nothing", migrations.head())
+def test_serve_refuses_a_postgresql_without_our_schema_and_says_what_brings_it_there(empty_postgres_url: str) -> None:
+    _assert_refused(_run("serve", DATABASE_URL=empty_postgres_url), "itemledger migrate", "nothing", migrations.head())
 
 
 def test_serve_refuses_several_workers_on_sqlite_and_says_why(sqlite_url: str) -> None:
