@@ -34,6 +34,12 @@ def pytest_configure() -> None:
         tempfile.tempdir = None  # read TMPDIR again
 
 
+def pytest_report_header() -> str:
+    """Print what decides about random numbers."""
+    chosen = os.environ.get("ITEMLEDGER_TEST_SEED", "each test's own")
+    return f"seed: {chosen}; HYPOTHESIS_PROFILE: {settings.get_current_profile_name()}"
+
+
 def _has_room_in_memory() -> bool:
     """Return whether temporary files may be on the memory-backed file system, programs among them."""
     if not os.access(_MEMORY, os.W_OK | os.X_OK):

@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import codec
@@ -147,7 +147,6 @@ events = st.one_of(
 )
 
 
-@settings(derandomize=True)
 @given(events)
 def test_what_is_written_is_read_and_written_again_alike(event: Event) -> None:
     text = codec.encode(event)

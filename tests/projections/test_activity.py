@@ -29,9 +29,7 @@ from tests.support.fold import assert_log_and_projection_agree, days_of_log, sto
 
 DAY = 86_400_000_000
 
-_search = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_search = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def append(connection: Connection, events: Sequence[ProposedEvent], now: int = 1) -> list[RecordedEvent]:

@@ -195,7 +195,7 @@ async def test_while_others_write_there_is_no_false_alarm(database: Database, mo
                 await create(writer)
         finally:
             going = False
-    async with asyncio.timeout(20):  # days are compared once the whole log is folded
+    async with asyncio.timeout(300):  # days are compared once the whole log is folded
         while (await positions(database))["activity"] < (await positions(database))["items"]:
             assert await check.step() == []
 

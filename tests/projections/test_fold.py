@@ -17,9 +17,7 @@ from tests.projections.histories import cut_histories
 from tests.support.fold import fold_of_log, stored_items
 
 #: The database is one for all examples: each runs in a transaction that is taken back.
-_search = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_search = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 async def in_passing(database: Database, work: Callable[[Connection], None]) -> None:

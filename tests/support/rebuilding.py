@@ -67,7 +67,7 @@ async def leftovers(url: str) -> list[str]:
 def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `itemledger rebuild items` to its end."""
     with rebuilding(url, *arguments) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
@@ -104,7 +104,7 @@ async def under_way(url: str) -> Rebuild:
     return await until(is_there)
 
 
-async def until(find: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
+async def until(find: Callable[[], Awaitable[T | None]], seconds: float = 300) -> T:
     """Give what `find` gives, as soon as it is something."""
     deadline = monotonic() + seconds
     while not (found := await find()):

@@ -81,7 +81,7 @@ def test_whatever_bytes_come_the_server_goes_on_and_gives_nothing_away(sqlite_ur
 
 def exchange(port: int, data: bytes) -> bytes:
     """Send bytes, and give all that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         try:
             connection.sendall(data)
             select.select([connection], [], [], WAIT)

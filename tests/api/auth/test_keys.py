@@ -294,7 +294,7 @@ async def test_uses_are_stored_now_and_then_while_it_runs(database: Database, mo
         stored.set()
 
     monkeypatch.setattr(uses, "store", noted)
-    async with uses.kept(interval=0.01), asyncio.timeout(10):
+    async with uses.kept(interval=0.01), asyncio.timeout(300):
         uses.note(new.key.id)
         await stored.wait()
         assert (await all_keys(database))[0].last_used_at is not None

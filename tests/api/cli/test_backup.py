@@ -36,7 +36,7 @@ def itemledger(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -38,7 +38,7 @@ def events(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[byt
         env={**outer_environment(), "DATABASE_URL": url},
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -100,7 +100,7 @@ def test_who_reads_standard_output_may_stop(filled_file: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert json.loads(done.stdout)["position"] == 1
     assert "Traceback" not in done.stderr

@@ -121,7 +121,7 @@ async def test_interrupted_it_says_so_and_the_next_run_goes_on(
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         before = await under_way(filled_url)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (code, "Interrupted: the next run goes on from here\n")
     known = await known_of(filled_url)
     assert known is not None
@@ -137,7 +137,7 @@ async def test_from_scratch_it_heeds_no_run_before(filled_url: str) -> None:
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         await under_way(filled_url)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
     await run_sql(filled_url, "UPDATE items_rebuild SET price = 5")
     done = rebuild(filled_url, "--from-scratch", "--json")
     assert done.returncode == 0, done
@@ -156,7 +156,7 @@ async def test_one_that_somebody_cancels_says_so_and_leaves_nothing(filled_url: 
         await under_way(filled_url)
         async with opened(filled_url) as database:
             assert await database.write(lambda connection: rebuild_state.cancel(connection, "items"))
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=300)
     assert_refused(subprocess.CompletedProcess([], process.returncode, output, errors), "cancelled")
     assert await leftovers(filled_url) == []
     await assert_whole(filled_url)

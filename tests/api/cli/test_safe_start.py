@@ -22,7 +22,7 @@ def refusal(database_url: str, *arguments: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert (done.returncode, done.stdout) == (1, "")
     [line] = done.stderr.splitlines()

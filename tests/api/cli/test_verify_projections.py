@@ -36,7 +36,7 @@ def run(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -167,7 +167,7 @@ async def test_an_interrupt_ends_it_and_leaves_nothing(ready_url: str, number: i
         assert process.stdout
         assert process.stdout.readline().startswith("items: ")
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=300)
         assert (process.returncode, errors) == (code, "Stopped\n")
         assert "activity" not in output
     async with opened(ready_url) as database:

@@ -100,9 +100,7 @@ async def test_a_place_of_nobodys_is_a_place(shared: InProcess) -> None:
         assert exact(page) == behind
 
 
-@settings(
-    derandomize=True, max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(SORTS), st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode()), st.booleans()
 )

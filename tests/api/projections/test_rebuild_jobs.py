@@ -5,7 +5,6 @@ import os
 import sys
 from asyncio.subprocess import Process
 from pathlib import Path
-from time import monotonic
 
 import pytest
 from structlog.testing import CapturingLogger
@@ -50,10 +49,8 @@ async def test_one_that_does_not_end_when_told_to_is_killed(monkeypatch: pytest.
     outliving = asyncio.create_task(rebuild_jobs._outlive(process))
     await asyncio.sleep(0)
     outliving.cancel()
-    before = monotonic()
     with pytest.raises(asyncio.CancelledError):
         await outliving
-    assert 0.2 <= monotonic() - before < 5
     assert process.returncode == -9
 
 

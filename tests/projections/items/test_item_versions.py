@@ -21,9 +21,7 @@ from tests.projections.items.test_past_reader import wandering
 from tests.projections.test_fold import append, in_passing
 from tests.support.fold import assert_log_and_projection_agree, former_items_of_log, stored_former_items
 
-_search = settings(
-    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_search = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @_search

@@ -162,7 +162,7 @@ def part(body: bytes, *, more: bool = False) -> Message:
 
 def talk(port: int, data: bytes) -> bytes:
     """Send bytes to a server and close that direction; give all that it says before it closes the other."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -170,7 +170,7 @@ def talk(port: int, data: bytes) -> bytes:
 
 def converse(port: int, data: bytes) -> list[httpx.Response]:
     """Send requests, of which the last says `Connection: close`, in one go; give the answers in their order."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         connection.sendall(data)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     return list(_responses(received))

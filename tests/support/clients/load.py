@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 #: Longer than any answer may take; a test that waits this long has found a hang.
-PATIENCE = 30
+PATIENCE = 300
 
 
 class LostError(Exception):

@@ -11,11 +11,11 @@ import pytest
 from tests.support.checks import assert_stopped_well, assert_whole
 from tests.support.clients.traffic import Traffic, p99
 from tests.support.long_log import fill_long
-from tests.support.scale import SCALE
+from tests.support.scale import SCALE, seed
 from tests.support.service import ITEMLEDGER, outer_environment, serving
 
 EVENTS = 5_000 if SCALE == 1 else 20_000 * SCALE
-SEED = 4
+SEED = seed(4)
 #: Seconds for which writes are timed without a rebuild, at most.
 COMPARED = 2.0 if SCALE == 1 else 120.0
 
@@ -53,7 +53,6 @@ def told(took: Sequence[float]) -> str:
 
 @pytest.mark.slow
 async def test_16_writers_and_16_readers_notice_nothing_of_a_rebuild(ready_url: str) -> None:
-    print(f"seed {SEED}")  # noqa: T201
     items = await fill_long(ready_url, EVENTS, SEED)
     # On SQLite there is one process, on PostgreSQL there may be several.
     workers = ["--workers", "2"] if ready_url.startswith("postgresql") else []
