@@ -33,8 +33,8 @@ test: dev ## Run every test; a throw-away PostgreSQL is started for them
 # Random numbers that are new in each run; the seed is printed first, and SEED=... repeats it.
 SOAK := ITEMLEDGER_TEST_SEED=$${SEED:-$$(date +%s)} HYPOTHESIS_PROFILE=nightly
 
-soak: dev ## Run the system tests five times as long, and all property tests, with new random numbers
-	export $(SOAK) ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} && \
+soak: dev ## Run the system tests ten times as long, and all property tests, with new random numbers
+	export $(SOAK) ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-10} && \
 		$(BIN)/python -m pytest --timeout 0 tests/system $(ARGS) && $(BIN)/python -m pytest --timeout 0 -m hypothesis $(ARGS)
 
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments: it takes long

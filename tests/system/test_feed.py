@@ -1,4 +1,4 @@
-"""Those who follow the history get all of it, once and in order, whatever becomes of connections and servers."""
+"""Subscribers get every event once and in order, over lost connections and restarted servers."""
 
 import asyncio
 import random
@@ -48,7 +48,7 @@ class Doors:
 
 
 async def history(url: str) -> dict[str, list[int]]:
-    """Give the positions of the events that each query asks for."""
+    """Return the positions of the events that each query asks for."""
     database = open_database(url)
     found = {
         query: [event.position for event in await database.read_transaction(lambda c: list(read(c, chosen, 10**6)))]  # noqa: B023

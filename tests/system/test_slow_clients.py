@@ -1,4 +1,4 @@
-"""Clients that hold on: each kind loses its connection, the others are served. `make slow-clients` measures it."""
+"""Slow clients: each kind is disconnected, and other clients are served. `make slow-clients` measures it."""
 
 import asyncio
 import json

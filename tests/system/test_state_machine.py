@@ -33,7 +33,7 @@ from tests.system.model import (
     body_of,
 )
 
-EXAMPLES = 40 * SCALE
+EXAMPLES = 20 * SCALE
 STEPS = 15
 
 _HISTORY = text("SELECT type, item_id, version FROM events WHERE position > :position ORDER BY position")
@@ -51,7 +51,7 @@ class Chosen(Struct, frozen=True):
     number: int
 
     def resolve(self, model: Model) -> int:
-        """Give the id: of a live item, a deleted one, one that is about to be created, or one that never was."""
+        """Return the id: of a live item, a deleted one, one that is about to be created, or one that never was."""
         known = list({"live": model.state.live, "deleted": model.state.deleted}.get(self.kind, ()))
         if known:
             return known[-1 - self.number % len(known)]

@@ -12,7 +12,7 @@ from tests.support.recorded import read_all
 from tests.support.scale import SCALE
 from tests.support.service import migrate, serving
 
-CREATES = 5_000 * SCALE  # by each of two processes
+CREATES = 1_000 * SCALE  # by each of two processes
 CONNECTIONS = 16  # to each
 
 

@@ -21,7 +21,7 @@ async def make_key(database: Database, name: str = "tester", *scopes: Scope, lif
 
 
 def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
-    """Make a key in a database whose schema is at head, for a test without an event loop; give its text."""
+    """Make a key in a database whose schema is at head, for a test without an event loop; return its text."""
 
     async def make() -> str:
         async with opened(database_url) as database:
@@ -31,12 +31,12 @@ def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
 
 
 def as_read(service: InProcess, *, for_ever: bool = False) -> ApiKeyCache:
-    """Give the keys of a service, who reads them anew at its next request; or `for_ever` takes them as they are."""
+    """Return the keys of a service, which reads them again at its next request, or never again with `for_ever`."""
     ring: ApiKeyCache = service.services.authenticator._ring
     ring._read_at = float("inf" if for_ever else "-inf")
     return ring
 
 
 def bearer(credential: str) -> dict[str, str]:
-    """Give the header that shows a key or a token."""
+    """Return the header that shows a key or a token."""
     return {"authorization": f"Bearer {credential}"}

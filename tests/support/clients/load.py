@@ -26,7 +26,7 @@ class Answer(Struct, frozen=True):
     body: bytes
 
     def json(self) -> Any:
-        """Give the body; its numbers with a fraction are exact."""
+        """Return the body; its numbers with a fraction are exact."""
         return json.loads(self.body, parse_float=Decimal)
 
     @property

@@ -31,7 +31,7 @@ async def stopping(request: pytest.FixtureRequest) -> tuple[str, tuple[str, ...]
 
 @asynccontextmanager
 async def _log_locked(url: str) -> AsyncIterator[None]:
-    """Hold the append lock from outside, so that whoever writes has to wait."""
+    """Hold the append lock from outside, so that every writer waits."""
     database = open_database(url)
     transaction = await database.write(lambda connection: connection.begin())
     await database.write(lock_head)
@@ -104,7 +104,7 @@ async def test_clients_that_idle_or_never_finish_do_not_hold_up_a_stop(stopping:
             assert await idle.reader.read() == b""
             cut_off = await unfinished.reader.read()
             await asyncio.to_thread(server.process.wait)
-            # A stop is no fault of the service: the one that never finished is told so.
+            # A stop is not a fault of the service: the client that never finished gets a 503.
             assert cut_off.startswith(b"HTTP/1.1 503 "), cut_off
             assert b"application/problem+json" in cut_off
             assert server.process.returncode == 0

@@ -1,4 +1,4 @@
-"""The server killed under load: whoever sends again with its key what was not answered ends with one effect per key."""
+"""The server killed under load: clients that retry unanswered writes with their keys get one effect per key."""
 
 import asyncio
 import random

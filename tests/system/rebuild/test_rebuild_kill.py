@@ -1,4 +1,4 @@
-"""A rebuild killed at any moment: the table that was there serves, and the next run completes."""
+"""A rebuild killed at any moment: the old table still serves, and the next run completes."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def start(url: str) -> asyncio.subprocess.Process:
 
 
 async def complete(url: str) -> dict[str, Any]:
-    """Run a rebuild to its end; give its report."""
+    """Run a rebuild to its end; return its report."""
     process = await start(url)
     output, errors = await process.communicate()
     assert (process.returncode, errors) == (0, b""), (output, errors)
@@ -43,7 +43,7 @@ async def complete(url: str) -> dict[str, Any]:
 
 
 async def killed(url: str, phase: str, delay: float) -> bool:
-    """Kill a rebuild `delay` seconds after the beginning of `phase`; tell whether it was still there."""
+    """Kill a rebuild `delay` seconds after the beginning of `phase`; return whether it was still there."""
     process = await start(url)
     assert process.stdout
     async for line in process.stdout:

@@ -1,4 +1,4 @@
-"""Tables rebuilt while many clients write and read: nobody notices, and nothing is lost."""
+"""Tables rebuilt while many clients write and read: every answer is right, and nothing is lost."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ COMPARED = 2.0 if SCALE == 1 else 120.0
 
 
 async def rebuild(url: str, name: str) -> dict[str, Any]:
-    """Run `itemledger rebuild` while others go on; give its report."""
+    """Run `itemledger rebuild` while others go on; return its report."""
     process = await asyncio.create_subprocess_exec(
         *(ITEMLEDGER, "rebuild", name, "--json"),
         env={**outer_environment(), "DATABASE_URL": url},
@@ -47,7 +47,7 @@ def assert_rebuilt(report: Mapping[str, Any]) -> None:
 
 
 def told(took: Sequence[float]) -> str:
-    """Tell of writes that took so many seconds each."""
+    """Describe writes that took so many seconds each."""
     return f"{len(took):,} writes, p99 {p99(took):.1f} ms, at most {max(took) * 1000:.1f} ms"
 
 
@@ -58,7 +58,7 @@ async def test_16_writers_and_16_readers_notice_nothing_of_a_rebuild(ready_url: 
     workers = ["--workers", "2"] if ready_url.startswith("postgresql") else []
     with serving(ready_url, *workers) as server:
         traffic = Traffic(server.port, items, SEED)
-        await traffic.during(asyncio.sleep(1))  # whoever writes first prepares everything
+        await traffic.during(asyncio.sleep(1))  # the first writes prepare connections and statements
         began = monotonic()
         report, took = await traffic.during(rebuild(ready_url, "items"))
         lasted = monotonic() - began
