@@ -58,7 +58,7 @@ INDEXES = {
     "price": {"ix_items_price_id", "ix_item_versions_node_price_id"},
 }
 #: Beside these: by which event an item came to a version, and the row at which a look ends.
-LOOK_UPS = {"uq_events_item_id_version", "pk_former_items", "pk_projections"}
+LOOK_UPS = {"uq_events_item_id_version", "pk_item_versions", "pk_projections"}
 
 
 def _fill(connection: Connection) -> None:
