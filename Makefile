@@ -25,41 +25,45 @@ dev: $(VENV)/.dev ## Also install the tools for tests, lint and benchmarks
 
 run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemledger.db
 	@mkdir -p var
-	$(BIN)/itemledger serve
+	$(BIN)/python -m api serve
 
 test: dev ## Run every test; a throw-away PostgreSQL is started for them
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10 $(ARGS)
 
-soak: dev ## Run the system tests five times as long: 500 keys, each sent 50 times at once
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-5} $(BIN)/python -m pytest --timeout 0 tests/system $(ARGS)
+# Random numbers that are new in each run; the seed is printed first, and SEED=... repeats it.
+SOAK := ITEMLEDGER_TEST_SEED=$${SEED:-$$(date +%s)} HYPOTHESIS_PROFILE=nightly
+
+soak: dev ## Run the system tests ten times as long, and all property tests, with new random numbers
+	export $(SOAK) ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-10} && \
+		$(BIN)/python -m pytest --timeout 0 tests/system $(ARGS) && $(BIN)/python -m pytest --timeout 0 -m hypothesis $(ARGS)
 
 soak-rebuild: dev ## Rebuild 1,000,000 events under load, and kill rebuilds at 50 moments (slow)
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest --timeout 0 -s \
+	$(SOAK) ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-50} $(BIN)/python -m pytest --timeout 0 -s \
 		tests/system/rebuild/test_rebuild_load.py tests/system/rebuild/test_rebuild_kill.py $(ARGS)
 
 soak-feed: dev ## Follow the history with 500 clients, over lost connections and ten restarts
-	ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest --timeout 0 -s tests/system/test_feed.py $(ARGS)
+	$(SOAK) ITEMLEDGER_TEST_SCALE=$${ITEMLEDGER_TEST_SCALE:-25} $(BIN)/python -m pytest --timeout 0 -s tests/system/test_feed.py $(ARGS)
 
 slow-clients: dev ## Measure the effect of 1,000 slow clients on other clients
 	$(BIN)/python -m tests.system.slow_clients measure $(ARGS)
 
 lint: dev ## Check style, format and types
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 
 lint-api: install build/npm/.done ## Lint the OpenAPI document by the rules of redocly.yaml; needs Node.js
-	$(BIN)/itemledger openapi > build/openapi.json
+	$(BIN)/python -m api openapi > build/openapi.json
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
 		build/npm/node_modules/.bin/redocly lint --config redocly.yaml --format stylish build/openapi.json
 
 audit: dev ## Check the code with bandit, and the locked packages for known vulnerabilities
-	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
+	$(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
 	$(BIN)/python -m tests.supply_chain.audit $(ARGS)
 
 sbom: dev ## Write the software bill of materials (CycloneDX) to build/
 	@mkdir -p $(dir $(SBOM))
-	PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
+	PYTHONWARNINGS=ignore $(BIN)/python -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--spec-version 1.6 --output-reproducible --output-format JSON --output-file $(SBOM)
 
 fuzz-api: dev ## Test the service with generated requests for longer than the tests do
@@ -68,8 +72,8 @@ fuzz-api: dev ## Test the service with generated requests for longer than the te
 		tests/api/edge/test_raw_requests.py tests/system/test_raw_bytes.py $(ARGS)
 
 format: dev ## Format the code
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
 
 bench: dev ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

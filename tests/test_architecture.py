@@ -74,7 +74,7 @@ def room_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Give (module, name) for everything that a file imports, in functions too; the name is empty for whole modules."""
+    """Return (module, name) for every import of a file, also in functions. The name is empty for whole modules."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -170,13 +170,13 @@ def test_decisions_and_proofs_are_pure(name: str) -> None:
 
 
 def test_of_the_framework_nothing_is_used_but_dispatch_and_decoding() -> None:
-    """Its helpers for JWT, OAuth2 and limits were seen to fail open, and its later source is no better known."""
+    """Its helpers for JWT, OAuth2 and limits were seen to fail open, and its later source is not reviewed."""
     used = {(module, name) for path in MODULES for module, name in imports(path) if module.startswith("FasterAPI")}
     assert used == {("FasterAPI", name) for name in FRAMEWORK}
 
 
 def strings(path: Path) -> list[str]:
-    """Give the strings of a file but those that stand alone, which are documentation."""
+    """Return the strings of a file but those that stand alone, which are documentation."""
     tree = ast.parse(path.read_text())
     alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     return [
@@ -187,7 +187,7 @@ def strings(path: Path) -> list[str]:
 
 
 def names_of_the_events_table(path: Path) -> list[str]:
-    """Give what in a file speaks of the `events` table: an import of it, an expression, or SQL in a string."""
+    """Return what in a file speaks of the `events` table: an import of it, an expression, or SQL in a string."""
     imported = [
         module for module, name in imports(path) if module.startswith("eventstore.") and name in ("events", "*")
     ]

@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tests.support.postgres import PostgresServer
 
 
-async def test_a_fresh_database_is_really_postgresql_and_durable(postgres_url: str) -> None:
-    engine = create_async_engine(postgres_url)
+async def test_a_fresh_database_is_really_postgresql_and_durable(empty_postgres_url: str) -> None:
+    engine = create_async_engine(empty_postgres_url)
     try:
         async with engine.connect() as connection:
             version = await connection.scalar(text("SHOW server_version_num"))

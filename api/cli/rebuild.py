@@ -17,7 +17,7 @@ from projections.projection import Projection
 from projections.rebuild.rebuild import Options, Progress
 from projections.rebuild.rebuild import rebuild as replay
 from projections.rebuild.rebuild_state import OvertakenError, RebuildCancelledError, Report
-from projections.repair import RepairError, RepairReport
+from projections.repair import RepairError, RepairReport, repair
 
 _BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 from hypothesis import given as for_all
-from hypothesis import settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -156,7 +155,6 @@ commands |= st.builds(
 )
 
 
-@settings(derandomize=True)
 @for_all(st.lists(commands, max_size=12))
 def test_evolve_accepts_every_event_that_decide_returns(asked: list[Command]) -> None:
     item: Item = NoItem()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.errors import InvalidPriceError
@@ -76,7 +76,6 @@ def test_an_invalid_price_is_refused(text: str) -> None:
 prices = st.integers(1 - LIMIT * 10_000, LIMIT * 10_000 - 1).map(lambda units: Decimal(units).scaleb(-4))
 
 
-@settings(derandomize=True)
 @given(prices, st.integers(-20, 20))
 def test_every_price_survives_every_way_to_write_it(price: Decimal, exponent: int) -> None:
     read = parse_price(f"{price:f}")
@@ -86,7 +85,6 @@ def test_every_price_survives_every_way_to_write_it(price: Decimal, exponent: in
     assert parse_price(f"{price.scaleb(-exponent):f}e{exponent}") == price
 
 
-@settings(derandomize=True)
 @given(st.text(alphabet="0123456789.eE+-", max_size=12))
 def test_a_price_is_read_back_unchanged(text: str) -> None:
     try:

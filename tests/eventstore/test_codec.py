@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import codec
@@ -152,7 +152,6 @@ events = st.one_of(
 )
 
 
-@settings(derandomize=True)
 @given(events)
 def test_events_survive_encoding_and_decoding(event: Event) -> None:
     text = codec.encode(event)

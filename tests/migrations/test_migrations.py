@@ -95,9 +95,9 @@ def differences(connection: Connection) -> list[Any]:
 
 
 @pytest.fixture
-async def empty(database_url: str) -> AsyncIterator[Database]:
+async def empty(empty_url: str) -> AsyncIterator[Database]:
     """A database of either kind with nothing in it."""
-    async with opened(database_url) as database:
+    async with opened(empty_url) as database:
         yield database
 
 
@@ -154,8 +154,8 @@ async def test_a_revision_that_fails_leaves_nothing_behind(empty: Database) -> N
     assert await empty.write(migrations.current) is None
 
 
-async def test_concurrent_upgrades_do_not_collide(empty: Database, database_url: str) -> None:
-    async with opened(database_url) as one, opened(database_url) as another:
+async def test_concurrent_upgrades_do_not_collide(empty: Database, empty_url: str) -> None:
+    async with opened(empty_url) as one, opened(empty_url) as another:
         migrating = [database.write(migrations.upgrade) for database in (empty, one, another)]
         assert await asyncio.gather(*migrating, return_exceptions=True) == [None] * 3
         assert await another.write(migrations.current) == migrations.head()
@@ -193,13 +193,13 @@ async def test_a_new_file_that_is_opened_several_times_at_once_can_be_written_by
             await one.dispose()
 
 
-async def test_a_migration_has_no_timeouts(postgres_url: str) -> None:
+async def test_a_migration_has_no_timeouts(empty_postgres_url: str) -> None:
     def limits(connection: Connection) -> list[str]:
         with connection.begin():
             migrations._lock(connection)
             return [connection.scalar(text(f"SHOW {name}")) or "" for name in ("lock_timeout", "statement_timeout")]
 
-    async with opened(postgres_url) as database:
+    async with opened(empty_postgres_url) as database:
         assert await database.write(limits) == ["0", "0"]
         with_requests = [(await database.read(text("SHOW lock_timeout")))[0][0]]
         assert with_requests == ["2s"]

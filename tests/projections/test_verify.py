@@ -323,6 +323,6 @@ async def test_a_verification_that_is_cancelled_ends_and_leaves_nothing(
         await task
     await loop.shutdown_default_executor()  # waits for the end of its thread, if it had one
     assert slow.folds < events
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(300):
         while await everything(database) != before:  # noqa: ASYNC110  (PostgreSQL drops the temporary table when it notices)
             await asyncio.sleep(0.01)

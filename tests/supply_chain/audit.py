@@ -49,7 +49,7 @@ def ask(requirements: Path) -> list[dict[str, Any]]:
 
 
 def audit(locks: Sequence[Path], asking: Asking = ask) -> list[str]:
-    """Give a line for each thing that is known against a package of `locks`.
+    """Return a line for each thing that is known against a package of `locks`.
 
     Raises LookUpError where nothing is, and not all was looked up.
     """
@@ -78,7 +78,7 @@ def audit(locks: Sequence[Path], asking: Asking = ask) -> list[str]:
 @click.command()
 @click.option("--unreachable-ok", is_flag=True, help="End with 0, and a warning, where nothing can be looked up.")
 def main(unreachable_ok: bool) -> None:
-    """Say what is known against the packages that are locked."""
+    """Print the known vulnerabilities of the locked packages."""
     try:
         known = audit([ROOT / lock for lock in LOCKS])
     except LookUpError as error:

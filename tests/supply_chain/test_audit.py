@@ -17,7 +17,7 @@ LOCK = ROOT / "requirements.txt"
 
 
 class Service:
-    """Says of each file what it is told to say."""
+    """Stands in for the advisory service: answers as the test sets it."""
 
     def __init__(self, canary: list[Any], packages: list[Any]) -> None:
         self.canary, self.packages = canary, packages

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: real servers to run against."""
+"""What tests and benchmarks share: servers, clients and databases."""

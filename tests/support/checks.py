@@ -1,4 +1,4 @@
-"""What must hold of a database and of a server, whatever happened to them."""
+"""Invariants of a database and of a server, which hold after any test."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.service import Server
 
 
 async def assert_whole(url: str) -> None:
-    """Fail where the log, the projection or the database file is not what it must be."""
+    """Fail if the log, a projection or the database file is damaged."""
     database = open_database(url)
     try:
         if isinstance(database, SqliteDatabase):
@@ -23,8 +23,8 @@ async def assert_whole(url: str) -> None:
 
 
 def assert_stopped_well(server: Server) -> None:
-    """Fail where a server that was asked to stop did not within 10 seconds, or complained of anything in its log."""
-    output = server.output(10)
+    """Fail if a server that was asked to stop logged a warning or error, or exited with a status other than 0."""
+    output = server.output()
     complaints = [line for line in log_lines(output) if line["level"] not in ("debug", "info") and not _is_known(line)]
     assert not complaints, complaints
     assert "Traceback" not in output, output
@@ -32,15 +32,15 @@ def assert_stopped_well(server: Server) -> None:
 
 
 def _is_known(line: dict[str, Any]) -> bool:
-    """Tell whether a line is what must be said where there are no credentials, as in most tests.
+    """Return whether a line is expected of a service without credentials, as in most tests.
 
-    At the start; and of a client that reset its connection before it was taken: it has no address, so it is not known
-    to be on this machine.
+    It warns at its start. It also refuses a client that reset its connection before it was accepted: such a client has
+    no address, so it is not known to be local.
     """
     gone = line.get("address") == "unknown" and line.get("code") == "credential-required"
     return gone or str(line["event"]).startswith("authentication is off")
 
 
 def log_lines(output: str) -> list[dict[str, Any]]:
-    """Give the lines of a server's log that are JSON."""
+    """Return the lines of a server's log that are JSON."""
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]

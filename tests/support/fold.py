@@ -36,23 +36,23 @@ async def assert_log_and_projection_agree(database: Database) -> None:
 
 
 def fold_of_log(connection: Connection, upto: int | None = None) -> dict[int, ItemRow]:
-    """Give the items that live after the log, or after its first `upto` events, by id. Run it within a transaction."""
+    """Return the live items after the log, or after its first `upto` events, by id. Run it within a transaction."""
     return _fold(connection.execute(_EVENTS).mappings().all()[:upto])
 
 
 def stored_items(connection: Connection) -> dict[int, ItemRow]:
-    """Give what the `items` table holds, by id. Run it within a transaction."""
+    """Return what the `items` table holds, by id. Run it within a transaction."""
     rows = connection.execute(text("SELECT id, name, price, in_stock, version FROM items")).mappings()
     return {row["id"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
 
 
 def days_of_log(connection: Connection, upto: int | None = None) -> dict[int, DayRow]:
-    """Give the days of the log, or of its first `upto` events, by number since 1970. Run it within a transaction."""
+    """Return the days of the log, or of its first `upto` events, by number since 1970. Run it within a transaction."""
     return _days(connection.execute(_EVENTS).mappings().all()[:upto])
 
 
 def stored_days(connection: Connection) -> dict[int, DayRow]:
-    """Give what the `activity` table holds, by day. Run it within a transaction."""
+    """Return what the `activity` table holds, by day. Run it within a transaction."""
     rows = connection.execute(text("SELECT * FROM activity")).mappings()
     return {row["day"]: {name: int(value) for name, value in row.items() if name != "day"} for row in rows}
 
@@ -69,14 +69,14 @@ def stored_item_versions(connection: Connection) -> dict[int, VersionRow]:
 
 
 def leaf_hash_of(row: Any) -> bytes:
-    """Give the leaf hash that a row of `events` must have, from its other columns."""
+    """Return the leaf hash that a row of `events` must have, from its other columns."""
     names = "position item_id version type recorded_at actor command_id ordinal correlation_id causation_id data"
     leaf = json.dumps([row[name] for name in names.split()], ensure_ascii=False, separators=(",", ":"))
     return sha256(b"\x00" + leaf.encode()).digest()
 
 
 def root_of(hashes: Sequence[bytes]) -> bytes:
-    """Give the tree's root over leaf hashes: level by level in pairs, a lone last one moves up as it is."""
+    """Return the tree's root over leaf hashes: level by level in pairs, a lone last one moves up as it is."""
     level = list(hashes) or [sha256().digest()]
     while len(level) > 1:
         pairs = [sha256(b"\x01" + a + b).digest() for a, b in zip(level[::2], level[1::2], strict=False)]
@@ -85,7 +85,7 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
 
 
 def tiles_of(hashes: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
-    """Give the root of every complete subtree of 256, 65,536, ... leaves, by (level, index)."""
+    """Return the root of every complete subtree of 256, 65,536, ... leaves, by (level, index)."""
     tiles: dict[tuple[int, int], bytes] = {}
     level, below = 1, list(hashes)
     while len(below) >= _TILE_WIDTH:
@@ -97,7 +97,7 @@ def tiles_of(hashes: Sequence[bytes]) -> dict[tuple[int, int], bytes]:
 
 
 def frontier_of(hashes: Sequence[bytes]) -> bytes:
-    """Give the roots of the complete subtrees from left to right, largest first, end to end."""
+    """Return the roots of the complete subtrees from left to right, largest first, end to end."""
     frontier, start = b"", 0
     for bit in reversed(range(len(hashes).bit_length())):
         if len(hashes) >> bit & 1:
@@ -109,7 +109,7 @@ def frontier_of(hashes: Sequence[bytes]) -> bytes:
 def _check(connection: Connection) -> None:
     with connection.begin():
         if connection.dialect.name == "postgresql":
-            # One snapshot for all that follows, whoever else writes; SQLite's transaction is one anyway.
+            # One snapshot for all reads, whatever other clients write. An SQLite transaction is one anyway.
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
         rows = connection.execute(_EVENTS).mappings().all()
         head = connection.execute(text("SELECT * FROM log_head")).mappings().one()
@@ -199,7 +199,7 @@ def _days(rows: Sequence[Any]) -> dict[int, DayRow]:
     for day, of_day in groupby(rows, _day):
         events = list(of_day)
         happened = Counter(row["type"].split(".")[1] for row in events)
-        # All that was until then is folded anew for every day: nothing is carried over.
+        # For every day the whole log until then is folded again: nothing is carried over.
         items = _fold(rows[: events[-1]["position"]]).values()
         days[day] = {
             **{name: happened[name] for name in ("created", "changed", "deleted", "restored")},

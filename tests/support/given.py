@@ -15,7 +15,7 @@ def given(*events: Event) -> "_Given":
 
 
 def fold(events: Sequence[Event]) -> Item:
-    """Give the item that these events make."""
+    """Return the item that these events make."""
     item: Item = NoItem()
     for event in events:
         item = evolve(item, event)

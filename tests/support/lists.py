@@ -72,7 +72,7 @@ def _fits(item: Mapping[str, Any], query: Mapping[str, str]) -> bool:
 
 
 def links(page: httpx.Response) -> dict[str, str]:
-    """Give the targets of a page's links by their relation."""
+    """Return the targets of a page's links by their relation."""
     return {rel: target for target, rel in _LINK.findall(page.headers["link"])}
 
 

@@ -25,7 +25,7 @@ Item = dict[str, Any]
 
 
 async def fill_long(url: str, events: int, seed: int) -> dict[int, Item]:
-    """Put `events` events, of ten days, into an empty log; give the items that there are then, by id.
+    """Put `events` events, of ten days, into an empty log; return the items that there are then, by id.
 
     Of 100 events about 60 are creations, 30 changes, 7 deletions and 3 restorations.
     """
@@ -34,7 +34,7 @@ async def fill_long(url: str, events: int, seed: int) -> dict[int, Item]:
     projectors = [LiveProjections(PROJECTIONS)]
 
     def append(connection: Connection) -> bool:
-        """Append the next events; tell whether there were any."""
+        """Append the next events; return whether there were any."""
         unit = list(islice(proposed, _UNIT))
         with unit_of_work(connection, projectors) as work:
             work.record(unit, _BEGAN + _LASTED * work.head.position // events)

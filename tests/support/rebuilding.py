@@ -37,7 +37,7 @@ async def fill(database: Database) -> None:
 
 
 async def run_sql(url: str, *statements: str) -> None:
-    """Change a database behind everybody's back."""
+    """Change a database without the service."""
     async with opened(url) as database:
         await execute(database, *statements)
 
@@ -56,7 +56,7 @@ async def known_of(url: str, name: str = "items") -> Rebuild | None:
 
 
 async def leftovers(url: str) -> list[str]:
-    """Give the names of tables that a rebuild of items has left beside the one that serves."""
+    """Return the names of tables that a rebuild of items has left beside the one that serves."""
     async with opened(url) as database:
         names = ("items_rebuild", "items_replaced")
         return await database.read_transaction(
@@ -67,7 +67,7 @@ async def leftovers(url: str) -> list[str]:
 def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `itemledger rebuild items` to its end."""
     with rebuilding(url, *arguments) as process:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=300)
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
@@ -89,13 +89,13 @@ def rebuilding(url: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 def report_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """Give the report of a run with --json."""
+    """Return the report of a run with --json."""
     report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["report"]
     return report
 
 
 async def under_way(url: str) -> Rebuild:
-    """Wait until a rebuild of items has come some way, and knows its rate; give how far."""
+    """Wait until a rebuild of items has come some way, and knows its rate; return how far."""
 
     async def is_there() -> Rebuild | None:
         known = await known_of(url)
@@ -104,8 +104,8 @@ async def under_way(url: str) -> Rebuild:
     return await until(is_there)
 
 
-async def until(find: Callable[[], Awaitable[T | None]], seconds: float = 30) -> T:
-    """Give what `find` gives, as soon as it is something."""
+async def until(find: Callable[[], Awaitable[T | None]], seconds: float = 300) -> T:
+    """Return what `find` gives, as soon as it is something."""
     deadline = monotonic() + seconds
     while not (found := await find()):
         assert monotonic() < deadline, "it never came"

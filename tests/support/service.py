@@ -1,4 +1,4 @@
-"""The service under test: in this process and event loop, or as the process that users start."""
+"""The service under test: in this process and event loop, or as a process of its own; and databases for it."""
 
 import asyncio
 import os
@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sqlalchemy.engine import make_url
 
 import migrations
 from api.app import Services, create_app, run
@@ -28,13 +29,18 @@ from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.postgresql import PostgresDatabase
 from migrations.rights import grant
-from tests.support.postgres import SERVICE_ROLE, as_owner, as_service
+from tests.support.postgres import SERVICE_ROLE, PostgresServer, as_owner, as_service
 
 ITEMLEDGER = Path(sys.executable).parent / "itemledger"
 
+#: An SQLite file with the schema at head; None before `prepare_sqlite`.
+_sqlite_file: bytes | None = None
+#: URLs of databases that `copy_postgres` made and `migrate` has not seen yet.
+_migrated: set[str] = set()
+
 
 class InProcess:
-    """A running application and a client that speaks to it without a socket."""
+    """A running application, and a client that calls it without a socket."""
 
     def __init__(self, app: Boundary, services: Services, client: httpx.AsyncClient) -> None:
         self.app = app
@@ -44,7 +50,7 @@ class InProcess:
     @classmethod
     @asynccontextmanager
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
-        """Run the application over `database_url`, its schema brought to head, under the role that the service has."""
+        """Migrate `database_url` to head and run the application over it, under the service's role."""
         await migrate(database_url)
         async with cls.over_as_it_is(as_service(database_url), **settings) as running:
             yield running
@@ -52,7 +58,7 @@ class InProcess:
     @classmethod
     @asynccontextmanager
     async def over_as_it_is(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
-        """Run the application over a database whose schema is at head, under the role that `database_url` names."""
+        """Run the application over a database with the schema at head, under the role in `database_url`."""
         chosen = Settings(database_url=SecretUrl(database_url), **settings)
         async with run(chosen) as services:
 
@@ -68,7 +74,7 @@ class InProcess:
 
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Database]:
-        """Open the database as its owner does, to do behind the service's back what the service may not."""
+        """Open the database as its owner, for changes that the service's role may not make."""
         database = open_database(as_owner(self.services.database.url.render_as_string(hide_password=False)))
         try:
             yield database
@@ -77,7 +83,7 @@ class InProcess:
 
 
 class Listening:
-    """The server that users start, in this process and event loop."""
+    """The server of `itemledger serve`, in this process and event loop."""
 
     def __init__(self, app: Boundary) -> None:
         self.app = app
@@ -90,14 +96,14 @@ class Listening:
 
     @property
     def services(self) -> Services:
-        """What its application runs on."""
+        """Return the application's services."""
         assert self.app._services is not None
         return self.app._services
 
     @classmethod
     @asynccontextmanager
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["Listening"]:
-        """Serve `database_url`, its schema brought to head, on a port of its own."""
+        """Migrate `database_url` to head and serve it on a free port."""
         await migrate(database_url)
         running = cls(create_app(Settings(database_url=SecretUrl(database_url), **settings)))
         try:
@@ -109,14 +115,14 @@ class Listening:
             await running.stop()
 
     async def stop(self) -> None:
-        """Stop as for a signal, and return when it has."""
+        """Stop as for a signal, and return when the server has stopped."""
         self._server.should_exit = True
         await self._serving
 
 
 @asynccontextmanager
 async def started(app: Boundary) -> AsyncIterator[None]:
-    """Hold an ASGI application's lifespan open. Fails where the application says that its start failed."""
+    """Hold an ASGI application's lifespan open. Fail if the application reports that its start failed."""
     incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     outgoing: asyncio.Queue[Any] = asyncio.Queue()
     task = asyncio.create_task(app({"type": "lifespan"}, incoming.get, outgoing.put))
@@ -129,7 +135,13 @@ async def started(app: Boundary) -> AsyncIterator[None]:
 
 
 async def migrate(database_url: str, down_to: str | None = None) -> None:
-    """Bring a database's schema to head and let the service's role use it, or down to an earlier revision."""
+    """Bring a database's schema to head and grant the service's role its rights, or go down to an earlier revision.
+
+    An SQLite file that does not exist yet is copied from the prepared one, if there is one.
+    """
+    if down_to is None and (database_url in _migrated or _copy_sqlite(database_url)):
+        _migrated.discard(database_url)  # a second call migrates: the test may have changed the schema
+        return
     database = open_database(database_url)
     if down_to is None:
         await database.write(migrations.upgrade)
@@ -140,8 +152,40 @@ async def migrate(database_url: str, down_to: str | None = None) -> None:
     await database.dispose()
 
 
+async def prepare_sqlite(directory: Path) -> None:
+    """Migrate an SQLite file for `migrate` to copy. Call it before a test patches what migrations read."""
+    global _sqlite_file  # noqa: PLW0603  (one for the process)
+    path = directory / "template.db"
+    await migrate(f"sqlite+aiosqlite:///{path}")
+    _sqlite_file = path.read_bytes()  # the last connection moved the write-ahead log into it
+
+
+async def prepare_postgres(server: PostgresServer) -> str:
+    """Migrate a database for `copy_postgres` to copy, and return its name."""
+    name = "migrated"
+    await migrate(server.create_database(name))
+    return name
+
+
+def copy_postgres(server: PostgresServer, template: str) -> str:
+    """Create a database with the schema at head, and return its URL for the superuser."""
+    url = server.create_database(template=template)
+    _migrated.add(url)
+    return url
+
+
+def _copy_sqlite(database_url: str) -> bool:
+    """Copy the prepared file to a new one, and return whether that was possible."""
+    url = make_url(database_url)
+    path = Path(url.database or "")
+    if _sqlite_file is None or url.get_backend_name() != "sqlite" or path.exists() or not path.parent.is_dir():
+        return False
+    path.write_bytes(_sqlite_file)
+    return True
+
+
 class Server:
-    """`itemledger serve` as a process of its own, on a port of its own."""
+    """`itemledger serve` as a process, on a free port."""
 
     def __init__(
         self,
@@ -151,11 +195,11 @@ class Server:
         command: Sequence[str] = (str(ITEMLEDGER), "serve"),
         as_owner: bool = False,
     ) -> None:
-        """Start it, on PostgreSQL under the service's role, or `as_owner` of the schema."""
+        """Start the process: on PostgreSQL under the service's role, or `as_owner` of the schema."""
         url = database_url if as_owner else as_service(database_url)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        # A file, not a pipe: a pipe that nobody reads fills up and stops the server.
+        # A file, not a pipe: a pipe that is not read fills up and blocks the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         self.process = subprocess.Popen(
             [*command, "--port", str(self.port), *arguments],
@@ -165,36 +209,34 @@ class Server:
             start_new_session=True,  # so that a kill reaches every worker
         )
 
-    def wait_until_ready(self, seconds: float = 20, verify: ssl.SSLContext | bool = True) -> None:
-        """Return once the server says it can work; fail with what it printed where it ends or takes too long."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
+    def wait_until_ready(self, verify: ssl.SSLContext | bool = True) -> None:
+        """Return once the server is ready. Fail with its output if it ends first."""
+        while self.process.poll() is None:
             try:
-                if httpx.get(f"{self.url}/readyz", timeout=2, verify=verify).status_code == 200:
+                if httpx.get(f"{self.url}/readyz", timeout=60, verify=verify).status_code == 200:
                     return
             except httpx.TransportError:
                 pass
             time.sleep(0.02)
-        self.kill()
         raise AssertionError(self.output())
 
     def terminate(self) -> None:
-        """Ask for a graceful stop."""
+        """Ask the server for a graceful stop."""
         self.process.terminate()
 
     def kill(self) -> None:
-        """End it and its workers at once, as a crash would."""
+        """Kill the server and its workers."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
 
-    def output(self, seconds: float = 20) -> str:
-        """Wait for its end and give what it printed."""
-        self.process.wait(seconds)
+    def output(self) -> str:
+        """Wait for the end of the server and return its output."""
+        self.process.wait()
         self._output.seek(0)
         return self._output.read()
 
     def close(self) -> None:
-        """End it and let go of what it printed."""
+        """Kill the server and close its output file."""
         self.kill()
         self.process.wait()
         self._output.close()
@@ -202,7 +244,7 @@ class Server:
 
 @contextmanager
 def serving(database_url: str, *arguments: str, **options: Any) -> Iterator[Server]:
-    """Run `itemledger serve` over a database whose schema is at head (SQLite's is brought there by itself)."""
+    """Run `itemledger serve` over a database with the schema at head. The server itself migrates SQLite."""
     server = Server(database_url, *arguments, **options)
     try:
         server.wait_until_ready()
@@ -212,12 +254,12 @@ def serving(database_url: str, *arguments: str, **options: Any) -> Iterator[Serv
 
 
 def outer_environment() -> dict[str, str]:
-    """Give this process's environment without what is meant for the tests, which the service would refuse."""
+    """Return this process's environment without the tests' own variables, which the service would refuse."""
     return {name: value for name, value in os.environ.items() if not name.startswith("ITEMLEDGER_")}
 
 
 def free_port() -> int:
-    """Give a port that nobody listens on."""
+    """Return a port on which no process listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

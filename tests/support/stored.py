@@ -26,7 +26,7 @@ STORED_EVENTS = st.builds(
 
 
 def whole_log(size: int) -> list[StoredEvent]:
-    """Give the events of a log: items with three events each, of which each is what its hash was made of."""
+    """Return the events of a log: items with three events each, of which each is what its hash was made of."""
     found = []
     for position in range(1, size + 1):
         item_id, version = (position - 1) // 3 * 3 + 1, (position - 1) % 3 + 1
@@ -50,5 +50,5 @@ def whole_log(size: int) -> list[StoredEvent]:
 
 
 def hashed(event: StoredEvent) -> StoredEvent:
-    """Give `event` with the hash of what it says."""
+    """Return `event` with the hash of what it says."""
     return msgspec.structs.replace(event, leaf_hash=leaf_hash(leaf(event)))

@@ -28,7 +28,7 @@ async def writing(database: Database, **options: Any) -> AsyncIterator[Writer]:
 
 
 def metadata() -> Metadata:
-    """Give a command's metadata, with an id of its own."""
+    """Return a command's metadata, with an id of its own."""
     return Metadata(command_id=f"command-{next(_numbers)}")
 
 

@@ -1,1 +1,1 @@
-"""The service as a whole: real processes, real databases, real sockets, and what can happen to them."""
+"""System tests: real processes, databases and sockets, with crashes, stops and slow clients."""

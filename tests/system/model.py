@@ -1,4 +1,4 @@
-"""What the service must answer: the items as a dictionary, the history as a list, a judge of concurrent requests."""
+"""A model of the service: the items as a dictionary, the history as a list, and a check of concurrent answers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class Change(Struct, frozen=True):
         return "PATCH", f"/items/{self.item_id}", b"{%b}" % b",".join(fields)
 
     def applied(self, body: Body) -> Body:
-        """Give an item as it is with this change."""
+        """Return an item as it is with this change."""
         name, price, in_stock = body
         return (
             name if self.name is None else self.name,
@@ -125,7 +125,7 @@ class State(Struct, frozen=True):
     versions: Mapping[int, int] = {}
 
     def after(self, operation: Operation, position: int) -> tuple["State", list[ItemEvent]]:
-        """Give the state, and what happened, if `operation` is carried out as the log's next, at `position`."""
+        """Return the state, and what happened, if `operation` is carried out as the log's next, at `position`."""
         live, deleted, versions = dict(self.live), dict(self.deleted), dict(self.versions)
         facts: list[tuple[str, int]] = []
         match operation:
@@ -177,7 +177,7 @@ class Model:
         self.position, self.state = max(states.items())
 
     def _replay(self, exchanges: Script) -> dict[int, State]:
-        """Apply the writes that succeeded, in the order of their positions; give every state by its position."""
+        """Apply the writes that succeeded, in the order of their positions; return every state by its position."""
         states = {self.position: self.state}
         position = self.position
         succeeded: dict[int, list[Operation]] = {}

@@ -68,7 +68,7 @@ async def _rounds(server: Server, sockets: int, seconds: int, rounds: int) -> No
         batch = [{"name": "x" * 200, "price": 1}] * _ITEMS
         answer = await client.ask("POST", "/items/batch", json.dumps(batch).encode())
         assert answer.status == 201, answer
-    await _others(server.port, 2)  # whoever comes first prepares everything
+    await _others(server.port, 2)  # the first requests prepare connections and statements
     for number in range(rounds):
         alone, before = await _others(server.port, seconds), _resident(server)
         command = (sys.executable, "-m", "tests.system.slow_clients", "attack", str(server.port), str(sockets))
@@ -88,7 +88,7 @@ async def _rounds(server: Server, sockets: int, seconds: int, rounds: int) -> No
 
 
 async def _others(port: int, seconds: float) -> list[float]:
-    """Have clients read and write; give the seconds that each request took. A lost connection fails."""
+    """Have clients read and write; return the seconds that each request took. A lost connection fails."""
     took: list[float] = []
     until = perf_counter() + seconds
 
@@ -132,7 +132,7 @@ def _tell_ended(ended: list[Ended]) -> None:
 
 
 def _resident(server: Server) -> float:
-    """Give the server's resident memory, in MiB."""
+    """Return the server's resident memory, in MiB."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 

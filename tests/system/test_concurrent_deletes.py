@@ -1,4 +1,4 @@
-"""Many clients that want the same thing at once: one gets it."""
+"""Many clients that delete one item at once: one of them does."""
 
 import asyncio
 from collections import Counter

@@ -12,7 +12,7 @@ from tests.support.clients.retries import Write, assert_one_effect_each, essence
 from tests.support.scale import SCALE
 from tests.support.service import migrate, serving
 
-KEYS = 100 * SCALE  # `make soak` makes 500 of it
+KEYS = 40 * SCALE
 SENDS = 50  # of each key, at once
 LANES = 2  # keys at once
 
@@ -48,7 +48,7 @@ _KINDS: Sequence[tuple[Callable[[int, int], Write], int]] = (
 
 
 async def _prepare(port: int) -> list[tuple[Write, int]]:
-    """Make the items that keys are to change, delete or restore; give each key's write and the status it must have."""
+    """Create the items that keys will change, delete or restore; return each key's write and expected status."""
     writes = []
     async with Client.connected(port) as client:
         for number in range(KEYS):

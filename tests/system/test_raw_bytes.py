@@ -30,7 +30,7 @@ _ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b" \r\n", b"\r
 
 @st.composite
 def _on_the_wire(draw: st.DrawFn) -> bytes:
-    """Give a request as bytes, framed rightly or wrongly, a byte changed perhaps, and perhaps another behind it."""
+    """Return a request as bytes, framed rightly or wrongly, a byte changed perhaps, and perhaps another behind it."""
     request: RawRequest = draw(raw_requests())
     target = request.path + (b"?" + request.query if request.query else b"")
     version = draw(st.sampled_from([b"HTTP/1.1", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0", b"http/1.1", b""]))
@@ -81,7 +81,7 @@ def test_whatever_bytes_come_the_server_goes_on_and_gives_nothing_away(sqlite_ur
 
 def exchange(port: int, data: bytes) -> bytes:
     """Send bytes, and give all that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         try:
             connection.sendall(data)
             select.select([connection], [], [], WAIT)

@@ -1,4 +1,4 @@
-"""Clients that hold on: each kind loses its connection, the others are served. `make slow-clients` measures it."""
+"""Slow clients: each kind is disconnected, and other clients are served. `make slow-clients` measures it."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from tests.support.service import Listening, migrate, serving
 SOCKETS = 5
 #: The times that a client is allowed, in seconds; after PATIENCE nothing may be held, on however slow a machine.
 ALLOWED = "1"
-PATIENCE = 60
+PATIENCE = 300
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
 
 

@@ -12,7 +12,7 @@ from tests.support.recorded import read_all
 from tests.support.scale import SCALE
 from tests.support.service import migrate, serving
 
-CREATES = 5_000 * SCALE  # by each of two processes
+CREATES = 1_000 * SCALE  # by each of two processes
 CONNECTIONS = 16  # to each
 
 
@@ -77,7 +77,7 @@ async def test_every_one_of_several_workers_answers(postgres_url: str) -> None:
     await migrate(postgres_url)
     with serving(postgres_url, "--workers", "2") as server:
         answered: Counter[str] = Counter()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(300):
             while len(answered) < 2:
                 body = new_item("from any worker")
                 answers = await asyncio.gather(*(ask(server.port, "POST", "/items", body) for _ in range(32)))

@@ -304,7 +304,7 @@ async def test_uses_are_saved_at_intervals(database: Database, monkeypatch: pyte
         saved.set()
 
     monkeypatch.setattr(key_usage, "save", save_and_signal)
-    async with key_usage.saving(interval=0.01):
+    async with key_usage.saving(interval=0.01), asyncio.timeout(300):
         key_usage.record(new.key.id)
         saved.clear()
         await saved.wait()

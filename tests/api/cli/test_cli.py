@@ -17,23 +17,26 @@ def test_invalid_arguments_print_the_usage(arguments: list[str]) -> None:
     assert done.stderr.startswith("Usage: itemledger")
 
 
-def test_migrate_prints_both_revisions_and_changes_nothing_the_second_time(database_url: str) -> None:
+def test_migrate_prints_both_revisions_and_changes_nothing_the_second_time(empty_url: str) -> None:
     head = migrations.head()
     for before in ("nothing", head):
-        done = itemledger(database_url, "migrate")
+        done = itemledger(empty_url, "migrate")
         assert (done.returncode, done.stdout, done.stderr) == (0, f"Schema: {before} -> {head}\n", "")
-    with serving(database_url, as_owner=True):
+    with serving(empty_url, as_owner=True):
         pass  # the schema is at head
 
 
-def test_migrate_grants_the_service_its_rights(postgres_url: str, sqlite_url: str) -> None:
-    done = itemledger(postgres_url, "migrate", "--grant", SERVICE_ROLE)
+def test_migrate_grants_the_service_its_rights(empty_postgres_url: str, sqlite_url: str) -> None:
+    done = itemledger(empty_postgres_url, "migrate", "--grant", SERVICE_ROLE)
     first, *lines = done.stdout.splitlines()
     assert (done.returncode, first) == (0, f"Schema: nothing -> {migrations.head()}")
     assert "service may SELECT, INSERT: events, log_tiles, snapshots" in lines
-    with serving(postgres_url):
+    with serving(empty_postgres_url):
         pass  # with that role
-    for url, role, words in ((postgres_url, "nobody", "no role 'nobody'"), (sqlite_url, SERVICE_ROLE, "no roles")):
+    for url, role, words in (
+        (empty_postgres_url, "nobody", "no role 'nobody'"),
+        (sqlite_url, SERVICE_ROLE, "no roles"),
+    ):
         refused = itemledger(url, "migrate", "--grant", role)
         assert refused.returncode == 1
         assert words in refused.stderr
@@ -46,8 +49,8 @@ def test_serve_creates_and_migrates_an_sqlite_file_in_a_missing_directory(sqlite
     assert itemledger(url, "migrate").stdout == f"Schema: {migrations.head()} -> {migrations.head()}\n"
 
 
-def test_serve_refuses_a_postgresql_without_the_schema_and_names_the_command(postgres_url: str) -> None:
-    assert_refused(itemledger(postgres_url, "serve"), "itemledger migrate", "no schema", migrations.head())
+def test_serve_refuses_a_postgresql_without_the_schema_and_names_the_command(empty_postgres_url: str) -> None:
+    assert_refused(itemledger(empty_postgres_url, "serve"), "itemledger migrate", "no schema", migrations.head())
 
 
 def test_serve_refuses_several_workers_on_sqlite(sqlite_url: str) -> None:

@@ -91,7 +91,7 @@ def test_the_reader_of_standard_output_may_stop(filled_file: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert json.loads(done.stdout)["position"] == 1
     assert "Traceback" not in done.stderr

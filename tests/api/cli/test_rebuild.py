@@ -139,7 +139,7 @@ async def test_an_interrupted_rebuild_is_resumed_by_the_next_run(
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         before = await under_way(filled_url)
         process.send_signal(number)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=300)
     assert (process.returncode, errors) == (code, "Interrupted: run the command again to resume\n")
     state = await known_of(filled_url)
     assert state is not None
@@ -155,7 +155,7 @@ async def test_from_scratch_discards_the_interrupted_run(filled_url: str) -> Non
     with rebuilding(filled_url, "--json", *SLOWLY) as process:
         await under_way(filled_url)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
     await run_sql(filled_url, "UPDATE items_rebuild SET price = 5")
     done = rebuild(filled_url, "--from-scratch", "--json")
     assert done.returncode == 0, done
@@ -174,7 +174,7 @@ async def test_a_cancelled_rebuild_reports_it_and_leaves_nothing(filled_url: str
         await under_way(filled_url)
         async with opened(filled_url) as database:
             assert await database.write(lambda connection: rebuild_state.cancel(connection, "items"))
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=300)
     assert_refused(subprocess.CompletedProcess([], process.returncode, output, errors), "cancelled")
     assert await leftovers(filled_url) == []
     await assert_whole(filled_url)

@@ -148,7 +148,7 @@ async def test_an_interrupt_stops_it_and_changes_nothing(ready_url: str, number:
         assert process.stdout
         assert process.stdout.readline().startswith("items: ")
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=300)
         assert (process.returncode, errors) == (code, "Stopped\n")
         assert "activity" not in output
     async with opened(ready_url) as database:

@@ -93,7 +93,7 @@ def test_a_server_whose_application_cannot_start_ends_with_an_error(
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=300,
     )
     assert done.returncode not in (0, None)
     assert '"event":"start failed"' in done.stdout

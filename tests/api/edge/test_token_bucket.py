@@ -12,7 +12,7 @@ WINDOWS = st.integers(1, 3600)
 #: Pauses before each request, in thousandths of a second.
 PAUSES = st.lists(st.integers(0, 30_000), max_size=120)
 
-steady = settings(derandomize=True, deadline=None, max_examples=300)
+steady = settings(deadline=None, max_examples=300)
 
 
 @steady

@@ -102,9 +102,7 @@ async def test_a_cursor_to_a_deleted_item_is_valid(shared: InProcess) -> None:
         assert exact(page) == behind
 
 
-@settings(
-    derandomize=True, max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(SORTS), st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode()), st.booleans()
 )

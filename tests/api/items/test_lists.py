@@ -35,7 +35,7 @@ def flat(walked: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return list(chain.from_iterable(walked))
 
 
-@settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(_item, min_size=1, max_size=30), st.lists(_query, min_size=1, max_size=4), st.sampled_from([1, 2, 5, 100])
 )

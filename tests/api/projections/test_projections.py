@@ -181,7 +181,7 @@ async def test_a_rebuild_by_another_process_is_shown_and_blocks_ours_and_can_be_
         check_problem(await service.client.post(REBUILD), 409, "rebuild-running")
         assert (await service.client.delete(REBUILD)).status_code == 202
         assert (await ended(service))["rebuild"]["state"] == "cancelled"
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=300)
     assert "cancelled" in errors.splitlines()[-1]
 
 
@@ -190,7 +190,7 @@ async def test_a_killed_rebuild_is_shown_as_interrupted_and_resumed(service: InP
     with rebuilding(url_of(service), *SLOWLY) as process:
         await under_way(url_of(service))
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
     left = (await service.client.get(ITEMS)).json()["rebuild"]
     assert (left["state"], left["eta_seconds"]) == ("interrupted", None)
     check_problem(await service.client.delete(REBUILD), 409, "rebuild-not-running")

@@ -36,7 +36,7 @@ def test_the_example_of_the_specification_round_trips() -> None:
     assert read(TEXT) == read(checkpoint.write([KEY])) == checkpoint
 
 
-@settings(derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 2**63 - 1), HASHES)
 def test_another_implementation_reads_our_checkpoints(size: int, root: bytes) -> None:
     checkpoint = Checkpoint(KEY.verifier.name, size, root)
@@ -86,7 +86,7 @@ def test_the_example_of_a_proof_round_trips() -> None:
     assert proof.write() == PROOF
 
 
-@settings(derandomize=True, max_examples=100)
+@settings(max_examples=100)
 @given(st.integers(0, 2**63 - 1), st.lists(HASHES, max_size=8), st.none() | st.binary(max_size=99))
 def test_a_proof_round_trips(index: int, hashes: list[bytes], extra: bytes | None) -> None:
     proof = TlogProof(index, tuple(hashes), Checkpoint.parse(TEXT).write([KEY]), extra)

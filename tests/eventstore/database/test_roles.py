@@ -74,8 +74,8 @@ class Roles:
 
 
 @pytest.fixture
-def roles(postgres_server: PostgresServer, postgres_url: str) -> Iterator[Roles]:
-    roles = Roles(postgres_server, postgres_url)
+def roles(postgres_server: PostgresServer, empty_postgres_url: str) -> Iterator[Roles]:
+    roles = Roles(postgres_server, empty_postgres_url)
     roles.execute("CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN; ALTER SCHEMA public OWNER TO {owner}")
     yield roles
     roles.execute("DROP OWNED BY {owner}, {service} CASCADE; DROP ROLE {owner}, {service}")

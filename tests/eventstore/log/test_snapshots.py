@@ -41,7 +41,7 @@ def snapshot(recorded: RecordedEvent, history: Sequence[RecordedEvent]) -> Snaps
     return Snapshot(recorded.item_id, recorded.version, recorded.position, told)
 
 
-@settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories(), st.data())
 async def test_streams_fold_alike_with_and_without_snapshots(
     database: Database, history: list[ProposedEvent], data: st.DataObject

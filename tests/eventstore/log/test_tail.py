@@ -52,7 +52,7 @@ async def following(database: Database, **options: Any) -> AsyncIterator[Tail[in
 async def take(subscriber: Subscriber[int], through: int) -> list[int]:
     """Take events until those up to the position `through` are taken."""
     taken: list[int] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(300):
         while subscriber.position < through:
             begin = subscriber.position
             events = await subscriber.take()
@@ -228,7 +228,7 @@ async def test_each_take_reads_a_bounded_part_of_the_log(database: Database, mon
     monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     log, places = Log(database), list[int]()
     await log.grow(100)
-    async with following(database) as followed, asyncio.timeout(20):
+    async with following(database) as followed, asyncio.timeout(300):
         with followed.subscribe(Filter(item_id=1, actor="nobody")) as subscriber:
             while subscriber.position < 100:
                 begin = subscriber.position

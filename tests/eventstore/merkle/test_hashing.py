@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore.merkle import hashing
@@ -79,7 +79,6 @@ def test_each_leaf_gives_the_root_that_the_rfc_defines() -> None:
         frontier, _ = hashing.append(size, frontier, [LEAVES[size]])
 
 
-@settings(derandomize=True)
 @given(st.lists(st.integers(0, 90), max_size=12))
 def test_appends_of_any_length_build_the_same_tree(lengths: list[int]) -> None:
     cuts = [sum(lengths[: count + 1]) for count in range(len(lengths))]

@@ -104,7 +104,7 @@ def refuses(work: Callable[[], object]) -> bool:
     return False
 
 
-@settings(derandomize=True, max_examples=500)
+@settings(max_examples=500)
 @given(st.data())
 def test_a_changed_inclusion_proof_gives_another_root_or_is_refused(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, LARGEST))
@@ -126,7 +126,7 @@ def test_a_changed_inclusion_proof_gives_another_root_or_is_refused(data: st.Dat
         assert root_of_inclusion(given_index, size, given_leaf, given_hashes) != mth(0, size)
 
 
-@settings(derandomize=True, max_examples=500)
+@settings(max_examples=500)
 @given(st.data())
 def test_a_changed_consistency_proof_is_refused(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, LARGEST))

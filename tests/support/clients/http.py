@@ -65,7 +65,7 @@ class Contract:
             self._check_described(response, path[method]["responses"][str(status)])
 
     def errors(self, schema: Mapping[str, Any], value: object) -> list[str]:
-        """Give what is wrong with `value` as an instance of a schema of the document."""
+        """Return what is wrong with `value` as an instance of a schema of the document."""
         # The document's components stand beside it, so that its references resolve within one schema.
         rooted = {**schema, "components": self.document["components"]}
         validator = OAS31Validator(rooted, format_checker=oas31_format_checker)
@@ -131,7 +131,7 @@ async def call(
     headers: Sequence[tuple[str, str]] = (),
     **scope: object,
 ) -> httpx.Response | None:
-    """Make one request of raw ASGI messages; give the answer, None where there was none.
+    """Make one request of raw ASGI messages; return the answer, None where there was none.
 
     Behind the last message the client is silent, but stays. `scope` is what else its ASGI scope says.
     """
@@ -156,21 +156,21 @@ async def call(
 
 
 def part(body: bytes, *, more: bool = False) -> Message:
-    """Give a piece of a body as an ASGI message."""
+    """Return a piece of a body as an ASGI message."""
     return {"type": "http.request", "body": body, "more_body": more}
 
 
 def talk(port: int, data: bytes) -> bytes:
-    """Send bytes to a server and close that direction; give all that it says before it closes the other."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    """Send bytes to a server and close that direction; return all that it says before it closes the other."""
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def converse(port: int, data: bytes) -> list[httpx.Response]:
-    """Send requests, of which the last says `Connection: close`, in one go; give the answers in their order."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+    """Send requests, of which the last says `Connection: close`, in one go; return the answers in their order."""
+    with socket.create_connection(("127.0.0.1", port), timeout=300) as connection:
         connection.sendall(data)
         received = b"".join(iter(lambda: connection.recv(65536), b""))
     return list(_responses(received))
@@ -187,7 +187,7 @@ def _responses(received: bytes) -> Iterable[httpx.Response]:
 
 
 async def log_state(database: Database) -> tuple[object, ...]:
-    """Give what any change to the log or to the items would alter."""
+    """Return what any change to the log or to the items would alter."""
     head = (await database.read(select(log_head)))[0]
     counts = select(func.count(), func.max(events.c.position)).select_from(events)
     kept = (await database.read(select(func.count()).select_from(items)))[0]
@@ -203,7 +203,7 @@ async def unchanged_log(database: Database) -> AsyncIterator[None]:
 
 
 def check_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """Fail where `response` is not a problem of this kind with all its members; give its body."""
+    """Fail where `response` is not a problem of this kind with all its members; return its body."""
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     problem: dict[str, Any] = json.loads(response.content)
     assert {"type", "title", "status", "detail", "code", "request_id"} <= set(problem)

@@ -15,7 +15,7 @@ _ALGORITHMS: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdD
 
 
 def private_key(algorithm: str, kid: str) -> Any:
-    """Give the private key of this name; the same in every test of a run."""
+    """Return the private key of this name; the same in every test of a run."""
     return _private_key("RSA" if algorithm[0] in "RP" else algorithm, kid)
 
 
@@ -31,19 +31,19 @@ def _private_key(kind: str, kid: str) -> Any:
 
 
 def public_jwk(algorithm: str, kid: str, **more: object) -> dict[str, Any]:
-    """Give the public half of a key as its issuer publishes it."""
+    """Return the public half of a key as its issuer publishes it."""
     written: dict[str, Any] = json.loads(_ALGORITHMS[algorithm].to_jwk(private_key(algorithm, kid).public_key()))
     written.pop("key_ops", None)
     return {**written, "kid": kid, "use": "sig", "alg": algorithm, **more}
 
 
 def published(*keys: tuple[str, str], more: list[dict[str, Any]] | None = None) -> bytes:
-    """Give a JWK Set of these keys: (algorithm, name)."""
+    """Return a JWK Set of these keys: (algorithm, name)."""
     return json.dumps({"keys": [*(public_jwk(*key) for key in keys), *(more or [])]}).encode()
 
 
 def claims(**changes: object) -> dict[str, Any]:
-    """Give the claims of a good token, with `changes`; what is None is left out."""
+    """Return the claims of a good token, with `changes`; what is None is left out."""
     now = int(time.time())
     good = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": now, "nbf": now, "exp": now + 600}
     return {name: value for name, value in {**good, "scope": "items:read", **changes}.items() if value is not None}

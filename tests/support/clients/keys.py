@@ -21,7 +21,7 @@ async def make_key(database: Database, name: str = "tester", *scopes: Scope, lif
 
 
 def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
-    """Make a key in a database whose schema is at head, for a test without an event loop; give its text."""
+    """Make a key in a database whose schema is at head, for a test without an event loop; return its text."""
 
     async def make() -> str:
         async with opened(database_url) as database:
@@ -38,5 +38,5 @@ def as_read(service: InProcess, *, for_ever: bool = False) -> ApiKeyCache:
 
 
 def bearer(credential: str) -> dict[str, str]:
-    """Give the header that shows a key or a token."""
+    """Return the header that shows a key or a token."""
     return {"authorization": f"Bearer {credential}"}

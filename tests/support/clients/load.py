@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 #: Longer than any answer may take; a test that waits this long has found a hang.
-PATIENCE = 30
+PATIENCE = 300
 
 
 class LostError(Exception):
@@ -26,7 +26,7 @@ class Answer(Struct, frozen=True):
     body: bytes
 
     def json(self) -> Any:
-        """Give the body; its numbers with a fraction are exact."""
+        """Return the body; its numbers with a fraction are exact."""
         return json.loads(self.body, parse_float=Decimal)
 
     @property

@@ -120,7 +120,7 @@ class RawRequest(Struct, frozen=True):
 
 @st.composite
 def raw_requests(draw: st.DrawFn) -> RawRequest:
-    """Give requests that are right for some route, but for one or two aspects, or none."""
+    """Return requests that are valid for some route except for one or two aspects, or none."""
     odd = draw(st.sets(st.sampled_from(_ASPECTS), max_size=2))
     route = draw(st.sampled_from(ROUTES) | st.sampled_from(_TAKING_BODIES))
     path = "/".join(

@@ -18,7 +18,7 @@ MERGE_PATCH = {"content-type": "application/merge-patch+json"}
 
 
 def named(headers: dict[str, str]) -> dict[str, str]:
-    """Give headers by their names, which keyword arguments can't have: with underscores for hyphens."""
+    """Return headers by their names, which keyword arguments can't have: with underscores for hyphens."""
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
@@ -53,12 +53,12 @@ async def restore(service: InProcess, path: str, **headers: str) -> httpx.Respon
 
 
 def exact(answer: httpx.Response) -> Any:
-    """Give a JSON body with its numbers to the last digit."""
+    """Return a JSON body with its numbers to the last digit."""
     return json.loads(answer.content, parse_float=Decimal)
 
 
 async def position_of(database: Database) -> int:
-    """Give the position of the log's head."""
+    """Return the position of the log's head."""
     head: Any = (await log_state(database))[1]
     return int(head)
 

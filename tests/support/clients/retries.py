@@ -55,7 +55,7 @@ def was_replayed(answer: Answer) -> bool:
 
 
 def essence(answer: Answer) -> tuple[Any, ...]:
-    """Give what all answers to one key must have in common."""
+    """Return what all answers to one key must have in common."""
     return answer.status, answer.body, *(answer.headers.get(name) for name in _SAME)
 
 

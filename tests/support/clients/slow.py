@@ -113,7 +113,7 @@ class Ended(Struct, frozen=True):
 
 
 def hold(port: int, kinds: list[str], patience: float, drop_every: float = 1.0) -> list[Ended]:
-    """Open a connection for each of `kinds`; give how long each was held, once all have ended or `patience` is over."""
+    """Open a connection for each of `kinds`; return how long each was held, when all ended or after `patience`."""
     with ExitStack() as stack:
         poll = stack.enter_context(select.epoll())
         held: dict[int, tuple[str, socket.socket, Iterator[bytes], bytes, float]] = {}

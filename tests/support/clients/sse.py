@@ -29,7 +29,7 @@ class EventReader:
         self._data: list[str] = []
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """Give the events that `piece` makes whole."""
+        """Return the events that `piece` makes whole."""
         self._rest += piece
         while line := _LINE.match(self._rest):
             self._rest = self._rest[line.end() :]

@@ -1,4 +1,4 @@
-"""Clients that write and clients that read, all of whom know what they must be told."""
+"""Clients that write and clients that read, each of which knows the right answers."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ T = TypeVar("T")
 WRITERS, READERS = 16, 16
 #: Of so many items that were there before, one is written to; the others are never touched.
 _TOUCHED = 20
-#: Pages that a reader follows before it begins anew.
+#: Pages that a reader follows before it starts again.
 _PAGES = 50
 #: Seconds between two requests of a reader: else reading is all that the machine does.
 _PAUSE = 0.03
@@ -40,7 +40,7 @@ class Traffic:
         self.read = 0
 
     async def during(self, something: Awaitable[T]) -> tuple[T, list[float]]:
-        """Have all of them go on until `something` is done; give what came of it, and the seconds each write took."""
+        """Have all of them go on until `something` is done; return what came of it, and the seconds each write took."""
         done = asyncio.Event()
         took: list[float] = []
         readings = [self._read_pages] * (READERS // 2) + [self._read_one] * (READERS // 2 - 1) + [self._read_days]
@@ -92,7 +92,7 @@ class Traffic:
             path = following[1]
 
     def _check_page(self, answer: Answer, after: int) -> int:
-        """Fail where a page leaves out anything that is between its first and its last item; give the last one's id."""
+        """Fail if a page omits an item between its first and its last one; return the last one's id."""
         found: dict[int, Item] = {item["id"]: item for item in answer.json()}
         assert found, "a page is empty"
         ids = list(found)
@@ -164,5 +164,5 @@ class Writer:
 
 
 def p99(took: Sequence[float]) -> float:
-    """Give the time, in milliseconds, that 99 of 100 took no longer than."""
+    """Return the time, in milliseconds, that 99 of 100 took no longer than."""
     return sorted(took)[len(took) * 99 // 100] * 1000

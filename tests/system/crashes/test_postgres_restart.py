@@ -52,7 +52,7 @@ async def _read(port: int, path: str, until: asyncio.Event) -> Counter[int]:
 
 async def _recovered(port: int, ledger: Ledger) -> None:
     """Wait until the service takes writes again."""
-    async with asyncio.timeout(15), Client.connected(port) as client:
+    async with asyncio.timeout(300), Client.connected(port) as client:
         while True:
             if (await ledger.create(client)).status == 201:
                 return

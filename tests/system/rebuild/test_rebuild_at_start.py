@@ -80,7 +80,7 @@ async def test_on_sqlite_a_start_goes_on_with_a_rebuild_that_was_interrupted(fil
     with rebuilding(filled_url, *SLOWLY) as process:
         await under_way(filled_url)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=20)
+        process.communicate(timeout=300)
     left = await known_of(filled_url)
     assert left is not None
     assert left.state == "interrupted"
@@ -135,7 +135,7 @@ async def test_a_stop_in_the_middle_of_a_rebuild_is_soon_over(filled_url: str) -
         assert (await client.post("/projections/items/rebuild?throttle=100")).status_code == 202
         await under_way(filled_url)
         server.terminate()
-        output = server.output(10)
+        output = server.output()
         assert server.process.returncode == 0, output
     left = await known_of(filled_url)
     assert left is not None
