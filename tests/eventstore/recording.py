@@ -37,9 +37,9 @@ def changed(item_id: int, version: int, **options: Any) -> ProposedEvent:
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
+async def opened(url: str, *, long_running: bool = False) -> AsyncIterator[Database]:
     """Open another database connection, and close it after the block."""
-    database = open_database(url)
+    database = open_database(url, long_running=long_running)
     try:
         yield database
     finally:
@@ -77,6 +77,14 @@ async def execute(database: Database, *statements: str) -> None:
                 connection.execute(text(statement))
 
     await database.write(work)
+
+
+async def execute_long(database: Database, *statements: str) -> None:
+    """Run SQL in one transaction of another connection, without the time limits of requests."""
+    url = database.url.render_as_string(hide_password=False)
+    no_limit = ["SET LOCAL statement_timeout = 0"] if database.url.get_backend_name() == "postgresql" else []
+    async with opened(url, long_running=True) as other:
+        await execute(other, *no_limit, *statements)
 
 
 async def tables(database: Database) -> dict[str, list[tuple[Any, ...]]]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.cli.command import Done, assert_refused, clean_environment, itemledger
 from tests.eventstore.log.test_snapshots import filling
-from tests.eventstore.recording import execute, opened
+from tests.eventstore.recording import execute_long, opened
 from tests.support.checks import assert_whole
 from tests.support.rebuilding import EVENTS, UNKNOWN_EVENT, fill, run_sql
 from tests.support.service import ITEMLEDGER, serving
@@ -142,7 +142,7 @@ async def test_it_runs_while_a_service_writes(ready_url: str) -> None:
 async def test_an_interrupt_stops_it_and_changes_nothing(ready_url: str, number: int, code: int) -> None:
     async with opened(ready_url) as database:
         statements = filling(database.url.get_backend_name(), "many")  # this takes some seconds
-        await execute(database, *(statement.replace(":", "\\:") for statement in statements))
+        await execute_long(database, *(statement.replace(":", "\\:") for statement in statements))
         before = await everything(database)
     with verifying(ready_url) as process:
         assert process.stdout

@@ -14,7 +14,7 @@ from eventstore.errors import UnreadableLogError
 from eventstore.events import ItemChanged, ItemDeleted
 from eventstore.log import event_type_check
 from eventstore.log.event_type_check import check_types
-from tests.eventstore.recording import created, execute, proposed, record
+from tests.eventstore.recording import created, execute_long, proposed, record
 
 #: A statement as sent.
 Asked = tuple[str, Any]
@@ -33,7 +33,7 @@ async def fill(database: Database, count: int, type_of: str) -> None:
         f"INSERT INTO events SELECT i, i, 1, {type_of}, '{{}}', i, 'anonymous', 'command-' || i, 0, "
         f"{HASH[dialect]}, NULL, NULL, {HASH[dialect]} FROM n"
     )
-    await execute(database, f"{SERIES[dialect].format(count)} {insert}")
+    await execute_long(database, f"{SERIES[dialect].format(count)} {insert}")
 
 
 async def test_a_log_of_known_types_and_an_empty_log_are_readable(database: Database) -> None:
@@ -79,7 +79,7 @@ async def test_types_are_listed_by_a_few_index_look_ups(database: Database, monk
     check = _check_sqlite if database.url.get_backend_name() == "sqlite" else _check_postgresql
     await check(database, *await asked(database))
     # PostgreSQL may have had no statistics before. With them it may count by another index, at no higher cost.
-    await execute(database, "ANALYZE events")
+    await execute_long(database, "ANALYZE events")
     await check(database, *await asked(database))
 
 
