@@ -16,7 +16,6 @@ RIGHTS: Mapping[str, str] = {
     "log_checkpoint": "SELECT, UPDATE",
     "projections": "SELECT, UPDATE",
     "rebuilds": "SELECT, UPDATE",
-    "checks": "SELECT, INSERT, UPDATE",
     "verifications": "SELECT, INSERT, UPDATE",
     "api_keys": "SELECT, INSERT, UPDATE",
     "alembic_version": "SELECT",

@@ -19,7 +19,7 @@ down_revision = None
 BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
 _TABLES = (
     *("events", "log_head", "log_tiles", "log_checkpoint", "snapshots"),
-    *("api_keys", "projections", "rebuilds", "verifications", "checks"),
+    *("api_keys", "projections", "rebuilds", "verifications"),
 )
 
 
@@ -73,14 +73,6 @@ def upgrade() -> None:
         Column("name", Text, primary_key=True),
         *_required(BigInt, "started_at", "finished_at"),
         Column("verdict", Text, nullable=False),
-    )
-    op.create_table(
-        "checks",
-        Column("name", Text, primary_key=True),
-        Column("version", Integer, nullable=False),
-        *_required(BigInt, "position", "checked_at"),
-        Column("findings", Text, nullable=False),
-        Column("more", sa.Boolean, nullable=False),
     )
 
 
