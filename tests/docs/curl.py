@@ -1,4 +1,4 @@
-"""As much of curl as the docs use, for machines that have none. Says what curl says."""
+"""The part of curl that the docs use, for machines without curl. It prints what curl prints."""
 
 import argparse
 import sys
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 def main() -> None:
-    """Make one request and print its answer."""
+    """Send one request and print its answer."""
     parser = argparse.ArgumentParser()
     parser.add_argument("-s", action="store_true")
     parser.add_argument("-i", action="store_true")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def read_for(connection: HTTPConnection, answer: HTTPResponse, seconds: float) -> bytes:
-    """Read what comes of an answer in so many seconds."""
+    """Read what arrives of an answer within this number of seconds."""
     deadline = monotonic() + seconds
     content = b""
     try:

@@ -1,6 +1,6 @@
-"""Shell sessions in Markdown: finds them, runs them, and can write down anew what they print.
+"""Find the shell sessions in Markdown pages, run them, and rewrite what they print.
 
-After a change that clients can see: `python -m tests.docs.sessions README.md docs/api.md`, and read the diff.
+After a change that clients can see, run `python -m tests.docs.sessions README.md docs/api.md` and read the diff.
 """
 
 import os
@@ -27,7 +27,7 @@ _VOLATILE = re.compile(
 
 
 class Step(Struct, frozen=True):
-    """A command of a session and what it printed; lines of the page, counted from 0, from `begin` to before `end`."""
+    """A command of a session and its output: the lines of the page, from 0, from `begin` to before `end`."""
 
     command: str
     output: str
@@ -36,7 +36,7 @@ class Step(Struct, frozen=True):
 
 
 def steps(page: str) -> Iterator[Step]:
-    """Give the steps of a page in their order: `$ ` in an indented block, and what stands below it."""
+    """Return the steps of a page in their order: `$ ` in an indented block, and the output below it."""
     lines = page.splitlines()
     number = 0
     while number < len(lines):
@@ -58,7 +58,7 @@ def steps(page: str) -> Iterator[Step]:
 
 
 def run(step: Step, port: int, environment: Mapping[str, str]) -> str:
-    """Run a step against the service on `port`, in the directory HOME; give what it prints."""
+    """Run a step against the service on `port`, in the directory HOME, and return its output."""
     done = subprocess.run(
         ["/bin/sh", "-c", step.command.replace(ADDRESS, f"127.0.0.1:{port}")],
         env=environment,
@@ -72,12 +72,12 @@ def run(step: Step, port: int, environment: Mapping[str, str]) -> str:
 
 
 def masked(output: str) -> str:
-    """Give `output` without what differs from run to run."""
+    """Return `output` without what differs from run to run."""
     return _VOLATILE.sub(lambda match: f"{match[1] or match[2] or ''}...", output)
 
 
 def rewrite(page: str, port: int, environment: Mapping[str, str]) -> str:
-    """Give `page` with what its commands print now, where that is more than another time and name of a request."""
+    """Return `page` with the current output of its commands, except where only times and request ids differ."""
     lines = page.splitlines()
     ran = [(step, run(step, port, environment)) for step in steps(page)]
     for step, output in reversed(ran):
@@ -88,14 +88,14 @@ def rewrite(page: str, port: int, environment: Mapping[str, str]) -> str:
 
 
 def at_home(home: str | Path, database_url: str, path: str) -> dict[str, str]:
-    """Give the environment of a session: a directory for its files, the service's database, and our commands."""
+    """Return the environment of a session: a directory for its files, the service's database, and our commands."""
     return {"HOME": str(home), "DATABASE_URL": database_url, "PATH": f"{ITEMLEDGER.parent}{os.pathsep}{path}"}
 
 
 def prepare(home: str | Path, page: str) -> dict[str, str]:
-    """Put into a session's directory what the page has its reader put there; give the service's environment.
+    """Create the files that a page's session needs, and return the service's environment.
 
-    It is the first program in Python on the page, as check.py; and where the page speaks of log.key, that and log.pub.
+    They are the first Python program of the page, as check.py, and log.key and log.pub if the page names log.key.
     """
     if program := re.search(r"```python\n(.*?)```", page, re.DOTALL):
         Path(home, "check.py").write_text(program[1])

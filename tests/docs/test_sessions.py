@@ -1,4 +1,4 @@
-"""What the pages for users show is what the service does: their shell sessions are run, their table is complete."""
+"""Run the shell sessions of the pages for users, and check that their tables are complete."""
 
 import asyncio
 import os
@@ -46,7 +46,7 @@ def printed_otherwise(page: Path, database_url: str, path: str) -> list[tuple[st
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_a_page_prints_what_the_page_says(page: Path, database_url: str, stand_in: str) -> None:
-    # Where there is no curl, ours does; that it prints what curl does is seen where there is one.
+    # Without curl our stand-in serves. Machines with curl show that both print the same.
     path = os.environ["PATH"] if shutil.which("curl") else stand_in
     assert printed_otherwise(page, database_url, path) == []
 

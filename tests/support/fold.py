@@ -58,12 +58,12 @@ def stored_days(connection: Connection) -> dict[int, DayRow]:
 
 
 def item_versions_of_log(connection: Connection, upto: int | None = None) -> dict[int, VersionRow]:
-    """Give the states of items that the log, or its first `upto` events, ended. Run it within a transaction."""
+    """Return the states of items that the log, or its first `upto` events, ended. Run it within a transaction."""
     return _item_versions(connection.execute(_EVENTS).mappings().all()[:upto])
 
 
 def stored_item_versions(connection: Connection) -> dict[int, VersionRow]:
-    """Give what the `item_versions` table holds, by `valid_to`. Run it within a transaction."""
+    """Return what the `item_versions` table holds, by `valid_to`. Run it within a transaction."""
     rows = connection.execute(text("SELECT * FROM item_versions")).mappings()
     return {row["valid_to"]: {**row, "in_stock": bool(row["in_stock"])} for row in rows}
 
@@ -186,7 +186,7 @@ def _item_versions(rows: Sequence[Any]) -> dict[int, VersionRow]:
 
 
 def _node(valid_from: int, valid_to: int) -> int:
-    """Give the number from `valid_from` to before `valid_to` that can be halved most often."""
+    """Return the number from `valid_from` to before `valid_to` that can be halved most often."""
     return next(n for bit in reversed(range(63)) if (n := (valid_to - 1) >> bit << bit) >= valid_from)
 
 

@@ -106,7 +106,7 @@ class Contract:
 
 
 def scope_of(method: str, target: str, headers: Sequence[tuple[str, str]] = (), **scope: object) -> AsgiScope:
-    """Give the ASGI scope of a request from this machine; `scope` is what else it says."""
+    """Return the ASGI scope of a local request; `scope` overrides its members."""
     path, _, query = target.partition("?")
     return {
         "type": "http",

@@ -31,7 +31,7 @@ def key_for(database_url: str, name: str = "tester", *scopes: Scope) -> str:
 
 
 def as_read(service: InProcess, *, for_ever: bool = False) -> ApiKeyCache:
-    """Give the keys of a service, who reads them anew at its next request; or `for_ever` takes them as they are."""
+    """Return the key cache of a service, which reads again at its next request, or never again with `for_ever`."""
     cache: ApiKeyCache = service.services.authenticator._key_cache
     cache._read_at = float("inf" if for_ever else "-inf")
     return cache
