@@ -34,7 +34,7 @@ def test_migrate_grants_the_service_its_rights(empty_postgres_url: str, sqlite_u
     with serving(empty_postgres_url):
         pass  # with that role
     for url, role, words in (
-        (empty_postgres_url, "nobody", "no role 'nobody'"),
+        (empty_postgres_url, "nobody", "the role 'nobody' does not exist"),
         (sqlite_url, SERVICE_ROLE, "no roles"),
     ):
         refused = itemledger(url, "migrate", "--grant", role)

@@ -55,4 +55,4 @@ def test_without_a_key_public_key_fails() -> None:
 def test_an_invalid_key_is_refused_and_not_printed() -> None:
     done = log("public-key", ITEMLEDGER_LOG_KEY="swordfish")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: ITEMLEDGER_LOG_KEY: a private key begins with PRIVATE+KEY+\n"
+    assert done.stderr == "Error: ITEMLEDGER_LOG_KEY: a private key must begin with PRIVATE+KEY+\n"

@@ -142,7 +142,7 @@ def test_an_unreadable_log_ends_with_2(
     cases: dict[str, tuple[Any, ...]] = {
         "nothing there": (sqlite_url,),
         "no database": (f"sqlite+aiosqlite:///{tmp_path}/letter",),
-        "no schema": (request.getfixturevalue("postgres_url") if case == "no schema" else "",),
+        "no schema": (request.getfixturevalue("empty_postgres_url") if case == "no schema" else "",),
         "no server": (f"postgresql+asyncpg://me@127.0.0.1:{free_port()}/items",),
         "no export": (sqlite_url, tmp_path / "letter"),
         "no checkpoint": (sqlite_url, "--checkpoint", tmp_path / "letter"),

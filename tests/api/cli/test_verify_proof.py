@@ -179,11 +179,7 @@ def test_a_log_that_only_grew_is_consistent(write: Write) -> None:
 def test_a_log_that_was_rewritten_is_not_consistent(write: Write) -> None:
     other = Checkpoint(OLD.origin, 1, bytes(32)).write([])
     done = run("consistency", *files(write, other, NOTE_EXAMPLE, CONSISTENCY_EXAMPLE))
-    assert (done.returncode, done.stdout) == (
-        1,
-        "NOT CONSISTENT: its hashes do not match the new root\
-",
-    )
+    assert (done.returncode, done.stdout) == (1, "NOT CONSISTENT: its hashes do not match the new root\n")
     forged = {**CONSISTENCY_EXAMPLE, "hashes": ["00" * 32]}
     assert run("consistency", *files(write, OLD.write([]), NOTE_EXAMPLE, forged)).returncode == 1
 

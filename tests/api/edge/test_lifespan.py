@@ -80,10 +80,10 @@ async def test_a_stop_that_fails_is_reported_to_the_server_and_logged(lines: Cap
 
 @pytest.mark.parametrize("fault", ["a schema that is not at head", "a file that is not a database"])
 def test_a_server_whose_application_cannot_start_ends_with_an_error(
-    fault: str, postgres_url: str, tmp_path: Path
+    fault: str, empty_postgres_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no database\n" * 1000)
-    url = postgres_url if fault.startswith("a schema") else f"sqlite+aiosqlite:///{tmp_path}/file"
+    url = empty_postgres_url if fault.startswith("a schema") else f"sqlite+aiosqlite:///{tmp_path}/file"
     # Without `itemledger serve`, which checks before it starts a server: its workers start like this.
     command = ["-m", "uvicorn", "--factory", "api.app:create_app", "--lifespan", "on", "--port", "0"]
     done = subprocess.run(

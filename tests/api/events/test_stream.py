@@ -155,7 +155,7 @@ async def test_a_busy_log_does_not_suppress_heartbeats(small: InProcess) -> None
 
 
 async def test_a_long_scan_reports_its_progress(service: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "_KEPT", 0)
+    monkeypatch.setattr(tail, "_KEPT_EVENTS", 0)
     monkeypatch.setattr(history, "SCAN_LIMIT", 10)
     batch = [{"name": "Pen", "price": 1}] * 40
     made = await service.client.post("/items/batch", json=batch, headers={"X-Request-Id": "traced"})

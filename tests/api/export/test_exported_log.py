@@ -82,7 +82,7 @@ def test_an_export_is_the_log(path: Path) -> None:
 def test_an_empty_file_is_an_empty_log(path: Path) -> None:
     path.write_bytes(b"")
     assert verify(path) == head_of([])
-    assert fault(path, heads=(head_of(LOG),)) == (1, "it is missing: there is a checkpoint of 60 events")
+    assert fault(path, heads=(head_of(LOG),)) == (1, "it is missing: a checkpoint covers 60 events")
 
 
 def test_consecutive_exports_are_one_log(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_consecutive_exports_are_one_log(tmp_path: Path) -> None:
         file.write_bytes(lines(events))
     describe(second, LOG[25:], filter={"after": 25})
     assert verify(first, second, heads=(head_of(LOG[:30]),)) == head_of(LOG)
-    assert fault(second, first) == (1, "position 26 comes where 1 should")
+    assert fault(second, first) == (1, "expected position 1, found 26")
 
 
 #: By column, a change of its value.
@@ -183,7 +183,7 @@ def test_a_tampered_file_is_detected(path: Path, case: str) -> None:
 def test_a_truncated_file_is_detected_by_the_manifest_or_a_checkpoint(path: Path) -> None:
     path.write_bytes(lines(LOG[:50]))
     assert verify(path) == head_of(LOG[:50])  # nothing here shows that more events existed
-    assert fault(path, heads=(head_of(LOG),)) == (51, "it is missing: there is a checkpoint of 60 events")
+    assert fault(path, heads=(head_of(LOG),)) == (51, "it is missing: a checkpoint covers 60 events")
     describe(path, LOG)
     assert fault(path) == (51, f"{path} has 50 events, but its manifest says 60")
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from api.durations import Interval
 from api.export import exported_log, manifest
 from api.export.exported_log import LogFiles
 from api.export.formats import BY_NAME
@@ -75,7 +76,7 @@ async def migrated(url: str) -> AsyncIterator[Database]:
 
 async def answers(url: str) -> list[Any]:
     """Return the responses that clients get."""
-    async with InProcess.over(url, check_interval=0) as running:
+    async with InProcess.over(url, verify_interval=Interval("off")) as running:
         paths = ("/items?limit=1000", "/items?sort=-price&in_stock=true", "/items/1", "/activity?limit=100")
         return [(await running.client.get(path)).text for path in paths]
 
@@ -116,7 +117,10 @@ WRONG_FILES: dict[Callable[[list[bytes]], Sequence[bytes]], str] = {
     lambda lines: lines[1:]: "Position 1: expected position 1, found 2",
     lambda lines: lines[:-1]: "Position 600: ",
     lambda lines: [*lines[:-1], lines[-1][:40]]: "Position 600: its line is not an event",
-    lambda lines: [lines[0].replace(b"Item", b"item"), *lines[1:]]: "Position 1: it is not what its hash was made of",
+    lambda lines: [
+        lines[0].replace(b"Item", b"item"),
+        *lines[1:],
+    ]: "Position 1: its content does not match its stored hash",
     # The fingerprint is in no event's hash, only in the file's.
     lambda lines: [*lines[:-1], lines[-1].replace(b'"fingerprint":"00', b'"fingerprint":"01')]: "Position 600: ",
 }
@@ -166,7 +170,7 @@ async def test_several_exports_are_imported_as_one_log(database: Database, expor
     head = await import_(database, first, second)
     assert head.root.hex() == manifest.decode(manifest.path_of(exported).read_bytes()).log.root
     await assert_log_and_projection_agree(database)
-    with pytest.raises(NotEmptyError, match="it has 600 events"):
+    with pytest.raises(NotEmptyError, match="already contains 600 events"):
         await import_(database, first, second)
 
 

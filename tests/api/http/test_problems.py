@@ -46,7 +46,7 @@ INTERNAL = {
     eventstore.NoBackupError,
     eventstore.DamagedCopyError,
 }
-BASES = {commands.CommandError, commands.CommandRejectedError, eventstore.EventStoreError}
+BASES = {commands.CommandError, commands.CommandRejectedError, eventstore.EventStoreError, eventstore._ReasonError}
 UNEXPECTED = [
     RuntimeError("secret"),
     KeyError("secret"),

@@ -219,7 +219,7 @@ async def test_a_service_that_stops_interrupts_its_rebuild_and_the_next_resumes_
         await fill(service.services.database)
         await service.client.post(SLOW)
         await under_way(database_url)
-        known = await known_of(database_url)
+    known = await known_of(database_url)
     assert known is not None
     assert known.state == "interrupted"
     assert 0 < known.cursor.position < EVENTS

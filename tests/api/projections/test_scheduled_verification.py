@@ -121,7 +121,7 @@ async def test_a_spoilt_row_in_the_middle_of_a_large_table_is_found(
     spoilt = {
         "items": ("price = price {} 1", f"id = {ITEMS // 2}"),
         "activity": ("changed = changed {} 1", "day >= 0"),
-        "item_versions": ("price = price {} 1", f"ended = {ITEMS + ITEMS // 2}"),
+        "item_versions": ("price = price {} 1", f"valid_to = {ITEMS + ITEMS // 2}"),
     }
     assert spoilt.keys() == {projection.name for projection in PROJECTIONS}
     for name, (change, row) in spoilt.items():
