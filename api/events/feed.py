@@ -30,13 +30,7 @@ class Feed:
     """
 
     def __init__(
-        self,
-        database: Database,
-        *,
-        max_streams: int,
-        max_client_streams: int,
-        lifetime: float,
-        heartbeat: float = 10.0,
+        self, database: Database, *, max_streams: int, max_client_streams: int, lifetime: float, heartbeat: float = 10.0
     ) -> None:
         self._database = database
         self._max_streams = max_streams

@@ -1,9 +1,7 @@
 """The routes of `/projections`: show them, rebuild one, cancel a rebuild."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -24,6 +22,7 @@ from api.http.problems import (
 from api.http.responses import HttpResponse, json_response
 from api.projections.rebuild_jobs import RebuildFailedError, RebuildRunningError
 from api.projections.schemas import ProjectionState, to_projection
+from api.schemas.examples import load
 from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
 from projections.projection_status import projection_statuses
@@ -118,46 +117,31 @@ def _parse_name(name: str) -> Projection:
     return _PROJECTIONS[name]
 
 
-_EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text())
+_EXAMPLES = load("projections")
 _SHOWN = _EXAMPLES["projection"]
 _RUNNING = {**_SHOWN, "rebuild": _EXAMPLES["running"], "last_report": None}
-_CANCELLED = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
+_CANCELLED_EXAMPLE = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
 
 _NAMES = {"type": "string", "enum": sorted(_PROJECTIONS), "description": "The projection's name", "examples": ["items"]}
-_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
-_named_operation = partial(_operation, path_schemas={"name": _NAMES})
 _projection = partial(Answer, type=ProjectionState, links={"name": "$response.body#/name"})
-_every_projection = partial(Answer, type=list[ProjectionState], links={"name": "$response.body#/0/name"})
+_EVERY = "Every projection of this version of the service"
+_LISTED = Answer(200, _EVERY, list[ProjectionState], (), [_SHOWN], links={"name": "$response.body#/0/name"})
+_FOUND = _projection(200, "The projection", example=_SHOWN)
+_STARTED = _projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING)
+_CANCELLED = _projection(202, "Its cancellation was requested", example=_CANCELLED_EXAMPLE)
+
+_GET_PROBLEMS = (PROJECTION_NOT_FOUND, STORAGE_FULL)
+_START_PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL)
+_CANCEL_PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL)
+
+_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
+_named = partial(_operation, path_schemas={"name": _NAMES})
+_start = partial(_named, query=RebuildQuery, rate_limit=REBUILD)
+_REBUILD = "/projections/{name}/rebuild"
 
 ROUTES = [
-    _operation(
-        "GET",
-        "/projections",
-        list_projections,
-        answers=(_every_projection(200, "Every projection of this version of the service", example=[_SHOWN]),),
-        problems=(STORAGE_FULL,),
-    ),
-    _named_operation(
-        "GET",
-        "/projections/{name}",
-        get_projection,
-        answers=(_projection(200, "The projection", example=_SHOWN),),
-        problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
-    ),
-    _named_operation(
-        "POST",
-        "/projections/{name}/rebuild",
-        start_rebuild,
-        query=RebuildQuery,
-        rate_limit=REBUILD,
-        answers=(_projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING),),
-        problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
-    ),
-    _named_operation(
-        "DELETE",
-        "/projections/{name}/rebuild",
-        cancel_rebuild,
-        answers=(_projection(202, "Its cancellation was requested", example=_CANCELLED),),
-        problems=(PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL),
-    ),
+    _operation("GET", "/projections", list_projections, answers=(_LISTED,), problems=(STORAGE_FULL,)),
+    _named("GET", "/projections/{name}", get_projection, answers=(_FOUND,), problems=_GET_PROBLEMS),
+    _start("POST", _REBUILD, start_rebuild, answers=(_STARTED,), problems=_START_PROBLEMS),
+    _named("DELETE", _REBUILD, cancel_rebuild, answers=(_CANCELLED,), problems=_CANCEL_PROBLEMS),
 ]
