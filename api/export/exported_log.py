@@ -24,7 +24,7 @@ _CHUNK_LINES = 10_000
 _BOUNDS = {"after", "before"}
 
 #: What decoding can raise, whatever the bytes.
-_UNREADABLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+_UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(EventDocument).decode
