@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.routing import Answer, Route
-from api.http.pagination import page_links
+from api.http.pagination import CURSOR, page_links
 from api.http.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
 from api.http.query_params import MinPosition
 from api.http.responses import HttpResponse, json_response
@@ -42,13 +42,7 @@ class ActivityQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     )
     to: Annotated[date | UnsetType, Meta(description="Only this day and earlier days", examples=["2026-11-30"])] = UNSET
     limit: Annotated[int, Meta(ge=1, le=1000, description="The maximum number of days to return", examples=[31])] = 100
-    cursor: Annotated[
-        date | UnsetType,
-        Meta(
-            description="Where the page starts. From the `Link` header of the previous page; treat it as opaque",
-            examples=["2026-11-23"],
-        ),
-    ] = UNSET
+    cursor: Annotated[date | UnsetType, Meta(description=CURSOR, examples=["2026-11-23"])] = UNSET
     min_position: MinPosition = 0
 
     def range(self) -> tuple[date, date]:

@@ -93,13 +93,9 @@ async def _get_state(request: RequestContext, item_id: int) -> HttpResponse:
 
 
 _PAGE = Answer(200, "A page of items", list[Item], ("Link", "Cache-Control"), [SHARED["item"]])
-_VERSIONS = Answer(
-    200,
-    "A page of versions; with `as_of`, the item",
-    list[ItemVersion] | Item,
-    ("Link", "ETag", "Cache-Control"),
-    load("audit")["item_versions"],
-)
+_HEADERS, _EXAMPLE = ("Link", "ETag", "Cache-Control"), load("audit")["item_versions"]
+_DESCRIPTION = "A page of versions; with `as_of`, the item"
+_VERSIONS = Answer(200, _DESCRIPTION, list[ItemVersion] | Item, _HEADERS, _EXAMPLE)
 _NOT_MODIFIED = Answer(304, "The client's copy is current", None, ("ETag", "Cache-Control"))
 
 _READ_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)

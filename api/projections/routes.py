@@ -10,15 +10,8 @@ from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.rate_limits import REBUILD
 from api.edge.routing import Answer, Route
-from api.http.problems import (
-    OUTCOME_UNKNOWN,
-    PROJECTION_NOT_FOUND,
-    REBUILD_FAILED,
-    REBUILD_NOT_RUNNING,
-    REBUILD_RUNNING,
-    STORAGE_FULL,
-    Problem,
-)
+from api.http import problems
+from api.http.problems import Problem
 from api.http.responses import HttpResponse, json_response
 from api.projections.rebuild_jobs import RebuildFailedError, RebuildRunningError
 from api.projections.schemas import ProjectionState, to_projection
@@ -78,9 +71,9 @@ async def start_rebuild(name: str) -> HttpResponse:
     try:
         await request.services.rebuild_jobs.start(name, Options(query.from_scratch, query.dry_run, throttle))
     except RebuildRunningError:
-        raise Problem(REBUILD_RUNNING, f"{name} is already being rebuilt") from None
+        raise Problem(problems.REBUILD_RUNNING, f"{name} is already being rebuilt") from None
     except RebuildFailedError as error:
-        raise Problem(REBUILD_FAILED, str(error)) from None
+        raise Problem(problems.REBUILD_FAILED, str(error)) from None
     return await _respond(202, projection, (b"location", b"/projections/%s" % name.encode()))
 
 
@@ -94,7 +87,7 @@ async def cancel_rebuild(name: str) -> HttpResponse:
     database = current.get().services.database
     rebuild = (await rebuild_state.find_all(database)).get(name)
     if not rebuild or rebuild.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
-        raise Problem(REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
+        raise Problem(problems.REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
     return await _respond(202, projection)
 
 
@@ -113,7 +106,7 @@ async def _bodies(projections: Sequence[Projection]) -> list[ProjectionState]:
 
 def _parse_name(name: str) -> Projection:
     if name not in _PROJECTIONS:
-        raise Problem(PROJECTION_NOT_FOUND, f"The projections are {', '.join(sorted(_PROJECTIONS))}")
+        raise Problem(problems.PROJECTION_NOT_FOUND, f"The projections are {', '.join(sorted(_PROJECTIONS))}")
     return _PROJECTIONS[name]
 
 
@@ -130,9 +123,10 @@ _FOUND = _projection(200, "The projection", example=_SHOWN)
 _STARTED = _projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING)
 _CANCELLED = _projection(202, "Its cancellation was requested", example=_CANCELLED_EXAMPLE)
 
-_GET_PROBLEMS = (PROJECTION_NOT_FOUND, STORAGE_FULL)
-_START_PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL)
-_CANCEL_PROBLEMS = (PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL)
+_NOT_FOUND, _FULL = problems.PROJECTION_NOT_FOUND, problems.STORAGE_FULL
+_GET_PROBLEMS = (_NOT_FOUND, _FULL)
+_START_PROBLEMS = (_NOT_FOUND, problems.REBUILD_RUNNING, problems.REBUILD_FAILED, _FULL)
+_CANCEL_PROBLEMS = (_NOT_FOUND, problems.REBUILD_NOT_RUNNING, problems.OUTCOME_UNKNOWN, _FULL)
 
 _operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
 _named = partial(_operation, path_schemas={"name": _NAMES})
@@ -140,7 +134,7 @@ _start = partial(_named, query=RebuildQuery, rate_limit=REBUILD)
 _REBUILD = "/projections/{name}/rebuild"
 
 ROUTES = [
-    _operation("GET", "/projections", list_projections, answers=(_LISTED,), problems=(STORAGE_FULL,)),
+    _operation("GET", "/projections", list_projections, answers=(_LISTED,), problems=(_FULL,)),
     _named("GET", "/projections/{name}", get_projection, answers=(_FOUND,), problems=_GET_PROBLEMS),
     _start("POST", _REBUILD, start_rebuild, answers=(_STARTED,), problems=_START_PROBLEMS),
     _named("DELETE", _REBUILD, cancel_rebuild, answers=(_CANCELLED,), problems=_CANCEL_PROBLEMS),
