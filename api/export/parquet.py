@@ -1,7 +1,4 @@
-"""Parquet, for analysis: typed, compressed columns, with some 20,000 events per row group.
-
-It needs pyarrow, a large optional dependency: `pip install 'itemledger[parquet]'`.
-"""
+"""Parquet, for analysis: typed, compressed columns. Needs pyarrow, a large optional dependency: the extra `parquet`."""
 
 from collections.abc import Sequence
 from io import BytesIO
