@@ -1,6 +1,7 @@
 """The route `/activity`: what happened on each day."""
 
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.routing import Answer, Route
-from api.http.pagination import page_links
+from api.http.pagination import CURSOR, page_links
 from api.http.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
 from api.http.query_params import MinPosition
 from api.http.responses import HttpResponse, json_response
@@ -41,23 +42,13 @@ class ActivityQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     )
     to: Annotated[date | UnsetType, Meta(description="Only this day and earlier days", examples=["2026-11-30"])] = UNSET
     limit: Annotated[int, Meta(ge=1, le=1000, description="The maximum number of days to return", examples=[31])] = 100
-    cursor: Annotated[
-        date | UnsetType,
-        Meta(
-            description="Where the page starts. From the `Link` header of the previous page; treat it as opaque",
-            examples=["2026-11-23"],
-        ),
-    ] = UNSET
+    cursor: Annotated[date | UnsetType, Meta(description=CURSOR, examples=["2026-11-23"])] = UNSET
     min_position: MinPosition = 0
 
     def range(self) -> tuple[date, date]:
         """Return the first and the last day that the page may contain."""
         first = date.min if self.from_ is UNSET else self.from_
         return first, min(day for day in (self.to, self.cursor, date.max) if day is not UNSET)
-
-    def links(self, path: str, next_day: date | None) -> bytes:
-        """Write the `Link` header (RFC 8288): to the first page, and to the one that starts with `next_day`."""
-        return page_links(path, msgspec.to_builtins(self), "cursor", next_day)
 
 
 async def list_activity() -> HttpResponse:
@@ -74,7 +65,8 @@ async def list_activity() -> HttpResponse:
     if page is None:
         raise Problem(PROJECTION_NOT_READY)
     request.set_log_position(page.position)
-    return json_response(200, list(map(_to_day, page.days)), (b"link", query.links(request.path, page.next)))
+    links = page_links(request.path, msgspec.to_builtins(query), "cursor", page.next)
+    return json_response(200, list(map(_to_day, page.days)), (b"link", links))
 
 
 def _to_day(view: DayView) -> Day:
@@ -82,15 +74,8 @@ def _to_day(view: DayView) -> Day:
     return Day(view.day, view.created, view.changed, view.deleted, view.restored, view.active_items, value)
 
 
-ROUTES = [
-    Route(
-        "GET",
-        "/activity",
-        list_activity,
-        tag="activity",
-        scope=Scope.ITEMS_READ,
-        query=ActivityQuery,
-        answers=(Answer(200, "A page of days", list[Day], ("Link",), load("activity")["days"]),),
-        problems=(POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL),
-    ),
-]
+_PAGE = Answer(200, "A page of days", list[Day], ("Link",), load("activity")["days"])
+_PROBLEMS = (POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL)
+_route = partial(Route, "GET", tag="activity", scope=Scope.ITEMS_READ)
+
+ROUTES = [_route("/activity", list_activity, query=ActivityQuery, answers=(_PAGE,), problems=_PROBLEMS)]

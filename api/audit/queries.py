@@ -4,7 +4,7 @@ from time import time_ns
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
-from msgspec.structs import fields, replace
+from msgspec.structs import fields
 
 from api.http.path_params import read_number
 from api.http.query_params import wrong
@@ -31,10 +31,6 @@ class PastItemsQuery(ItemListQuery, frozen=True, forbid_unknown_fields=True, omi
         _AsOf, Meta(description="Show the items as of this position or this time (RFC 3339)", examples=[1])
     ] = UNSET
 
-    def at(self, position: int) -> "PastItemsQuery":
-        """Return the same query as of a position. Links use it, so that all pages show one moment."""
-        return replace(self, as_of=position)
-
     def _identity(self) -> list[object]:
         return [*super()._identity(), self.as_of]
 
@@ -54,10 +50,7 @@ class VersionsQuery(RangeQuery, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 async def resolve_as_of(as_of: str | UnsetType, history: HistoryReader) -> AsOf:
-    """Return the moment that `as_of` names, now by default.
-
-    Raises Problem (400) if it is neither a position nor a time, or is still to come.
-    """
+    """Return the moment that `as_of` names, now by default. Raises Problem (400) if malformed or still to come."""
     if as_of is UNSET:
         return await history.as_of()
     if (position := read_number(as_of)) is not None:

@@ -1,5 +1,7 @@
 """The routes `/audit`: the versions of an item, and the items as of a moment."""
 
+from functools import partial
+
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -29,7 +31,7 @@ async def audit_items() -> HttpResponse:
     query: PastItemsQuery = request.query
     await request.wait_for_position(query.min_position)
     as_of = await resolve_as_of(query.as_of, request.services.history)
-    query = query.at(as_of.position)
+    query = replace(query, as_of=as_of.position)  # for the links, so that all pages show one moment
     page = await request.services.past_items.page(
         as_of.position, query.filter(), query.order(), query.after(), query.limit
     )
@@ -90,34 +92,20 @@ async def _get_state(request: RequestContext, item_id: int) -> HttpResponse:
     )
 
 
-_HEADERS = ("Link", "ETag", "Cache-Control")
-_VERSIONS = load("audit")["item_versions"]
+_PAGE = Answer(200, "A page of items", list[Item], ("Link", "Cache-Control"), [SHARED["item"]])
+_HEADERS, _EXAMPLE = ("Link", "ETag", "Cache-Control"), load("audit")["item_versions"]
+_DESCRIPTION = "A page of versions; with `as_of`, the item"
+_VERSIONS = Answer(200, _DESCRIPTION, list[ItemVersion] | Item, _HEADERS, _EXAMPLE)
+_NOT_MODIFIED = Answer(304, "The client's copy is current", None, ("ETag", "Cache-Control"))
+
 _READ_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)
+_LIST_PROBLEMS = (PROJECTION_NOT_READY, *_READ_PROBLEMS)
+_ITEM_PROBLEMS = (ITEM_NOT_FOUND, *_READ_PROBLEMS)
+
+_route = partial(Route, "GET", tag="history", scope=Scope.EVENTS_READ)
+_item = partial(_route, path_schemas=ITEM_ID, query=VersionsQuery, headers=("If-None-Match",))
 
 ROUTES = [
-    Route(
-        "GET",
-        "/audit/items",
-        audit_items,
-        tag="history",
-        scope=Scope.EVENTS_READ,
-        query=PastItemsQuery,
-        answers=(Answer(200, "A page of items", list[Item], ("Link", "Cache-Control"), [SHARED["item"]]),),
-        problems=(PROJECTION_NOT_READY, *_READ_PROBLEMS),
-    ),
-    Route(
-        "GET",
-        "/audit/items/{item_id}",
-        audit_item,
-        tag="history",
-        scope=Scope.EVENTS_READ,
-        path_schemas=ITEM_ID,
-        query=VersionsQuery,
-        headers=("If-None-Match",),
-        answers=(
-            Answer(200, "A page of versions; with `as_of`, the item", list[ItemVersion] | Item, _HEADERS, _VERSIONS),
-            Answer(304, "The client's copy is current", None, ("ETag", "Cache-Control")),
-        ),
-        problems=(ITEM_NOT_FOUND, *_READ_PROBLEMS),
-    ),
+    _route("/audit/items", audit_items, query=PastItemsQuery, answers=(_PAGE,), problems=_LIST_PROBLEMS),
+    _item("/audit/items/{item_id}", audit_item, answers=(_VERSIONS, _NOT_MODIFIED), problems=_ITEM_PROBLEMS),
 ]

@@ -24,7 +24,6 @@ from api.cli.runner import with_database
 from api.durations import Duration, Lifetime
 from api.keys.schemas import KeyState, to_created_key, to_key
 from api.startup import prepare
-from eventstore.database.database import Database
 
 T = TypeVar("T")
 
@@ -59,12 +58,9 @@ def create_key(name: str, scopes: tuple[str, ...], lifetime: int, as_json: bool)
 @json_option
 def list_keys(with_ended: bool, as_json: bool) -> None:
     """List the API keys. Last used is accurate to some minutes."""
-
-    async def read(database: Database) -> list[ApiKey]:
-        return await database.read_transaction(store.read_all)
-
     moment = now()
-    states = [to_key(key, moment) for key in with_database(read, prepare) if with_ended or key.is_active(moment)]
+    found = with_database(lambda database: database.read_transaction(store.read_all), prepare)
+    states = [to_key(key, moment) for key in found if with_ended or key.is_active(moment)]
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(states)))
     else:
@@ -100,10 +96,7 @@ def _user() -> str:
 
 
 def _change(work: Callable[[Connection], T]) -> T:
-    async def run(database: Database) -> T:
-        return await database.write(work)
-
-    return with_database(run, prepare, reported=(KeyChangeError,))
+    return with_database(lambda database: database.write(work), prepare, reported=(KeyChangeError,))
 
 
 def _log(change: str, key: ApiKey, by: str, **more: str) -> None:

@@ -46,11 +46,8 @@ def progress_reporter(
                 click.echo(f"{phase}: {_amount(progress)}" if is_counted(progress) else phase, err=True)
             last = phase, monotonic()
 
-    if as_json or not (console.is_terminal or only_on_terminal):
-        yield report_if_due
-        return
-    if not console.is_terminal:
-        yield lambda _: None
+    if as_json or not console.is_terminal:
+        yield report_if_due if as_json or not only_on_terminal else lambda _: None
         return
     columns = (
         rich.SpinnerColumn(),  # moves in phases that report no progress

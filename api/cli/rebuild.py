@@ -1,5 +1,6 @@
 """`itemledger rebuild`."""
 
+from functools import partial
 from typing import NoReturn
 
 import click
@@ -17,7 +18,7 @@ from projections.projection import Projection
 from projections.rebuild.rebuild import Options, Progress
 from projections.rebuild.rebuild import rebuild as replay
 from projections.rebuild.rebuild_state import OvertakenError, RebuildCancelledError, Report
-from projections.repair import RepairError, RepairReport, repair
+from projections.repair import RepairError, repair
 
 _BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 
@@ -71,10 +72,7 @@ def _is_counted(progress: Progress) -> bool:
 
 def _repair(projection: Projection, item_id: int, *, dry_run: bool, as_json: bool) -> NoReturn:
     """Repair one item's row of `projection` and its snapshots, print what differed, and end the process."""
-
-    async def run(database: Database) -> RepairReport:
-        return await repair(database, projection, item_id, dry_run=dry_run)
-
+    run = partial(repair, projection=projection, item_id=item_id, dry_run=dry_run)
     report = with_database(run, prepare, reported=(RepairError,))
     samples = [*report.row, *report.snapshots]
     if as_json:

@@ -1,6 +1,6 @@
 """The report of a rebuild, and samples of differing values, for a person to read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -18,27 +18,25 @@ def print_report(report: Report) -> None:
     """Print `report` on standard output, then samples of what differs."""
     outcome = "and swapped in" if report.swapped else "not swapped in (dry run)"
     click.echo(f"{report.projection}, version {report.version}: rebuilt as of position {report.position:,}, {outcome}")
-    for label, value in _lines(report):
-        click.echo(f"  {label:<18}{value}")
+    lines = [("events replayed", f"{report.events:,} ({report.rate:,.0f} a second)"), ("rows", f"{report.rows:,}")]
+    if report.digest_live is None or report.digest_rebuilt is None:
+        lines += [("rows compared", "none: there was no table before")]
+    else:
+        lines += [("rows compared", f"{report.rows_compared:,}"), ("rows that differ", f"{report.rows_differ:,}")]
+        lines += [("digest, live", report.digest_live), ("digest, rebuilt", report.digest_rebuilt)]
+        for columns, change in ((report.columns_added, "new"), (report.columns_dropped, "removed")):
+            if columns:
+                lines += [("not compared", f"{', '.join(columns)}: {change}")]
+    if report.lock_held_ms is not None:
+        lines += [("lock held", f"{report.lock_held_ms:,.1f} ms")]
+    print_lines(lines)
     print_samples(report.samples, "rebuilt")
 
 
-def _lines(report: Report) -> Iterator[tuple[str, str]]:
-    yield "events replayed", f"{report.events:,} ({report.rate:,.0f} a second)"
-    yield "rows", f"{report.rows:,}"
-    if report.digest_live is None or report.digest_rebuilt is None:
-        yield "rows compared", "none: there was no table before"
-    else:
-        yield "rows compared", f"{report.rows_compared:,}"
-        yield "rows that differ", f"{report.rows_differ:,}"
-        yield "digest, live", report.digest_live
-        yield "digest, rebuilt", report.digest_rebuilt
-        if report.columns_added:
-            yield "not compared", f"{', '.join(report.columns_added)}: new"
-        if report.columns_dropped:
-            yield "not compared", f"{', '.join(report.columns_dropped)}: removed"
-    if report.lock_held_ms is not None:
-        yield "lock held", f"{report.lock_held_ms:,.1f} ms"
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Print labels and values, a pair a line."""
+    for label, value in lines:
+        click.echo(f"  {label:<18}{value}")
 
 
 def print_samples(samples: Sequence[Sample], expected: str) -> None:

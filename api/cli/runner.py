@@ -22,6 +22,7 @@ from migrations import UnknownRevisionError
 T = TypeVar("T")
 
 _NICE = 10
+#: Threads switch often, so that one that has to query the database does not wait for long.
 _SWITCH_SECONDS = 0.0005
 #: Exceptions that end a command with their message.
 _REPORTED = (SettingsError, StartError, EventStoreError, UnknownRevisionError, SQLAlchemyError)
@@ -79,10 +80,7 @@ def freeze_gc() -> None:
 
 
 def lower_priority() -> None:
-    """Lower the priority of this process below that of a service on the same machine.
-
-    Threads switch often, so that one that has to query the database does not wait for long.
-    """
+    """Lower the priority of this process below that of a service on the same machine."""
     os.nice(_NICE)
     sys.setswitchinterval(_SWITCH_SECONDS)
     freeze_gc()

@@ -1,6 +1,7 @@
 """`GET /events/export`: the history in one response, in the requested format."""
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import Annotated
 
@@ -111,6 +112,7 @@ def _requested_format(query: ExportQuery, request: RequestContext) -> Format:
     raise wrong("format", f"Unknown format. The formats are {', '.join(_NAMES)}")
 
 
+_EXAMPLES = load("events")["export"]
 #: What a response decodes to. JSON Schema cannot describe lines.
 _TYPES = {"cloudevents": list[CloudEvent]}
 
@@ -120,18 +122,8 @@ def _answer(format: Format) -> Answer:
     return Answer(200, "The events", _TYPES.get(name, str), ("Content-Disposition",), _EXAMPLES[name], media_type)
 
 
-_EXAMPLES = load("events")["export"]
+_ANSWERS = tuple(map(_answer, STREAMED))
+_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)
+_route = partial(Route, "GET", tag="history", scope=Scope.EVENTS_EXPORT, rate_limit=EXPORT)
 
-ROUTES = [
-    Route(
-        "GET",
-        "/events/export",
-        export_events,
-        tag="history",
-        scope=Scope.EVENTS_EXPORT,
-        query=ExportQuery,
-        rate_limit=EXPORT,
-        answers=tuple(map(_answer, STREAMED)),
-        problems=(POSITION_NOT_REACHED, STORAGE_FULL),
-    )
-]
+ROUTES = [_route("/events/export", export_events, query=ExportQuery, answers=_ANSWERS, problems=_PROBLEMS)]

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -30,13 +31,7 @@ class Feed:
     """
 
     def __init__(
-        self,
-        database: Database,
-        *,
-        max_streams: int,
-        max_client_streams: int,
-        lifetime: float,
-        heartbeat: float = 10.0,
+        self, database: Database, *, max_streams: int, max_client_streams: int, lifetime: float, heartbeat: float = 10.0
     ) -> None:
         self._database = database
         self._max_streams = max_streams
@@ -91,9 +86,10 @@ class Feed:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follow the log until the block ends, then end every stream."""
+        relay = partial(self._database.relay_notifications, self._committed, self.tail.wake)
         tasks = [
             asyncio.create_task(_run_forever(self.tail.run), name="tail"),
-            asyncio.create_task(_run_forever(self._relay), name="relay"),
+            asyncio.create_task(_run_forever(relay), name="relay"),
         ]
         try:
             yield
@@ -102,9 +98,6 @@ class Feed:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _relay(self) -> NoReturn:
-        await self._database.relay_notifications(self._committed, self.tail.wake)
 
 
 async def _run_forever(work: Callable[[], Awaitable[NoReturn]]) -> NoReturn:

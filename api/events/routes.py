@@ -62,24 +62,14 @@ _NOT_MODIFIED = Answer(304, "The client's copy is current", None, ("ETag", "Cach
 _ITEM_LINK = {"item_id": "$response.body#/item_id"}
 _FOUND = Answer(200, "The event", EventDocument, ("Cache-Control",), _EVENT, links=_ITEM_LINK)
 
-_READ_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)
+_PAGE_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)
+_EVENT_PROBLEMS = (EVENT_NOT_FOUND, *_PAGE_PROBLEMS)
+
 _route = partial(Route, "GET", tag="history", scope=Scope.EVENTS_READ)
+_list = partial(_route, query=EventQuery, headers=("If-None-Match",))
+_get = partial(_route, query=StateQuery, path_schemas=POSITION)
 
 ROUTES = [
-    _route(
-        "/events",
-        list_events,
-        query=EventQuery,
-        headers=("If-None-Match",),
-        answers=(_PAGE, _NOT_MODIFIED),
-        problems=_READ_PROBLEMS,
-    ),
-    _route(
-        "/events/{position}",
-        get_event,
-        path_schemas=POSITION,
-        query=StateQuery,
-        answers=(_FOUND,),
-        problems=(EVENT_NOT_FOUND, *_READ_PROBLEMS),
-    ),
+    _list("/events", list_events, answers=(_PAGE, _NOT_MODIFIED), problems=_PAGE_PROBLEMS),
+    _get("/events/{position}", get_event, answers=(_FOUND,), problems=_EVENT_PROBLEMS),
 ]

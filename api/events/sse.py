@@ -11,10 +11,7 @@ from msgspec import Meta, Struct
 from api.schemas.event import to_event_document
 from eventstore.log.history import StoredEvent
 
-_DATA_SCHEMA = {
-    "contentMediaType": "application/json",
-    "contentSchema": {"$ref": "#/components/schemas/EventDocument"},
-}
+_DATA_SCHEMA = {"contentMediaType": "application/json", "contentSchema": {"$ref": "#/components/schemas/EventDocument"}}
 
 
 class ServerSentEvent(Struct, frozen=True):

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Sequence
+from functools import partial
 from secrets import randbelow
 from time import monotonic
 
@@ -137,26 +138,10 @@ async def stream_events() -> EventStream:
     return EventStream(request.services.feed, request, event_filter)
 
 
-_STREAM = Answer(
-    200,
-    "An endless stream of events. The schema describes one event",
-    sse.ServerSentEvent,
-    ("X-Accel-Buffering",),
-    load("events")["server_sent_event"],
-    media_type="text/event-stream",
-)
+_DESCRIPTION = "An endless stream of events. The schema describes one event"
+_EXAMPLE, _MEDIA_TYPE = load("events")["server_sent_event"], sse.MEDIA_TYPE.decode()
+_STREAM = Answer(200, _DESCRIPTION, sse.ServerSentEvent, ("X-Accel-Buffering",), _EXAMPLE, _MEDIA_TYPE)
+_PROBLEMS = (INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS)
+_route = partial(Route, "GET", tag="history", scope=Scope.EVENTS_READ, headers=("Last-Event-ID",), streaming=True)
 
-ROUTES = [
-    Route(
-        "GET",
-        "/events/stream",
-        stream_events,
-        tag="history",
-        scope=Scope.EVENTS_READ,
-        query=EventFilter,
-        headers=("Last-Event-ID",),
-        streaming=True,
-        answers=(_STREAM,),
-        problems=(INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS),
-    ),
-]
+ROUTES = [_route("/events/stream", stream_events, query=EventFilter, answers=(_STREAM,), problems=_PROBLEMS)]

@@ -35,7 +35,11 @@ def publish(partial: Path, path: Path) -> None:
     with partial.open("rb") as file:
         os.fsync(file.fileno())
     partial.replace(path)
-    sync_folder(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -43,12 +47,3 @@ def write_whole(path: Path, content: bytes) -> None:
     partial = path.with_name(f"{path.name}.new")
     partial.write_bytes(content)
     publish(partial, path)
-
-
-def sync_folder(path: Path) -> None:
-    """Make the names in the folder of `path` durable."""
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -24,7 +24,7 @@ _CHUNK_LINES = 10_000
 _BOUNDS = {"after", "before"}
 
 #: What decoding can raise, whatever the bytes.
-_UNREADABLE = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+_UNREADABLE = (ValueError, OverflowError, RecursionError)
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(EventDocument).decode
@@ -109,13 +109,11 @@ def _lines(file: Path) -> Iterator[list[bytes]]:
 
 
 def _size(file: Path) -> int:
-    """Return the size of a file whose first line is a JSON object. Raises UnreadableFileError."""
-    for lines in _lines(file):
-        try:
-            msgspec.json.decode(lines[0], type=dict)
-        except _UNREADABLE:
-            raise UnreadableFileError(f"{file} is not a JSON Lines export") from None
-        break
+    """Return the size of a file whose first line, if any, is a JSON object. Raises UnreadableFileError."""
+    try:
+        msgspec.json.decode(next(_lines(file), [b"{}"])[0], type=dict)
+    except _UNREADABLE:
+        raise UnreadableFileError(f"{file} is not a JSON Lines export") from None
     return file.stat().st_size
 
 

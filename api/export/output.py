@@ -61,17 +61,14 @@ class StreamOutput:
 
 
 class _SavedState(Struct, frozen=True):
-    """The state of an incomplete file, in FILE.partial.json."""
+    """The state of an incomplete file. An interrupted export resumes after the last page in it."""
 
     plan: Plan
     written: Written
 
 
 class FileOutput(StreamOutput):
-    """An export to a file with a manifest. FILE.partial is the incomplete file, FILE.partial.json its state.
-
-    An interrupted export resumes after the last page in the saved state.
-    """
+    """An export to a file with a manifest. FILE.partial is the incomplete file, FILE.partial.json its state."""
 
     def __init__(self, path: Path, partial: BufferedRandom, state: _SavedState | None) -> None:
         """Use `opened` instead."""

@@ -1,10 +1,7 @@
-"""Parquet, for analysis: typed, compressed columns, with some 20,000 events per row group.
-
-It needs pyarrow, a large optional dependency: `pip install 'itemledger[parquet]'`.
-"""
+"""Parquet, for analysis: typed, compressed columns. Needs pyarrow, a large optional dependency: the extra `parquet`."""
 
 from collections.abc import Sequence
-from io import RawIOBase
+from io import BytesIO
 from typing import Any
 
 from api.export.encoder import Encoder
@@ -78,25 +75,11 @@ def _schema(pyarrow: Any) -> Any:
     return pyarrow.schema([pyarrow.field(name, type, nullable=name in nullable) for name, type in columns])
 
 
-class _Sink(RawIOBase):
-    """A file in memory whose content is taken out page by page."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._position = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def write(self, content: Any) -> int:
-        self._parts.append(bytes(content))
-        self._position += len(content)
-        return len(content)
+class _Sink(BytesIO):
+    """A file in memory whose content is taken out page by page. pyarrow counts the position in the whole file."""
 
     def drain(self) -> bytes:
-        content = b"".join(self._parts)
-        self._parts.clear()
+        content = self.getvalue()
+        self.seek(0)
+        self.truncate()
         return content

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+#: The description of the parameter `cursor`.
+CURSOR = "Where the page starts. From the `Link` header of the previous page; treat it as opaque"
+
 
 def page_links(path: str, parameters: Mapping[str, object], cursor: str, following: object | None) -> bytes:
     """Return a page's `Link` header: its first page, and the next one unless `following` is None.

@@ -154,44 +154,29 @@ _DELETED = Answer(204, "Deleted", None, (_REPLAYED,), links=_PATH_ID_LINK)
 _RESTORED = Answer(200, "The restored item", Item, ("ETag", _REPLAYED), _ITEM, links=_ID_LINK)
 
 _READ_PROBLEMS = (problems.POSITION_NOT_REACHED, problems.STORAGE_FULL)  # a database may need space to read, too
+_GET_PROBLEMS = (problems.ITEM_NOT_FOUND, *_READ_PROBLEMS)
 _BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID_BODY)
 _KEY_PROBLEMS = (problems.INVALID_HEADER, problems.KEY_REUSED)
 _WRITE_PROBLEMS = (*_KEY_PROBLEMS, problems.OVERLOADED, problems.OUTCOME_UNKNOWN, problems.STORAGE_FULL)
+_CREATE_PROBLEMS = (*_BODY_PROBLEMS, *_WRITE_PROBLEMS)
 _DELETE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.PRECONDITION_FAILED, *_WRITE_PROBLEMS)
-_CHANGE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.PRECONDITION_FAILED, *_BODY_PROBLEMS, *_WRITE_PROBLEMS)
+_CHANGE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.PRECONDITION_FAILED, *_CREATE_PROBLEMS)
 _RESTORE_PROBLEMS = (problems.ITEM_NOT_FOUND, problems.ITEM_NOT_DELETED, problems.PRECONDITION_FAILED, *_WRITE_PROBLEMS)
 
 _read = partial(Route, tag="items", scope=Scope.ITEMS_READ)
-_create = partial(
-    Route, tag="items", scope=Scope.ITEMS_WRITE, headers=(_KEY,), problems=(*_BODY_PROBLEMS, *_WRITE_PROBLEMS)
-)
+_get = partial(_read, path_schemas=ITEM_ID, query=StateQuery, headers=("If-None-Match",))
+_create = partial(Route, tag="items", scope=Scope.ITEMS_WRITE, headers=(_KEY,), problems=_CREATE_PROBLEMS)
 _write = partial(Route, tag="items", scope=Scope.ITEMS_WRITE, path_schemas=ITEM_ID, headers=("If-Match", _KEY))
+_PATCH_TYPES = ("application/merge-patch+json", "application/json")
+_patch = partial(_write, body=ItemPatch, media_types=_PATCH_TYPES, example=_EXAMPLES["item_patch"])
 _batch = partial(_create, body=NewItems, large_body=True)
 
 ROUTES = [
     _create("POST", "/items", create_item, body=NewItem, example=_EXAMPLES["new_item"], answers=(_CREATED,)),
     _read("GET", "/items", list_items, query=ItemListQuery, answers=(_PAGE,), problems=_READ_PROBLEMS),
     _batch("POST", "/items/batch", create_items, example=_EXAMPLES["new_items"], answers=(_ALL_CREATED,)),
-    _read(
-        "GET",
-        "/items/{item_id}",
-        get_item,
-        path_schemas=ITEM_ID,
-        query=StateQuery,
-        headers=("If-None-Match",),
-        answers=(_FOUND, _NOT_MODIFIED),
-        problems=(problems.ITEM_NOT_FOUND, *_READ_PROBLEMS),
-    ),
-    _write(
-        "PATCH",
-        "/items/{item_id}",
-        change_item,
-        body=ItemPatch,
-        media_types=("application/merge-patch+json", "application/json"),
-        example=_EXAMPLES["item_patch"],
-        answers=(_CHANGED,),
-        problems=_CHANGE_PROBLEMS,
-    ),
+    _get("GET", "/items/{item_id}", get_item, answers=(_FOUND, _NOT_MODIFIED), problems=_GET_PROBLEMS),
+    _patch("PATCH", "/items/{item_id}", change_item, answers=(_CHANGED,), problems=_CHANGE_PROBLEMS),
     _write("DELETE", "/items/{item_id}", delete_item, answers=(_DELETED,), problems=_DELETE_PROBLEMS),
     _write("POST", "/items/{item_id}/restore", restore_item, answers=(_RESTORED,), problems=_RESTORE_PROBLEMS),
 ]

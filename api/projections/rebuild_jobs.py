@@ -117,9 +117,8 @@ class RebuildJobs:
         environment = without_settings()
         # Run this code, not what is in the working directory (-P).
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_ROOT), environment.get("PYTHONPATH"))))
-        environment["DATABASE_URL"] = (
-            self._database_url.reveal()
-        )  # not an argument, which every user of the machine can read
+        # Not an argument, which every user of the machine can read.
+        environment["DATABASE_URL"] = self._database_url.reveal()
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "api", "rebuild", name, "--json", *arguments),
             env=environment,

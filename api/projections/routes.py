@@ -1,9 +1,7 @@
 """The routes of `/projections`: show them, rebuild one, cancel a rebuild."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -12,18 +10,12 @@ from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.rate_limits import REBUILD
 from api.edge.routing import Answer, Route
-from api.http.problems import (
-    OUTCOME_UNKNOWN,
-    PROJECTION_NOT_FOUND,
-    REBUILD_FAILED,
-    REBUILD_NOT_RUNNING,
-    REBUILD_RUNNING,
-    STORAGE_FULL,
-    Problem,
-)
+from api.http import problems
+from api.http.problems import Problem
 from api.http.responses import HttpResponse, json_response
 from api.projections.rebuild_jobs import RebuildFailedError, RebuildRunningError
 from api.projections.schemas import ProjectionState, to_projection
+from api.schemas.examples import load
 from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
 from projections.projection_status import projection_statuses
@@ -79,9 +71,9 @@ async def start_rebuild(name: str) -> HttpResponse:
     try:
         await request.services.rebuild_jobs.start(name, Options(query.from_scratch, query.dry_run, throttle))
     except RebuildRunningError:
-        raise Problem(REBUILD_RUNNING, f"{name} is already being rebuilt") from None
+        raise Problem(problems.REBUILD_RUNNING, f"{name} is already being rebuilt") from None
     except RebuildFailedError as error:
-        raise Problem(REBUILD_FAILED, str(error)) from None
+        raise Problem(problems.REBUILD_FAILED, str(error)) from None
     return await _respond(202, projection, (b"location", b"/projections/%s" % name.encode()))
 
 
@@ -95,7 +87,7 @@ async def cancel_rebuild(name: str) -> HttpResponse:
     database = current.get().services.database
     rebuild = (await rebuild_state.find_all(database)).get(name)
     if not rebuild or rebuild.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
-        raise Problem(REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
+        raise Problem(problems.REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
     return await _respond(202, projection)
 
 
@@ -114,50 +106,36 @@ async def _bodies(projections: Sequence[Projection]) -> list[ProjectionState]:
 
 def _parse_name(name: str) -> Projection:
     if name not in _PROJECTIONS:
-        raise Problem(PROJECTION_NOT_FOUND, f"The projections are {', '.join(sorted(_PROJECTIONS))}")
+        raise Problem(problems.PROJECTION_NOT_FOUND, f"The projections are {', '.join(sorted(_PROJECTIONS))}")
     return _PROJECTIONS[name]
 
 
-_EXAMPLES = json.loads(Path(__file__).with_name("examples.json").read_text())
+_EXAMPLES = load("projections")
 _SHOWN = _EXAMPLES["projection"]
 _RUNNING = {**_SHOWN, "rebuild": _EXAMPLES["running"], "last_report": None}
-_CANCELLED = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
+_CANCELLED_EXAMPLE = {**_RUNNING, "rebuild": {**_EXAMPLES["running"], "cancelled": True}}
 
 _NAMES = {"type": "string", "enum": sorted(_PROJECTIONS), "description": "The projection's name", "examples": ["items"]}
-_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
-_named_operation = partial(_operation, path_schemas={"name": _NAMES})
 _projection = partial(Answer, type=ProjectionState, links={"name": "$response.body#/name"})
-_every_projection = partial(Answer, type=list[ProjectionState], links={"name": "$response.body#/0/name"})
+_EVERY = "Every projection of this version of the service"
+_LISTED = Answer(200, _EVERY, list[ProjectionState], (), [_SHOWN], links={"name": "$response.body#/0/name"})
+_FOUND = _projection(200, "The projection", example=_SHOWN)
+_STARTED = _projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING)
+_CANCELLED = _projection(202, "Its cancellation was requested", example=_CANCELLED_EXAMPLE)
+
+_NOT_FOUND, _FULL = problems.PROJECTION_NOT_FOUND, problems.STORAGE_FULL
+_GET_PROBLEMS = (_NOT_FOUND, _FULL)
+_START_PROBLEMS = (_NOT_FOUND, problems.REBUILD_RUNNING, problems.REBUILD_FAILED, _FULL)
+_CANCEL_PROBLEMS = (_NOT_FOUND, problems.REBUILD_NOT_RUNNING, problems.OUTCOME_UNKNOWN, _FULL)
+
+_operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
+_named = partial(_operation, path_schemas={"name": _NAMES})
+_start = partial(_named, query=RebuildQuery, rate_limit=REBUILD)
+_REBUILD = "/projections/{name}/rebuild"
 
 ROUTES = [
-    _operation(
-        "GET",
-        "/projections",
-        list_projections,
-        answers=(_every_projection(200, "Every projection of this version of the service", example=[_SHOWN]),),
-        problems=(STORAGE_FULL,),
-    ),
-    _named_operation(
-        "GET",
-        "/projections/{name}",
-        get_projection,
-        answers=(_projection(200, "The projection", example=_SHOWN),),
-        problems=(PROJECTION_NOT_FOUND, STORAGE_FULL),
-    ),
-    _named_operation(
-        "POST",
-        "/projections/{name}/rebuild",
-        start_rebuild,
-        query=RebuildQuery,
-        rate_limit=REBUILD,
-        answers=(_projection(202, "It has started, or has already ended", headers=("Location",), example=_RUNNING),),
-        problems=(PROJECTION_NOT_FOUND, REBUILD_RUNNING, REBUILD_FAILED, STORAGE_FULL),
-    ),
-    _named_operation(
-        "DELETE",
-        "/projections/{name}/rebuild",
-        cancel_rebuild,
-        answers=(_projection(202, "Its cancellation was requested", example=_CANCELLED),),
-        problems=(PROJECTION_NOT_FOUND, REBUILD_NOT_RUNNING, OUTCOME_UNKNOWN, STORAGE_FULL),
-    ),
+    _operation("GET", "/projections", list_projections, answers=(_LISTED,), problems=(_FULL,)),
+    _named("GET", "/projections/{name}", get_projection, answers=(_FOUND,), problems=_GET_PROBLEMS),
+    _start("POST", _REBUILD, start_rebuild, answers=(_STARTED,), problems=_START_PROBLEMS),
+    _named("DELETE", _REBUILD, cancel_rebuild, answers=(_CANCELLED,), problems=_CANCEL_PROBLEMS),
 ]

@@ -114,9 +114,8 @@ class VerificationSchedule:
 
     async def _verify(self, projection: Projection | None, before: Verification | None) -> None:
         started_at = self._clock()
-        verdict = await _in_thread(
-            partial(_verify, self._database.url.render_as_string(hide_password=False), projection)
-        )
+        url = self._database.url.render_as_string(hide_password=False)
+        verdict = await _in_thread(partial(_verify, url, projection))
         done = Verification(verdict.name, started_at, self._clock(), verdict)
         await self._database.write(partial(verification_state.put, verification=done))
         _log(verdict, differed=before is not None and before.verdict.rows_differ > 0)

@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
-from msgspec.structs import replace
 
 from api.http.pagination import page_links
 from api.http.query_params import MinPosition, wrong
@@ -84,7 +83,8 @@ class EventFilter(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
         """Return the filter, without the times. Raises Problem (400)."""
         if self.type is not UNSET and self.type not in EVENT_TYPES:
             raise wrong("type", f"Unknown event type. The types are {', '.join(EVENT_TYPES)}")
-        values = {name: getattr(self, name) for name in EventFilter.__struct_fields__}
+        # Only a BoundedEventFilter has `before`.
+        values = {name: getattr(self, name) for name in Filter.__struct_fields__ if hasattr(self, name)}
         return Filter(**{name: value for name, value in values.items() if value is not UNSET})
 
 
@@ -100,11 +100,6 @@ class BoundedEventFilter(EventFilter, frozen=True, forbid_unknown_fields=True, o
         _Time,
         Meta(description="Only events recorded at or before this time", examples=["2026-11-24T08:00:00.5+01:00"]),
     ] = UNSET
-
-    def filter(self) -> Filter:
-        """Return the filter, without the times. Raises Problem (400)."""
-        event_filter = super().filter()
-        return event_filter if self.before is UNSET else replace(event_filter, before=self.before)
 
     def times(self) -> dict[str, int]:
         """Return the times in microseconds since the epoch, as HistoryReader.page takes them. Raises Problem (400)."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from api.http.pagination import page_links
+from api.http.pagination import CURSOR, page_links
 from api.http.query_params import MinPosition, wrong
 from commands.item import TEXT_PATTERN, Name
 from commands.price import PRICE_PATTERN
@@ -33,12 +33,7 @@ class ItemListQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
     limit: Annotated[int, Meta(ge=1, le=1000, description="The maximum number of items to return", examples=[20])] = 100
     cursor: Annotated[
-        str,
-        Meta(
-            max_length=2048,
-            description="Where the page starts. From the `Link` header of the previous page; treat it as opaque",
-            examples=["WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0"],
-        ),
+        str, Meta(max_length=2048, description=CURSOR, examples=["WyI3M2QxMmYxZjU2NGE2YmE2IixudWxsLDEwMF0"])
     ] = ""
     in_stock: Annotated[
         bool | UnsetType, Meta(description="Only items that are in stock (`true`) or not (`false`)", examples=[True])

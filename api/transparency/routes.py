@@ -144,10 +144,7 @@ async def get_consistency_proof() -> HttpResponse:
 
 
 def _prove(connection: Connection, index: int, head: TreeHead) -> tuple[bytes, list[bytes]]:
-    """Return the leaf at `index` and the hashes that lead from it to the root of `head`.
-
-    Raises InconsistentLogError.
-    """
+    """Return the leaf at `index` and the hashes from it to the root of `head`. Raises InconsistentLogError."""
     hashes = Tree(connection).inclusion(index, head.size)
     events = list(history.read(connection, Filter(after=index, before=index + 2), 1))
     leaf = history.leaf(events[0]) if events else b""
@@ -191,23 +188,14 @@ _INCLUSION = (
 _CONSISTENCY = (Answer(200, "The proof", ConsistencyProof, example=_EXAMPLES["consistency_proof"]),)
 
 _PROBLEMS = (STORAGE_FULL, LOG_CHANGED)
+_READ_PROBLEMS = (POSITION_NOT_REACHED, *_PROBLEMS)
+_PROOF_PROBLEMS = (EVENT_NOT_FOUND, *_PROBLEMS)
+
 _route = partial(Route, "GET", tag="proofs", scope=Scope.EVENTS_READ)
+_proof = partial(_route, path_schemas=POSITION, query=ProofQuery)
 
 ROUTES = [
-    _route(
-        "/log/checkpoint",
-        get_checkpoint,
-        query=StateQuery,
-        answers=_CHECKPOINT,
-        problems=(POSITION_NOT_REACHED, *_PROBLEMS),
-    ),
-    _route(
-        "/log/proof/{position}",
-        get_inclusion_proof,
-        query=ProofQuery,
-        path_schemas=POSITION,
-        answers=_INCLUSION,
-        problems=(EVENT_NOT_FOUND, *_PROBLEMS),
-    ),
+    _route("/log/checkpoint", get_checkpoint, query=StateQuery, answers=_CHECKPOINT, problems=_READ_PROBLEMS),
+    _proof("/log/proof/{position}", get_inclusion_proof, answers=_INCLUSION, problems=_PROOF_PROBLEMS),
     _route("/log/consistency", get_consistency_proof, query=ConsistencyQuery, answers=_CONSISTENCY, problems=_PROBLEMS),
 ]

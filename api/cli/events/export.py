@@ -27,6 +27,8 @@ _POSITION = click.IntRange(0, END)
 _FORMAT = click.Choice(list(BY_NAME))
 _OUTPUT = click.Path(dir_okay=False, allow_dash=True)
 _TYPES = sorted(CODEC.readers)
+#: The options that `plan` takes beside the filter, each with its name there.
+_TIMES = {"from": "since", "to": "until"}
 
 
 def _check_time(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
@@ -58,12 +60,8 @@ def export(format_name: str, output: str, from_scratch: bool, **options: Any) ->
     """
     export_format, path = BY_NAME[format_name], None if output == "-" else Path(output)
     selection = {name: value for name, value in options.items() if value is not None}
-    times = {
-        field: parse_time(selection[option])
-        for field, option in (("since", "from"), ("until", "to"))
-        if option in selection
-    }
-    event_filter = Filter(**{name: value for name, value in selection.items() if name not in ("from", "to")})
+    times = {_TIMES[name]: parse_time(value) for name, value in selection.items() if name in _TIMES}
+    event_filter = Filter(**{name: value for name, value in selection.items() if name not in _TIMES})
     lower_priority()
 
     async def run(database: Database) -> str:

@@ -30,8 +30,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     manifests next to FILES and against the checkpoints. The projections are filled too, so that a service can start at
     once.
     """
-    saved = read_checkpoints(checkpoints, keys)
-    known_heads = [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in saved]
+    known_heads = [TreeHead(saved.size, saved.root) for saved in read_checkpoints(checkpoints, keys)]
     freeze_gc()
     try:
         exported = LogFiles(files)

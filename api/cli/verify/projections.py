@@ -1,13 +1,11 @@
 """`itemledger verify projections`."""
 
-from collections.abc import Iterator
-
 import click
 import msgspec
 from rich.console import Console
 
 from api.cli.options import json_option
-from api.cli.report import print_samples
+from api.cli.report import print_lines, print_samples
 from api.cli.runner import lower_priority, with_database
 from api.startup import check_schema
 from eventstore.database.database import Database
@@ -44,17 +42,10 @@ def verify_projections(as_json: bool) -> None:
 def _print(verdict: Verdict) -> None:
     position = "" if verdict.position is None else f", as of position {verdict.position:,}"
     click.echo(f"{verdict.name}: {'matches the log' if verdict.same else 'DIFFERS from the log'}{position}")
-    for label, value in _lines(verdict):
-        click.echo(f"  {label:<18}{value}")
-    print_samples(verdict.samples, "log")
-
-
-def _lines(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    for problem in verdict.problems:
-        yield "problem", problem
+    lines = [("problem", problem) for problem in verdict.problems]
     if verdict.position is not None:
-        yield "rows compared", f"{verdict.rows_compared:,}"
-        yield "rows that differ", f"{verdict.rows_differ:,}"
+        lines += [("rows compared", f"{verdict.rows_compared:,}"), ("rows that differ", f"{verdict.rows_differ:,}")]
     if verdict.digest_live is not None and verdict.digest_folded is not None:
-        yield "digest, stored", verdict.digest_live
-        yield "digest, log", verdict.digest_folded
+        lines += [("digest, stored", verdict.digest_live), ("digest, log", verdict.digest_folded)]
+    print_lines(lines)
+    print_samples(verdict.samples, "log")

@@ -34,10 +34,7 @@ class Checkpoint(Struct, frozen=True):
 
 
 def read(written: str, keys: Sequence[VerifierKey] = ()) -> Checkpoint:
-    """Parse a checkpoint. If there are `keys`, one with the log's origin as its name must have signed it.
-
-    Raises NoteError.
-    """
+    """Parse a checkpoint, which one of `keys`, if any, named like its origin, must have signed. Raises NoteError."""
     note = Note.parse(written)
     checkpoint = Checkpoint.parse(note.text)
     if keys:

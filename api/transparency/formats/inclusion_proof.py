@@ -1,7 +1,6 @@
 """Inclusion proofs (c2sp.org/tlog-proof): texts that can be verified with only the log's public key."""
 
 import re
-from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -27,8 +26,7 @@ class TlogProof(Struct, frozen=True):
     def write(self) -> str:
         """Return the text of a `.tlog-proof` file."""
         extra = [] if self.extra is None else [f"extra {encode(self.extra)}"]
-        hashes: Sequence[str] = [encode(hashed) for hashed in self.hashes]
-        return "\n".join([FIRST_LINE, *extra, f"index {self.index}", *hashes, "", self.checkpoint])
+        return "\n".join([FIRST_LINE, *extra, f"index {self.index}", *map(encode, self.hashes), "", self.checkpoint])
 
     @classmethod
     def parse(cls, text: str) -> "TlogProof":

@@ -1,7 +1,7 @@
 """The settings that identify the log: its name, and the keys that sign its checkpoints."""
 
 from api.secret import Secret
-from api.transparency.formats.signed_note import NoteError, SignerKey, check_name
+from api.transparency.formats.signed_note import SignerKey, check_name
 
 
 class LogOrigin(str):
@@ -11,10 +11,7 @@ class LogOrigin(str):
 
     def __new__(cls, text: str) -> "LogOrigin":
         """Raise ValueError if the text is not a valid name of a key."""
-        try:
-            return super().__new__(cls, check_name(text))
-        except NoteError as error:
-            raise ValueError(str(error)) from None
+        return super().__new__(cls, check_name(text))
 
 
 class LogKeys(Secret):
@@ -28,10 +25,7 @@ class LogKeys(Secret):
     def __init__(self, text: str) -> None:
         """Raise ValueError, which reveals nothing of the text, if it is not valid."""
         super().__init__(text)
-        try:
-            self.signers = tuple(map(SignerKey.parse, text.split()))
-        except NoteError as error:
-            raise ValueError(str(error)) from None
+        self.signers = tuple(map(SignerKey.parse, text.split()))
         if len({signer.verifier.name for signer in self.signers}) != 1:
             raise ValueError("a private key is missing, or the keys have different names")
 

@@ -24,7 +24,7 @@ _SIGNATURE = re.compile(r"— (\S+) (\S+)")
 _MAX_SIGNATURES = 100
 
 
-class NoteError(Exception):
+class NoteError(ValueError):
     """A text is not a valid signed note or key, or no trusted key signed it. The message says which."""
 
 
