@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 
 import msgspec
 import structlog
@@ -148,7 +149,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     past_items=PastItemReader(database),
                     rebuild_jobs=rebuild_jobs,
                     feed=feed,
-                    openapi=msgspec.json.encode(openapi.build_document(ROUTES)),
+                    openapi=_openapi_document(),
                     position=max(status.position or 0 for status in statuses),
                 )
         finally:
@@ -172,6 +173,11 @@ async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
             raise StartError(f"Cannot read the JWK Set {settings.jwt_jwks}: {error}") from None
         structlog.get_logger().error("cannot load the issuer's signing keys", cause=str(error))
     return JwtVerifier(settings.jwt_issuer, settings.jwt_audience, keys)
+
+
+@cache
+def _openapi_document() -> bytes:
+    return msgspec.json.encode(openapi.build_document(ROUTES))
 
 
 async def _stop(writer: Writer) -> None:

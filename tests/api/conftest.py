@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,12 @@ def judged(running: InProcess) -> InProcess:
 
 
 def contract_of(running: InProcess) -> Contract:
-    return Contract(json.loads(running.services.openapi))
+    return _contract(running.services.openapi)
+
+
+@cache
+def _contract(document: bytes) -> Contract:
+    return Contract(json.loads(document))
 
 
 @pytest.fixture

@@ -27,6 +27,9 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 _MECHANICAL = {"content-type", "content-length"}
 
 
+_PROBLEM = {"$ref": "#/components/schemas/ProblemDetails"}
+
+
 class Contract:
     """Holds answers against an OpenAPI document: nothing is sent that it does not describe."""
 
@@ -35,6 +38,7 @@ class Contract:
         self._templates = {
             template: re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))) for template in document["paths"]
         }
+        self._validators: dict[int, tuple[Mapping[str, Any], Any]] = {}
 
     async def hook(self, response: httpx.Response) -> None:
         """Check an answer as an httpx event hook."""
@@ -66,9 +70,12 @@ class Contract:
 
     def errors(self, schema: Mapping[str, Any], value: object) -> list[str]:
         """Return what is wrong with `value` as an instance of a schema of the document."""
-        # The document's components stand beside it, so that its references resolve within one schema.
-        rooted = {**schema, "components": self.document["components"]}
-        validator = OAS31Validator(rooted, format_checker=oas31_format_checker)
+        # A validator takes milliseconds to build, so each schema's is kept. `schema` is kept too: its id stays its own.
+        if id(schema) not in self._validators:
+            # The document's components stand beside it, so that its references resolve within one schema.
+            rooted = {**schema, "components": self.document["components"]}
+            self._validators[id(schema)] = schema, OAS31Validator(rooted, format_checker=oas31_format_checker)
+        _, validator = self._validators[id(schema)]
         return [error.message for error in validator.iter_errors(value)]
 
     def resolve(self, described: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -85,7 +92,7 @@ class Contract:
     def _check_undescribed(self, response: httpx.Response, status: int) -> None:
         assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
         if response.request.method != "HEAD":
-            assert self.errors({"$ref": "#/components/schemas/ProblemDetails"}, response.json()) == []
+            assert self.errors(_PROBLEM, response.json()) == []
 
     def _check_described(self, response: httpx.Response, described: Mapping[str, Any]) -> None:
         headers = {name.lower(): self.resolve(header) for name, header in described.get("headers", {}).items()}
