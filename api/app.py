@@ -61,8 +61,7 @@ class Services(Struct):
     """The long-lived parts of a running service."""
 
     database: Database
-    #: The schema revision that this code needs.
-    schema_head: str
+    schema_head: str  # the schema revision that this code needs
     authenticator: Authenticator
     writer: Writer
     items: ItemReader
@@ -73,10 +72,8 @@ class Services(Struct):
     past_items: PastItemReader
     rebuild_jobs: RebuildJobs
     feed: Feed
-    #: The OpenAPI document, encoded.
-    openapi: bytes
-    #: The newest log position that a response of this process has reflected.
-    position: int = 0
+    openapi: bytes  # the OpenAPI document, encoded
+    position: int = 0  # the newest log position that a response of this process has reflected
 
 
 def create_app(

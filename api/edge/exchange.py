@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Requests with these scopes read the history.
-_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)
+_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)  # requests with these scopes read the history
 _REFUSED = (401, 403, 429)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -96,12 +95,8 @@ class Exchange:
         if isinstance(error, problems.Problem):
             self._extra_log_fields = error.extra_log_fields
         if kind is problems.INTERNAL:
-            log.error(
-                "unexpected error",
-                request_id=self.context.request_id,
-                route=self.route and self.route.path,
-                exc_info=error,
-            )
+            route = self.route and self.route.path
+            log.error("unexpected error", request_id=request_id, route=route, exc_info=error)
         elif error.__cause__ is not None and kind.status >= 500:
             log.warning(kind.code, request_id=request_id, cause=summary(error.__cause__))
         if self.status is None:

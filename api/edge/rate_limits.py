@@ -22,8 +22,7 @@ from api.http.problems import QUOTA_EXCEEDED, Problem
 from api.http.responses import Headers
 from api.settings import Settings
 
-#: Clients that are remembered for each rate limit.
-_MAX_CLIENTS = 20_000
+_MAX_CLIENTS = 20_000  # clients that are remembered for each rate limit
 
 #: The names of the rate limits, in routes and headers.
 REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"

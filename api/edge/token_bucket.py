@@ -24,8 +24,7 @@ class RateLimitState(Struct, frozen=True):
 
     limit: RateLimit
     admitted: bool
-    #: Requests that would be admitted now.
-    remaining: int
+    remaining: int  # requests that would be admitted now
     #: Seconds, rounded up, until the bucket is full, or, if the request was rejected, until one would be admitted.
     reset_seconds: int
 

@@ -10,8 +10,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from api.http.responses import AsgiScope
 
-#: Stands for an address that is not known.
-UNKNOWN = "unknown"
+UNKNOWN = "unknown"  # an address that is not known
 
 #: Headers that show a request was forwarded by a proxy.
 _FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
@@ -19,8 +18,6 @@ _FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip",
 
 class Network(str):
     """An IP address, or a network in CIDR notation: `10.0.0.0/8`."""
-
-    __slots__ = ()
 
     def __new__(cls, text: str) -> "Network":
         """Check and keep `text`. Raises ValueError."""

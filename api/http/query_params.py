@@ -8,8 +8,7 @@ from msgspec import Meta, Struct
 
 from api.http.problems import INVALID_QUERY, FieldError, Problem, plain
 
-#: More parameters than any route has.
-_MAX_PARAMETERS = 32
+_MAX_PARAMETERS = 32  # more parameters than any route has
 
 MinPosition = Annotated[
     int,

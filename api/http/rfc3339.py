@@ -9,8 +9,7 @@ _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The Gregorian calendar repeats after so many years.
-_CYCLE_YEARS = 400
+_CYCLE_YEARS = 400  # the Gregorian calendar repeats after so many years
 _CYCLE_SECONDS = 146_097 * 86_400
 
 

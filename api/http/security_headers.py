@@ -7,8 +7,7 @@ from api.http.responses import Headers
 
 #: A response loads only from the service itself, and no page elsewhere may frame it.
 CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-#: A year (RFC 6797), during which browsers use only TLS.
-STRICT_TRANSPORT_SECURITY = "max-age=31536000"
+STRICT_TRANSPORT_SECURITY = "max-age=31536000"  # a year (RFC 6797), during which browsers use only TLS
 
 _ALL: Headers = (
     (b"x-content-type-options", b"nosniff"),

@@ -124,31 +124,24 @@ _KEY = Answer(200, "The key", KeyState, example=EXAMPLES["key"], links=_LINKS)
 _CREATED = Answer(201, "Created", CreatedKey, ("Location",), EXAMPLES["created_key"], links=_LINKS)
 _REVOKED = Answer(204, "Revoked", links={"key_id": "$request.path.key_id"})
 
-_NOT_FOUND, _ENDED, _FULL = problems.KEY_NOT_FOUND, problems.KEY_ENDED, problems.STORAGE_FULL
-_BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.INVALID_BODY, problems.UNSUPPORTED_MEDIA_TYPE)
+_NOT_FOUND, _ENDED, _TAKEN = problems.KEY_NOT_FOUND, problems.KEY_ENDED, problems.KEY_NAME_TAKEN
+_FULL = problems.STORAGE_FULL
+_WRITE_PROBLEMS = (problems.MALFORMED_BODY, problems.INVALID_BODY, problems.UNSUPPORTED_MEDIA_TYPE, _FULL)
 
 _route = partial(Route, tag="keys", scope=Scope.KEYS_ADMIN)
+_create = partial(_route, "POST", answers=(_CREATED,))
 _key_route = partial(_route, path_schemas=_ID_SCHEMA)
 ROUTES = [
     _route("GET", "/keys", list_keys, query=KeysQuery, answers=(_LIST,)),
-    _route(
-        "POST",
-        "/keys",
-        create_key,
-        body=KeyRequest,
-        example=EXAMPLES["create"],
-        answers=(_CREATED,),
-        problems=(problems.KEY_NAME_TAKEN, *_BODY_PROBLEMS, _FULL),
-    ),
+    _create("/keys", create_key, body=KeyRequest, example=EXAMPLES["create"], problems=(_TAKEN, *_WRITE_PROBLEMS)),
     _key_route("GET", "/keys/{key_id}", get_key, answers=(_KEY,), problems=(_NOT_FOUND,)),
     _key_route("DELETE", "/keys/{key_id}", revoke_key, answers=(_REVOKED,), problems=(_NOT_FOUND, _ENDED, _FULL)),
-    _key_route(
-        "POST",
+    _create(
         "/keys/{key_id}/rotate",
         rotate_key,
+        path_schemas=_ID_SCHEMA,
         body=RotationRequest,
         example=EXAMPLES["rotate"],
-        answers=(_CREATED,),
-        problems=(_NOT_FOUND, _ENDED, *_BODY_PROBLEMS, _FULL),
+        problems=(_NOT_FOUND, _ENDED, *_WRITE_PROBLEMS),
     ),
 ]

@@ -16,8 +16,7 @@ from eventstore.database.database import Database
 
 #: The age at which the keys are read again before one is accepted. A revoked key is accepted at most this long.
 FRESH_SECONDS = 1.0
-#: The least time between two reads, so that unknown keys cause few queries.
-_READ_PAUSE_SECONDS = 0.05
+_READ_PAUSE_SECONDS = 0.05  # the least time between two reads, so that unknown keys cause few queries
 
 #: Every change of a row adds one, in whatever order the changes commit.
 _CHANGES = select(func.coalesce(func.sum(api_keys.c.revision), 0))

@@ -16,10 +16,8 @@ from api.auth.jwt.jwks import ALGORITHMS, IssuerKeys
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import as_scopes
 
-#: How far the issuer's clock may differ from ours.
-_LEEWAY_SECONDS = 30
-#: How long a verified token is cached.
-_CACHE_SECONDS = 300.0
+_LEEWAY_SECONDS = 30  # how far the issuer's clock may differ from ours
+_CACHE_SECONDS = 300.0  # how long a verified token is cached
 _MAX_CACHED_TOKENS = 4096
 _REQUIRED_CLAIMS = ["iss", "aud", "exp", "nbf", "sub"]
 #: The accepted types of a token that names one. Logout tokens and security events have others.
