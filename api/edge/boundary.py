@@ -134,16 +134,15 @@ class Boundary:
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        phase = "start"
+        phase, failure = "start", "lifespan.startup.failed"
         try:
             async with self._lifespan() as self._services:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-                phase = "stop"
+                phase, failure = "stop", "lifespan.shutdown.failed"
         except Exception as error:
             log.error(f"{phase} failed", exc_info=error)
-            name = {"start": "startup", "stop": "shutdown"}[phase]
-            await send({"type": f"lifespan.{name}.failed", "message": str(error)})
+            await send({"type": failure, "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 

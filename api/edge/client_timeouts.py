@@ -159,10 +159,8 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._unread_since = None
 
     def shutdown(self) -> None:
-        """End streams, which would not end by themselves, and drop clients that do not read their answers.
-
-        The lifespan's shutdown message would come too late: only after all answers have ended.
-        """
+        """End streams, which would not end by themselves, and drop clients that do not read their answers."""
+        # The lifespan's shutdown message would come too late: only after all answers have ended.
         self._boundary.stop()
         super().shutdown()
         self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_if_unread)

@@ -63,10 +63,7 @@ class RequestContext(Struct):
         return self.principal.actor
 
     def log_start(self, what: str, after: int) -> None:
-        """Log that a long response begins, of events after `after`.
-
-        The request's own log line is written at its end: after an hour perhaps, or never.
-        """
+        """Log that a long response begins. The request's own log line comes at its end, an hour later or never."""
         audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
 
     def set_log_position(self, position: int) -> None:
@@ -75,13 +72,10 @@ class RequestContext(Struct):
         self.services.position = max(self.services.position, position)
 
     async def wait_for_position(self, position: int) -> None:
-        """Wait until reads reflect `position`. Raises Problem (503) on timeout.
-
-        Asking items is enough: one commit updates every projection.
-        """
+        """Wait until reads reflect `position`. Raises Problem (503) on timeout."""
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
-            self.set_log_position(await self.services.items.position())
+            self.set_log_position(await self.services.items.position())  # one commit updates every projection
             if self.services.position >= position:
                 return
             if monotonic() > deadline:

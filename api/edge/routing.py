@@ -83,8 +83,7 @@ class RouteTable:
     def find(self, method: str, path: str) -> Route:
         """Return the route of `method` on `path`. Raises Problem: 404, or 405 with `Allow`."""
         methods = self.methods(path)
-        route = methods.get("GET" if method == "HEAD" else method)
-        if route is None:
+        if (route := methods.get("GET" if method == "HEAD" else method)) is None:
             raise Problem(METHOD_NOT_ALLOWED, headers=((b"allow", allow(methods)),))
         return route
 

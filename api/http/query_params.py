@@ -29,10 +29,7 @@ class StateQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 def parse(query_string: bytes, struct: type[Struct]) -> Struct:
-    """Convert a query string to `struct`.
-
-    Raises Problem (400) for a parameter that is unknown, repeated, malformed, invalid or missing.
-    """
+    """Convert a query string to `struct`. Raises Problem (400) for one that is malformed or does not match."""
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),

@@ -98,10 +98,7 @@ def _depth(body: bytes) -> int:
 
 
 def decoded(body: bytes, type: type[T]) -> T:
-    """Return a JSON body as `type`, for types other than a struct, which FasterAPI would not validate.
-
-    Raises RequestValidationError, as FasterAPI does for a struct.
-    """
+    """Return a JSON body as a type that FasterAPI does not validate: not a struct. Raises RequestValidationError."""
     try:
         return msgspec.json.decode(body, type=type)
     except msgspec.DecodeError as error:

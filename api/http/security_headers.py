@@ -1,7 +1,4 @@
-"""Security headers of every response: not cached, not framed, not sniffed, no referrer.
-
-OWASP ASVS 5.0, chapter 3.4, and the OWASP REST Security Cheat Sheet.
-"""
+"""Security headers of every response, from OWASP ASVS 5.0, chapter 3.4, and the OWASP REST Security Cheat Sheet."""
 
 from api.http.responses import Headers
 

@@ -1,7 +1,7 @@
 """The routes of `/keys`: list, create, rotate and revoke API keys."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,10 +64,7 @@ async def create_key(body: KeyRequest) -> HttpResponse:
     request = current.get()
     _check_own_scopes(request, body.scopes)
     lifetime = int(body.expires_in) * _SECOND
-    create = partial(store.create, name=body.name, scopes=body.scopes, lifetime=lifetime, by=request.actor)
-    new = await request.services.database.write(create)
-    log_change("created", new.key, request.actor, request_id=request.request_id)
-    return _created(new)
+    return await _make(request, "created", partial(store.create, name=body.name, scopes=body.scopes, lifetime=lifetime))
 
 
 async def rotate_key(key_id: str, body: RotationRequest) -> HttpResponse:
@@ -78,11 +75,8 @@ async def rotate_key(key_id: str, body: RotationRequest) -> HttpResponse:
     """
     request = current.get()
     _check_own_scopes(request, (await _find(request, key_id)).scopes)
-    overlap = int(body.overlap) * _SECOND
-    rotate = partial(store.rotate, key_id=key_id, overlap=overlap, lifetime=None, by=request.actor)
-    new = await request.services.database.write(rotate)
-    log_change("rotated", new.key, request.actor, replaces=key_id, request_id=request.request_id)
-    return _created(new)
+    rotate = partial(store.rotate, key_id=key_id, overlap=int(body.overlap) * _SECOND, lifetime=None)
+    return await _make(request, "rotated", rotate, replaces=key_id)
 
 
 async def revoke_key(key_id: str) -> HttpResponse:
@@ -112,7 +106,10 @@ def _check_own_scopes(request: RequestContext, scopes: Collection[Scope]) -> Non
         authorize(request.principal, scope)
 
 
-def _created(new: NewKey) -> HttpResponse:
+async def _make(request: RequestContext, change: str, make: Callable[..., NewKey], **log_fields: str) -> HttpResponse:
+    """Write a new key, made by `make` on behalf of the client, log it, and return the response with it."""
+    new = await request.services.database.write(partial(make, by=request.actor))
+    log_change(change, new.key, request.actor, **log_fields, request_id=request.request_id)
     return json_response(201, to_created_key(new), (b"location", b"/keys/%s" % new.key.id.encode()))
 
 

@@ -66,11 +66,9 @@ class ApiKeyCache:
         and a wrong secret take the same path, and so the same time.
         """
         await self._refresh()
-        entry = self._match(key)
-        if entry is None:
+        if (entry := self._match(key)) is None:
             await self._reads.get(None)  # it may have been created a moment ago
-            entry = self._match(key)
-            if entry is None:
+            if (entry := self._match(key)) is None:
                 raise CredentialError("unknown key", key.id)
         if not entry.key.is_active(now()):
             raise CredentialError("expired key" if entry.key.revoked_at is None else "revoked key", key.id)

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from zlib import crc32
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_ID_DIGITS = string.digits + string.ascii_lowercase
-_ID_LENGTH = 8
 #: 62 ** 43 > 2 ** 256, 62 ** 6 > 2 ** 32.
 _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
 ID_PATTERN = "[0-9a-z]{8}"
@@ -31,7 +29,7 @@ class ParsedKey(NamedTuple):
 
 def new_key() -> str:
     """Generate a key with a random id and secret."""
-    key_id = "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH))
+    key_id = "".join(secrets.choice(string.digits + string.ascii_lowercase) for _ in range(8))
     unchecked = f"{PREFIX}{key_id}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
     return unchecked + _checksum(unchecked.encode())
 
