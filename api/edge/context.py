@@ -49,7 +49,7 @@ class RequestContext(Struct):
     path: str
     headers: dict[bytes, bytes]
     address: str  # the client's IP address, or `unknown`
-    disconnected: Callable[[], Awaitable[None]]  # waits for it, after the body was read
+    disconnected: Callable[[], Awaitable[None]]  # waits until the client disconnects, after the body was read
     principal: Principal = NOBODY  # the authenticated client; NOBODY before authentication
     query: Any = None  # the query parameters, as the struct that the route names
     body: bytes = b""

@@ -103,11 +103,7 @@ class Exchange:
             await problems.problem_response(error, request_id).to_asgi(self.send)
 
     def log(self) -> None:
-        """Write the request's log line: no body, no credential.
-
-        Status 0 means that the client disconnected before its request was complete. Refused requests and reads of the
-        history are logged at any level.
-        """
+        """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
         context, route = self.context, self.route
         line: dict[str, Any] = {
             "request_id": context.request_id,
@@ -115,7 +111,7 @@ class Exchange:
             "address": context.address,
             "method": context.method,
             "route": route and route.path,
-            "status": self.status,
+            "status": self.status,  # 0: the client disconnected before its request was complete
             "code": self._code,
             "position": context.position,
             "duration_ms": (perf_counter_ns() - self._started) / 1e6,

@@ -24,8 +24,7 @@ from api.settings import Settings
 
 _MAX_CLIENTS = 20_000  # clients that are remembered for each rate limit
 
-#: The names of the rate limits, in routes and headers.
-REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
+REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"  # the names of the rate limits, in routes and headers
 
 
 class RateLimits:

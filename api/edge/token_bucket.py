@@ -42,9 +42,6 @@ class TokenBuckets:
         self._token_seconds = limit.window_seconds / limit.quota  # until one token is refilled
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
 
-    def __len__(self) -> int:
-        return len(self._full_at)
-
     def take(self, client: Hashable, now: float) -> RateLimitState:
         """Take one token, if there is one. `now` is in seconds of a clock that never goes back."""
         window = self._limit.window_seconds
