@@ -62,8 +62,7 @@ class Services(Struct):
     """The long-lived parts of a running service."""
 
     database: Database
-    #: The schema revision that this code needs.
-    schema_head: str
+    schema_head: str  # the schema revision that this code needs
     authenticator: Authenticator
     writer: Writer
     items: ItemReader
@@ -74,10 +73,8 @@ class Services(Struct):
     past_items: PastItemReader
     rebuild_jobs: RebuildJobs
     feed: Feed
-    #: The OpenAPI document, encoded.
-    openapi: bytes
-    #: The newest log position that a response of this process has reflected.
-    position: int = 0
+    openapi: bytes  # the OpenAPI document, encoded
+    position: int = 0  # the newest log position that a response of this process has reflected
 
 
 def create_app(
@@ -97,19 +94,17 @@ def create_app(
 
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
-    """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end.
-
-    On SQLite, outdated and missing projections are rebuilt meanwhile.
-    """
+    """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end."""
     database = open_database(settings.database_url.reveal())
     try:
         await prepare(database)
         statuses = await projection_statuses(database, PROJECTIONS)
         key_usage = KeyUsage(database)
+        verifier = await open_jwt_verifier(settings)
         authenticator = Authenticator(
             ApiKeyCache(database),
             key_usage,
-            await open_jwt_verifier(settings),
+            verifier,
             origins=settings.cors_origins,
             insecure=settings.insecure_no_auth,
         )
@@ -159,10 +154,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
 
 
 async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
-    """Return the verifier of access tokens, None if none is configured. Raises StartError for an unreadable key file.
-
-    If the issuer is unreachable, tokens are rejected until its keys could be loaded.
-    """
+    """Return the verifier of access tokens, None if not configured. Raises StartError for an unreadable key file."""
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
         return None
     keys = IssuerKeys(settings.jwt_jwks)
@@ -171,6 +163,7 @@ async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
     except UnreadableKeysError as error:
         if not settings.jwt_jwks.is_url:
             raise StartError(f"Cannot read the JWK Set {settings.jwt_jwks}: {error}") from None
+        # An unreachable issuer: tokens are rejected until its keys could be loaded.
         structlog.get_logger().error("cannot load the issuer's signing keys", cause=str(error))
     return JwtVerifier(settings.jwt_issuer, settings.jwt_audience, keys)
 

@@ -21,8 +21,6 @@ def parse_seconds(text: str) -> int:
 class Interval(str):
     """A duration longer than zero, or "off"."""
 
-    __slots__ = ()
-
     def __new__(cls, text: str) -> "Interval":
         """Return `text` as it is written. Raises ValueError where it is neither."""
         if text != "off" and not parse_seconds(text):

@@ -14,10 +14,8 @@ _transform = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def encoded(_logger: object, _name: str, event: structlog.typing.EventDict) -> bytes:
-    """Return a log line as JSON; values without a JSON form as their `repr`.
-
-    The line is ASCII without control characters: some terminals interpret U+009B as the start of a command.
-    """
+    """Return a log line as JSON; values without a JSON form as their `repr`."""
+    # In ASCII without control characters: some terminals interpret U+009B as the start of a command.
     line = _encoder.encode(event)
     if not line.isascii():
         line = json.dumps(msgspec.json.decode(line), separators=(",", ":")).encode()
@@ -32,17 +30,14 @@ audit: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
 
 def summary(error: BaseException) -> str:
     """Return an error in one line. Later lines may contain rows and parameters, which are clients' data."""
-    return f"{type(error).__name__}: {_first_line(str(error))}"
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0]
+    first_line, _, _ = str(error).partition("\n")
+    return f"{type(error).__name__}: {first_line}"
 
 
 def _trace(exc_info: structlog.typing.ExcInfo) -> list[dict[str, Any]]:
     def shorten(trace: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for error in trace:
-            error["exc_value"] = _first_line(error["exc_value"])
+            error["exc_value"] = error["exc_value"].partition("\n")[0]
             for inner in error["exceptions"]:
                 shorten(inner)
         return trace

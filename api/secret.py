@@ -37,8 +37,6 @@ class Secret:
 class SecretUrl(Secret):
     """A database URL. Its password and most query parameters are hidden."""
 
-    __slots__ = ()
-
     def __repr__(self) -> str:
         try:
             url = make_url(self._text)

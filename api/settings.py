@@ -51,8 +51,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     head_timeout: Seconds = 10.0
     #: Timeout in seconds for a request body. After it: 408.
     body_timeout: Seconds = 10.0
-    #: Timeout in seconds for a client to read a response, or 10 KiB or so of a long one. After it: the connection is
-    #: closed.
+    #: Timeout in seconds for a client to read a response, or about 10 KiB of a long one. After it: connection closed.
     answer_timeout: Seconds = 10.0
     #: Approximate size of a request's head in bytes. Beyond the limit: 431.
     max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024

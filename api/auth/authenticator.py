@@ -9,14 +9,15 @@ from collections.abc import Collection, Mapping
 from time import time
 
 import structlog
+from msgspec import Struct
 
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.format import PREFIX, read_key
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.jwt.verifier import JwtVerifier
-from api.auth.local_requests import is_local
 from api.auth.principal import ANYBODY, CredentialError, Principal
 from api.auth.scopes import Scope, Unscoped
+from api.http.client_address import is_local
 from api.http.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
 from api.http.responses import Headers
 
@@ -27,27 +28,14 @@ _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/-]{1,8192}=*)", re.IGNORECASE)
 _KEY_PREFIX = PREFIX.encode()
 
 
-class Authenticator:
+class Authenticator(Struct, eq=False):
     """Accepts requests with an API key or an access token, and those without while neither is in use."""
 
-    def __init__(
-        self,
-        key_cache: ApiKeyCache,
-        key_usage: KeyUsage,
-        jwt_verifier: JwtVerifier | None = None,
-        *,
-        origins: Collection[str] = (),
-        insecure: bool = False,
-    ) -> None:
-        """Accept keys, and tokens if there is a `jwt_verifier`.
-
-        While no credentials exist, pages of `origins` count as local; `insecure` accepts remote requests too.
-        """
-        self._key_cache = key_cache
-        self._key_usage = key_usage
-        self._jwt_verifier = jwt_verifier
-        self._origins = origins
-        self._insecure = insecure
+    _key_cache: ApiKeyCache
+    _key_usage: KeyUsage
+    _jwt_verifier: JwtVerifier | None
+    origins: Collection[str]  # pages of these count as local while no credentials exist
+    insecure: bool  # whether remote requests are accepted too while no credentials exist
 
     async def authenticate(self, headers: Mapping[bytes, bytes], address: str) -> Principal:
         """Return the principal of a request with these headers from this IP address.
@@ -57,7 +45,7 @@ class Authenticator:
         """
         authorization = headers.get(b"authorization")
         if authorization is None:
-            if await self._is_open() and (self._insecure or is_local(address, headers, self._origins)):
+            if await self._is_open() and (self.insecure or is_local(address, headers, self.origins)):
                 return ANYBODY
             raise Problem(CREDENTIAL_REQUIRED, headers=_challenge(), extra_log_fields={"reason": "no credential"})
         try:
@@ -70,8 +58,7 @@ class Authenticator:
 
     def recognizes(self, headers: Mapping[bytes, bytes]) -> bool:
         """Return whether the credential in these headers was valid when it was last checked, without any I/O."""
-        match = _BEARER.fullmatch(headers.get(b"authorization", b""))
-        if match is None:
+        if (match := _BEARER.fullmatch(headers.get(b"authorization", b""))) is None:
             return False
         if (key := read_key(match[1])) is not None:
             return self._key_cache.recognizes(key)
@@ -89,7 +76,7 @@ class Authenticator:
         """Log, at the start, whether credentials are required. Raises UnavailableError."""
         if not await self._is_open():
             log.info("credentials are required")
-        elif self._insecure:
+        elif self.insecure:
             log.warning(
                 "authentication is off and remote access is on (--insecure-no-auth): "
                 'all requests are accepted as "anonymous" with all scopes'
@@ -104,16 +91,14 @@ class Authenticator:
         return self._jwt_verifier is None and await self._key_cache.is_empty()
 
     async def _holder(self, authorization: bytes) -> Principal:
-        match = _BEARER.fullmatch(authorization)
-        if match is None:
+        if (match := _BEARER.fullmatch(authorization)) is None:
             raise CredentialError("malformed header")
         credential = match[1]
         if not credential.startswith(_KEY_PREFIX):
             if self._jwt_verifier is None:
                 raise CredentialError("token: no issuer is configured")
             return await self._jwt_verifier.find(credential)
-        key = read_key(credential)
-        if key is None:
+        if (key := read_key(credential)) is None:
             raise CredentialError("malformed key")
         holder = await self._key_cache.find(key)
         self._key_usage.record(key.id)

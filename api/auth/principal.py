@@ -13,10 +13,8 @@ class Principal(Struct, frozen=True):
     #: The name in the events that it causes: a key's holder, `jwt:` and a token's subject, or `anonymous`.
     actor: str
     scopes: frozenset[Scope]
-    #: The id of the API key, for logs.
-    key_id: str | None = None
-    #: When the credential expires, in seconds since the epoch; None if it does not.
-    expires_at: float | None = None
+    key_id: str | None = None  # the id of the API key, for logs
+    expires_at: float | None = None  # when the credential expires, in seconds since the epoch; None if it does not
 
     @property
     def credential(self) -> str | None:
@@ -24,10 +22,8 @@ class Principal(Struct, frozen=True):
         return None if self.actor == ANONYMOUS else self.actor
 
 
-#: A request without a credential, on a route that needs none.
-NOBODY = Principal(ANONYMOUS, frozenset())
-#: A request without a credential, while none exist.
-ANYBODY = Principal(ANONYMOUS, frozenset(Scope))
+NOBODY = Principal(ANONYMOUS, frozenset())  # a request without a credential, on a route that needs none
+ANYBODY = Principal(ANONYMOUS, frozenset(Scope))  # a request without a credential, while none exist
 
 
 class CredentialError(Exception):

@@ -18,9 +18,7 @@ class Scope(StrEnum):
 class Unscoped(Enum):
     """What a route requires instead of a scope."""
 
-    #: Any valid credential: the route returns only what every client needs to know.
-    ANY_CREDENTIAL = "any credential"
-    #: No credential.
+    ANY_CREDENTIAL = "any credential"  # the route returns only what every client needs to know
     OPEN = "no credential"
 
 

@@ -108,15 +108,9 @@ class Boundary:
         exchange.check_rate_limits(self._limits.count_client(request.address, credential, counted, route.rate_limit))
         authorize(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
-        request.body = await read_body(
-            receive,
-            request.headers,
-            media_types=route.media_types if route.body is not None else (),
-            max_bytes=self.settings.max_batch_body if route.large_body else self.settings.max_body,
-            timeout_seconds=self.settings.body_timeout,
-            max_depth=self.settings.max_depth,
-            reserve_bytes=partial(self._batch_bytes.reserve, client, reserved) if route.large_body else None,
-        )
+        media_types = route.media_types if route.body is not None else ()
+        reserve_bytes = partial(self._batch_bytes.reserve, client, reserved) if route.large_body else None
+        request.body = await read_body(receive, request.headers, self.settings, media_types, reserve_bytes)
         if route.scope is not Unscoped.OPEN and not route.streaming:
             self._requests.reserve(client, reserved)
         if route.rate_limit == EXPORT:
@@ -140,16 +134,15 @@ class Boundary:
 
     async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
-        phase = "start"
+        phase, failure = "start", "lifespan.startup.failed"
         try:
             async with self._lifespan() as self._services:
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-                phase = "stop"
+                phase, failure = "stop", "lifespan.shutdown.failed"
         except Exception as error:
             log.error(f"{phase} failed", exc_info=error)
-            name = {"start": "startup", "stop": "shutdown"}[phase]
-            await send({"type": f"lifespan.{name}.failed", "message": str(error)})
+            await send({"type": failure, "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 

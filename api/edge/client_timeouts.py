@@ -18,18 +18,12 @@ from api.http.security_headers import security_headers
 if TYPE_CHECKING:
     from api.edge.boundary import Boundary
 
-#: Seconds between two checks of a connection.
-_CHECK_SECONDS = 0.5
-#: Seconds for a TLS handshake.
+_CHECK_SECONDS = 0.5  # between two checks of a connection
 _TLS_HANDSHAKE_SECONDS = 10.0
-#: Seconds after a body's timeout that the application has to answer 408.
-_BODY_TIMEOUT_ANSWER_SECONDS = 1.0
-#: Seconds after a stop that a client has to read what was sent before.
-_UNREAD_AT_STOP_SECONDS = 4.0
-#: Bytes that the kernel buffers unsent. By default it would buffer 4 MiB for a client that reads nothing.
-_KERNEL_UNSENT_BYTES = 128 * 1024
-#: Requests of one connection that may await their answers.
-_MAX_PIPELINED_REQUESTS = 32
+_BODY_TIMEOUT_ANSWER_SECONDS = 1.0  # how long after a body's timeout the application may answer 408
+_UNREAD_AT_STOP_SECONDS = 4.0  # how long after a stop a client may read what was sent before
+_KERNEL_UNSENT_BYTES = 128 * 1024  # by default the kernel would buffer 4 MiB for a client that reads nothing
+_MAX_PIPELINED_REQUESTS = 32  # requests of one connection that may await their answers
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request"
@@ -59,15 +53,11 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._settings = self._boundary.settings
         #: When the client must have sent what the server waits for; None if it waits for nothing.
         self._deadline: float | None = None
-        #: Since when there has been output that the client has not read.
-        self._unread_since: float | None = None
-        #: Bytes of an incomplete head; None if there is none.
-        self._head_bytes: int | None = None
-        #: Bytes since the last head or body data: chunk framing and trailers.
-        self._framing_bytes = 0
+        self._unread_since: float | None = None  # since when there has been output that the client has not read
+        self._head_bytes: int | None = None  # bytes of an incomplete head; None if there is none
+        self._framing_bytes = 0  # bytes since the last head or body data: chunk framing and trailers
         self._unanswered: list[RequestResponseCycle] = []
-        #: The client that this connection counts for.
-        self._client: str | None = None
+        self._client: str | None = None  # the client that this connection counts for
         self._next_check: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -169,10 +159,8 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._unread_since = None
 
     def shutdown(self) -> None:
-        """End streams, which would not end by themselves, and drop clients that do not read their answers.
-
-        The lifespan's shutdown message would come too late: only after all answers have ended.
-        """
+        """End streams, which would not end by themselves, and drop clients that do not read their answers."""
+        # The lifespan's shutdown message would come too late: only after all answers have ended.
         self._boundary.stop()
         super().shutdown()
         self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_if_unread)

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 
 from api.http.problems import BUSY, Problem
 
-#: The part of a limit that one client may use: one in so many.
-_CLIENT_SHARE = 4
+_CLIENT_SHARE = 4  # one client may use a quarter of a limit
 
 
 class Limit:

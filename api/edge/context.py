@@ -27,9 +27,8 @@ from eventstore.events import Metadata
 if TYPE_CHECKING:
     from api.app import Services  # it imports the resources, which import this module
 
-#: How long a read waits for `min_position`, and between two checks.
-_WAIT_SECONDS = 1.0
-_WAIT_PAUSE_SECONDS = 0.02
+_WAIT_SECONDS = 1.0  # how long a read waits for `min_position`
+_WAIT_PAUSE_SECONDS = 0.02  # between two checks
 
 _id_prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
 _id_counter = count(1)
@@ -49,17 +48,12 @@ class RequestContext(Struct):
     method: str
     path: str
     headers: dict[bytes, bytes]
-    #: The client's IP address, or `unknown`.
-    address: str
-    #: Waits until the client disconnects. The body has been read before.
-    disconnected: Callable[[], Awaitable[None]]
-    #: The authenticated client; NOBODY before authentication.
-    principal: Principal = NOBODY
-    #: The query parameters, as the struct that the route names.
-    query: Any = None
+    address: str  # the client's IP address, or `unknown`
+    disconnected: Callable[[], Awaitable[None]]  # waits until the client disconnects, after the body was read
+    principal: Principal = NOBODY  # the authenticated client; NOBODY before authentication
+    query: Any = None  # the query parameters, as the struct that the route names
     body: bytes = b""
-    #: The log position that the response reflects, once known; sent as `Log-Position`.
-    position: int | None = None
+    position: int | None = None  # the log position that the response reflects, once known; sent as `Log-Position`
     #: Whether this is the response of an earlier request with the same key; sent as `Idempotency-Replayed`.
     replayed: bool = False
 
@@ -69,10 +63,7 @@ class RequestContext(Struct):
         return self.principal.actor
 
     def log_start(self, what: str, after: int) -> None:
-        """Log that a long response begins, of events after `after`.
-
-        The request's own log line is written at its end: after an hour perhaps, or never.
-        """
+        """Log that a long response begins. The request's own log line comes at its end, an hour later or never."""
         audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
 
     def set_log_position(self, position: int) -> None:
@@ -81,13 +72,10 @@ class RequestContext(Struct):
         self.services.position = max(self.services.position, position)
 
     async def wait_for_position(self, position: int) -> None:
-        """Wait until reads reflect `position`. Raises Problem (503) on timeout.
-
-        Asking items is enough: one commit updates every projection.
-        """
+        """Wait until reads reflect `position`. Raises Problem (503) on timeout."""
         deadline = monotonic() + _WAIT_SECONDS
         while self.services.position < position:
-            self.set_log_position(await self.services.items.position())
+            self.set_log_position(await self.services.items.position())  # one commit updates every projection
             if self.services.position >= position:
                 return
             if monotonic() > deadline:

@@ -11,8 +11,7 @@ from api.http.headers import COMMON_REQUEST_HEADERS, COMMON_RESPONSE_HEADERS, RE
 from api.http.responses import Headers
 
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[1-9][0-9]{0,4})?")
-#: Seconds for which a browser may cache a preflight response.
-_MAX_AGE_SECONDS = 600
+_MAX_AGE_SECONDS = 600  # how long a browser may cache a preflight response
 
 _ALLOWED = ", ".join(["Authorization", "Content-Type", *REQUEST_HEADERS, *COMMON_REQUEST_HEADERS]).encode()
 _EXPOSED = ", ".join([*RESPONSE_HEADERS, *COMMON_RESPONSE_HEADERS]).encode()
@@ -20,8 +19,6 @@ _EXPOSED = ", ".join([*RESPONSE_HEADERS, *COMMON_RESPONSE_HEADERS]).encode()
 
 class Origin(str):
     """A page's origin as browsers send it (RFC 6454): `https://app.example`, with the port unless it is the default."""
-
-    __slots__ = ()
 
     def __new__(cls, text: str) -> "Origin":
         """Check and keep `text`. Raises ValueError."""

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-#: Requests with these scopes read the history.
-_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)
+_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)  # requests with these scopes read the history
 _REFUSED = (401, 403, 429)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -96,23 +95,15 @@ class Exchange:
         if isinstance(error, problems.Problem):
             self._extra_log_fields = error.extra_log_fields
         if kind is problems.INTERNAL:
-            log.error(
-                "unexpected error",
-                request_id=self.context.request_id,
-                route=self.route and self.route.path,
-                exc_info=error,
-            )
+            route = self.route and self.route.path
+            log.error("unexpected error", request_id=request_id, route=route, exc_info=error)
         elif error.__cause__ is not None and kind.status >= 500:
             log.warning(kind.code, request_id=request_id, cause=summary(error.__cause__))
         if self.status is None:
             await problems.problem_response(error, request_id).to_asgi(self.send)
 
     def log(self) -> None:
-        """Write the request's log line: no body, no credential.
-
-        Status 0 means that the client disconnected before its request was complete. Refused requests and reads of the
-        history are logged at any level.
-        """
+        """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
         context, route = self.context, self.route
         line: dict[str, Any] = {
             "request_id": context.request_id,
@@ -120,7 +111,7 @@ class Exchange:
             "address": context.address,
             "method": context.method,
             "route": route and route.path,
-            "status": self.status,
+            "status": self.status,  # 0: the client disconnected before its request was complete
             "code": self._code,
             "position": context.position,
             "duration_ms": (perf_counter_ns() - self._started) / 1e6,

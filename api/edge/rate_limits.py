@@ -22,11 +22,9 @@ from api.http.problems import QUOTA_EXCEEDED, Problem
 from api.http.responses import Headers
 from api.settings import Settings
 
-#: Clients that are remembered for each rate limit.
-_MAX_CLIENTS = 20_000
+_MAX_CLIENTS = 20_000  # clients that are remembered for each rate limit
 
-#: The names of the rate limits, in routes and headers.
-REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"
+REQUESTS, EXPORT, REBUILD = "requests", "export", "rebuild"  # the names of the rate limits, in routes and headers
 
 
 class RateLimits:
@@ -46,15 +44,12 @@ class RateLimits:
     def count_client(
         self, address: str, credential: str | None, counted: list[RateLimitState], route_limit: str | None
     ) -> list[RateLimitState]:
-        """Count an authenticated request against its credential, if it has one, and against the route's own limit.
-
-        `counted` is what `count_address` returned; a credential gives that token back.
-        """
+        """Count an authenticated request against its credential, if it has one, and against the route's own limit."""
         client = client_of(address, credential)
         if credential is None:
             return [*counted, *self._take([route_limit], client)]
         if counted:
-            self._buckets[REQUESTS].give_back(client_of(address))
+            self._buckets[REQUESTS].give_back(client_of(address))  # the token that `count_address` took
         return self._take([REQUESTS, route_limit], client)
 
     def _take(self, names: Sequence[str | None], client: str | None) -> list[RateLimitState]:

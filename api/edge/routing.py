@@ -22,13 +22,10 @@ class Answer(Struct, frozen=True):
 
     status: int
     description: str
-    #: What the body decodes to, `bytes` if it is not text, None without a body.
-    type: Any = None
-    #: Response headers, of those in `headers.py`.
-    headers: tuple[str, ...] = ()
+    type: Any = None  # what the body decodes to, `bytes` if it is not text, None without a body
+    headers: tuple[str, ...] = ()  # response headers, of those in `headers.py`
     example: Any = None
-    #: A route with several has an answer for each.
-    media_type: str = "application/json"
+    media_type: str = "application/json"  # a route with several has an answer for each
     #: Path parameters of other routes that the response contains, each with its OpenAPI runtime expression.
     links: Mapping[str, str] = {}
 
@@ -44,23 +41,18 @@ class Route(Struct, frozen=True):
     #: The scope that a credential needs. Without a default, so that no route is open by oversight.
     scope: Scope | Unscoped
     answers: tuple[Answer, ...]
-    #: Problems of this route; `openapi.py` adds those that any route can have.
-    problems: tuple[Kind, ...] = ()
+    problems: tuple[Kind, ...] = ()  # problems of this route; `openapi.py` adds those that any route can have
     query: type[Struct] = NoQuery
     #: The JSON Schema of each path parameter, with a description and an example.
     path_schemas: Mapping[str, Any] = {}
-    #: Request headers that it supports, of those in `headers.py`.
-    headers: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()  # request headers that it supports, of those in `headers.py`
     #: What the body decodes to, None if it takes none; `example` is one. A struct is passed to the handler.
     body: Any = None
     media_types: tuple[str, ...] = ("application/json",)
-    #: Whether the body may be as long as a batch's.
-    large_body: bool = False
+    large_body: bool = False  # whether the body may be as long as a batch's
     example: Any = None
-    #: Whether its responses have no end; they don't count as concurrent requests.
-    streaming: bool = False
-    #: A second rate limit of `rate_limits.py`, for expensive routes.
-    rate_limit: str | None = None
+    streaming: bool = False  # whether its responses have no end; they don't count as concurrent requests
+    rate_limit: str | None = None  # a second rate limit of `rate_limits.py`, for expensive routes
 
     @property
     def summary(self) -> str:
@@ -91,8 +83,7 @@ class RouteTable:
     def find(self, method: str, path: str) -> Route:
         """Return the route of `method` on `path`. Raises Problem: 404, or 405 with `Allow`."""
         methods = self.methods(path)
-        route = methods.get("GET" if method == "HEAD" else method)
-        if route is None:
+        if (route := methods.get("GET" if method == "HEAD" else method)) is None:
             raise Problem(METHOD_NOT_ALLOWED, headers=((b"allow", allow(methods)),))
         return route
 

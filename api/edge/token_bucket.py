@@ -24,8 +24,7 @@ class RateLimitState(Struct, frozen=True):
 
     limit: RateLimit
     admitted: bool
-    #: Requests that would be admitted now.
-    remaining: int
+    remaining: int  # requests that would be admitted now
     #: Seconds, rounded up, until the bucket is full, or, if the request was rejected, until one would be admitted.
     reset_seconds: int
 
@@ -42,9 +41,6 @@ class TokenBuckets:
         self._max_clients = max_clients
         self._token_seconds = limit.window_seconds / limit.quota  # until one token is refilled
         self._full_at: OrderedDict[Hashable, float] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._full_at)
 
     def take(self, client: Hashable, now: float) -> RateLimitState:
         """Take one token, if there is one. `now` is in seconds of a clock that never goes back."""

@@ -1,17 +1,17 @@
-"""The client's IP address: that of its connection, or the one that a trusted proxy reports.
+"""The client's IP address, that of its connection or the one that a trusted proxy reports; and local requests.
 
 uvicorn's middleware reads the headers of trusted proxies: from `X-Forwarded-For` the last address that is not a trusted
 proxy's, and `X-Forwarded-Proto` if it is one word. From any other client these headers are ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 from api.http.responses import AsgiScope
 
-#: Stands for an address that is not known.
-UNKNOWN = "unknown"
+UNKNOWN = "unknown"  # an address that is not known
 
 #: Headers that show a request was forwarded by a proxy.
 _FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
@@ -19,8 +19,6 @@ _FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip",
 
 class Network(str):
     """An IP address, or a network in CIDR notation: `10.0.0.0/8`."""
-
-    __slots__ = ()
 
     def __new__(cls, text: str) -> "Network":
         """Check and keep `text`. Raises ValueError."""
@@ -60,6 +58,27 @@ def is_loopback(address: str) -> bool:
 def is_this_machine(host: str) -> bool:
     """Return whether a host name or IP address means this machine (RFC 6761, section 6.3)."""
     return host == "localhost" or host.endswith(".localhost") or is_loopback(canonical(host))
+
+
+def is_local(address: str, headers: Mapping[bytes, bytes], origins: Collection[str]) -> bool:
+    """Return whether a request from this IP address comes from this machine, from a client that means this service.
+
+    A loopback address does not prove it. A page of any site can make a browser on this machine send a form to
+    127.0.0.1, and can resolve its own name to that address (DNS rebinding). So the request must also name this machine,
+    and only a page of this machine or of `origins` may have sent it.
+    """
+    origin = headers.get(b"origin")
+    has_local_origin = origin is None or origin.decode("latin-1") in origins or _names_this_machine(origin)
+    host = headers.get(b"host")  # only HTTP/1.0 clients omit it
+    return is_loopback(address) and has_local_origin and (host is None or _names_this_machine(b"//" + host))
+
+
+@lru_cache(256)
+def _names_this_machine(url: bytes) -> bool:
+    try:
+        return is_this_machine(urlsplit(url.decode("ascii")).hostname or "")
+    except ValueError:
+        return False
 
 
 @lru_cache(4096)

@@ -15,10 +15,8 @@ def preferred(accept: bytes | None, offered: Sequence[str]) -> str:
 
 def _weight(media_type: str, weights: dict[str, float]) -> float:
     """Return the weight of the most specific range that matches, 0 if none does."""
-    for media_range in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
-        if media_range in weights:
-            return weights[media_range]
-    return 0.0
+    ranges = (media_type, media_type.partition("/")[0] + "/*", "*/*")
+    return next((weights[media_range] for media_range in ranges if media_range in weights), 0.0)
 
 
 def _parse(part: str) -> tuple[str, float] | None:

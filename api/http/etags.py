@@ -12,8 +12,7 @@ from projections.items.items import ITEMS
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 _ITEM_TAG = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
-#: The version of the history's representation, in its tags.
-_HISTORY_FORMAT = 1
+_HISTORY_FORMAT = 1  # the version of the history's representation, in its tags
 
 #: For content that never changes. A client that has it need not ask again (RFC 8246).
 IMMUTABLE = (b"cache-control", b"private, max-age=31536000, immutable")

@@ -1,19 +1,20 @@
 """Every request and response header, as the OpenAPI document describes it."""
 
+from functools import partial
 from typing import Any
 
 from api.http import idempotency
 from api.http.security_headers import CONTENT_SECURITY_POLICY, STRICT_TRANSPORT_SECURITY
 
 
-def _header(description: str, example: object, type: str = "string", **schema: object) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": type, **schema}, "example": example}
+def _header(
+    description: str, example: object, type: str = "string", *, required: bool = False, **schema: object
+) -> dict[str, Any]:
+    header = {"description": description, "schema": {"type": type, **schema}, "example": example}
+    return {**header, "required": True} if required else header
 
 
-def _always(description: str, example: object, type: str = "string", **schema: object) -> dict[str, Any]:
-    """Describe a header that is in every response that names it."""
-    return {**_header(description, example, type, **schema), "required": True}
-
+_always = partial(_header, required=True)  # in every response that names it
 
 #: Request headers of single routes.
 REQUEST_HEADERS = {

@@ -16,8 +16,7 @@ def read_number(text: str) -> int | None:
 
 def parse_item_id(text: str) -> int:
     """Return an item id. Raises ItemNotFoundError for an invalid one, as for an id that no item has."""
-    item_id = read_number(text)
-    if item_id is None:
+    if (item_id := read_number(text)) is None:
         raise ItemNotFoundError
     return item_id
 

@@ -28,8 +28,7 @@ class Kind(Struct, frozen=True):
     code: str
     status: int
     description: str
-    #: Seconds that a client waits before a retry; None if a retry is useless.
-    retry_after: int | None = None
+    retry_after: int | None = None  # seconds that a client waits before a retry; None if a retry is useless
 
     @property
     def title(self) -> str:
@@ -43,10 +42,8 @@ class FieldError(Struct, frozen=True, omit_defaults=True):
     """One invalid field of a request."""
 
     detail: str
-    #: Where in the body: a JSON Pointer (RFC 6901), empty for the whole body.
-    pointer: str | None = None
-    #: Which query parameter.
-    parameter: str | None = None
+    pointer: str | None = None  # where in the body: a JSON Pointer (RFC 6901), empty for the whole body
+    parameter: str | None = None  # which query parameter
 
 
 class ProblemDetails(Struct, frozen=True, omit_defaults=True):
@@ -152,8 +149,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
         self.headers = headers
         self.retry_after = kind.retry_after if retry_after is None else retry_after
         self.violated_policies = violated_policies
-        #: Added to the request's log line; not sent to the client.
-        self.extra_log_fields = extra_log_fields
+        self.extra_log_fields = extra_log_fields  # added to the request's log line; not sent to the client
 
 
 def kind_of(error: BaseException) -> Kind:

@@ -8,8 +8,7 @@ from msgspec import Meta, Struct
 
 from api.http.problems import INVALID_QUERY, FieldError, Problem, plain
 
-#: More parameters than any route has.
-_MAX_PARAMETERS = 32
+_MAX_PARAMETERS = 32  # more parameters than any route has
 
 MinPosition = Annotated[
     int,
@@ -30,10 +29,7 @@ class StateQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 
 def parse(query_string: bytes, struct: type[Struct]) -> Struct:
-    """Convert a query string to `struct`.
-
-    Raises Problem (400) for a parameter that is unknown, repeated, malformed, invalid or missing.
-    """
+    """Convert a query string to `struct`. Raises Problem (400) for one that is malformed or does not match."""
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),

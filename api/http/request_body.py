@@ -11,6 +11,7 @@ from FasterAPI import RequestValidationError
 
 from api.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 from api.http.responses import Message, Receive
+from api.settings import Settings
 
 T = TypeVar("T")
 
@@ -28,14 +29,11 @@ class ClientDisconnectedError(Exception):
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
-    *,
+    settings: Settings,
     media_types: Sequence[str],
-    max_bytes: int,
-    timeout_seconds: float,
-    max_depth: int,
-    reserve_bytes: Callable[[int], None] | None = None,
+    reserve_bytes: Callable[[int], None] | None,
 ) -> bytes:
-    """Return a JSON body of one of `media_types`. `reserve_bytes` is called with the size of each chunk.
+    """Return a JSON body of one of `media_types`. `reserve_bytes`, for large bodies, is called with each chunk's size.
 
     Without media types the route takes no body, and b"" is returned. A body that is announced is read all the same,
     since the request is complete only with it.
@@ -44,19 +42,20 @@ async def read_body(
     content_type = _MEDIA_TYPE.fullmatch(headers.get(b"content-type", b"").decode("latin-1"))
     if media_types and (content_type is None or content_type[1].lower() not in media_types):
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(media_types)}")
+    max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
     if not media_types and length in (b"", b"0") and b"transfer-encoding" not in headers:
         return b""
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with asyncio.timeout(settings.body_timeout):
             body = await _read(receive, max_bytes, reserve_bytes)
     except TimeoutError:
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
     if not media_types:
         return b""
-    _check_text(body, max_depth)
+    _check_text(body, settings.max_depth)
     return body
 
 
@@ -99,10 +98,7 @@ def _depth(body: bytes) -> int:
 
 
 def decoded(body: bytes, type: type[T]) -> T:
-    """Return a JSON body as `type`, for types other than a struct, which FasterAPI would not validate.
-
-    Raises RequestValidationError, as FasterAPI does for a struct.
-    """
+    """Return a JSON body as a type that FasterAPI does not validate: not a struct. Raises RequestValidationError."""
     try:
         return msgspec.json.decode(body, type=type)
     except msgspec.DecodeError as error:

@@ -9,8 +9,7 @@ _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:)([0-9]{2})((?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2}))"
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: The Gregorian calendar repeats after so many years.
-_CYCLE_YEARS = 400
+_CYCLE_YEARS = 400  # the Gregorian calendar repeats after so many years
 _CYCLE_SECONDS = 146_097 * 86_400
 
 
@@ -32,13 +31,10 @@ def _format_second(seconds: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Return an RFC 3339 time with any offset as microseconds since the epoch; finer digits are cut off.
-
-    A leap second is read as the first second of the next minute. Raises ValueError.
-    """
+    """Return an RFC 3339 time as microseconds since the epoch; finer digits are cut off. Raises ValueError."""
     if not (match := _TIME.fullmatch(text)):
         raise ValueError("Expected an RFC 3339 time with Z or an offset")
     minute, second, rest = match.groups()
-    leap = int(second) == 60
+    leap = int(second) == 60  # read as the first second of the next minute
     time = datetime.fromisoformat(f"{minute}{'59' if leap else second}{rest}".upper())
     return (time - _EPOCH) // timedelta(microseconds=1) + leap * 1_000_000

@@ -1,14 +1,10 @@
-"""Security headers of every response: not cached, not framed, not sniffed, no referrer.
-
-OWASP ASVS 5.0, chapter 3.4, and the OWASP REST Security Cheat Sheet.
-"""
+"""Security headers of every response, from OWASP ASVS 5.0, chapter 3.4, and the OWASP REST Security Cheat Sheet."""
 
 from api.http.responses import Headers
 
 #: A response loads only from the service itself, and no page elsewhere may frame it.
 CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-#: A year (RFC 6797), during which browsers use only TLS.
-STRICT_TRANSPORT_SECURITY = "max-age=31536000"
+STRICT_TRANSPORT_SECURITY = "max-age=31536000"  # a year (RFC 6797), during which browsers use only TLS
 
 _ALL: Headers = (
     (b"x-content-type-options", b"nosniff"),

@@ -1,7 +1,7 @@
 """The routes of `/keys`: list, create, rotate and revoke API keys."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -64,10 +64,7 @@ async def create_key(body: KeyRequest) -> HttpResponse:
     request = current.get()
     _check_own_scopes(request, body.scopes)
     lifetime = int(body.expires_in) * _SECOND
-    create = partial(store.create, name=body.name, scopes=body.scopes, lifetime=lifetime, by=request.actor)
-    new = await request.services.database.write(create)
-    log_change("created", new.key, request.actor, request_id=request.request_id)
-    return _created(new)
+    return await _make(request, "created", partial(store.create, name=body.name, scopes=body.scopes, lifetime=lifetime))
 
 
 async def rotate_key(key_id: str, body: RotationRequest) -> HttpResponse:
@@ -78,11 +75,8 @@ async def rotate_key(key_id: str, body: RotationRequest) -> HttpResponse:
     """
     request = current.get()
     _check_own_scopes(request, (await _find(request, key_id)).scopes)
-    overlap = int(body.overlap) * _SECOND
-    rotate = partial(store.rotate, key_id=key_id, overlap=overlap, lifetime=None, by=request.actor)
-    new = await request.services.database.write(rotate)
-    log_change("rotated", new.key, request.actor, replaces=key_id, request_id=request.request_id)
-    return _created(new)
+    rotate = partial(store.rotate, key_id=key_id, overlap=int(body.overlap) * _SECOND, lifetime=None)
+    return await _make(request, "rotated", rotate, replaces=key_id)
 
 
 async def revoke_key(key_id: str) -> HttpResponse:
@@ -112,7 +106,10 @@ def _check_own_scopes(request: RequestContext, scopes: Collection[Scope]) -> Non
         authorize(request.principal, scope)
 
 
-def _created(new: NewKey) -> HttpResponse:
+async def _make(request: RequestContext, change: str, make: Callable[..., NewKey], **log_fields: str) -> HttpResponse:
+    """Write a new key, made by `make` on behalf of the client, log it, and return the response with it."""
+    new = await request.services.database.write(partial(make, by=request.actor))
+    log_change(change, new.key, request.actor, **log_fields, request_id=request.request_id)
     return json_response(201, to_created_key(new), (b"location", b"/keys/%s" % new.key.id.encode()))
 
 
@@ -124,31 +121,24 @@ _KEY = Answer(200, "The key", KeyState, example=EXAMPLES["key"], links=_LINKS)
 _CREATED = Answer(201, "Created", CreatedKey, ("Location",), EXAMPLES["created_key"], links=_LINKS)
 _REVOKED = Answer(204, "Revoked", links={"key_id": "$request.path.key_id"})
 
-_NOT_FOUND, _ENDED, _FULL = problems.KEY_NOT_FOUND, problems.KEY_ENDED, problems.STORAGE_FULL
-_BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.INVALID_BODY, problems.UNSUPPORTED_MEDIA_TYPE)
+_NOT_FOUND, _ENDED, _TAKEN = problems.KEY_NOT_FOUND, problems.KEY_ENDED, problems.KEY_NAME_TAKEN
+_FULL = problems.STORAGE_FULL
+_WRITE_PROBLEMS = (problems.MALFORMED_BODY, problems.INVALID_BODY, problems.UNSUPPORTED_MEDIA_TYPE, _FULL)
 
 _route = partial(Route, tag="keys", scope=Scope.KEYS_ADMIN)
+_create = partial(_route, "POST", answers=(_CREATED,))
 _key_route = partial(_route, path_schemas=_ID_SCHEMA)
 ROUTES = [
     _route("GET", "/keys", list_keys, query=KeysQuery, answers=(_LIST,)),
-    _route(
-        "POST",
-        "/keys",
-        create_key,
-        body=KeyRequest,
-        example=EXAMPLES["create"],
-        answers=(_CREATED,),
-        problems=(problems.KEY_NAME_TAKEN, *_BODY_PROBLEMS, _FULL),
-    ),
+    _create("/keys", create_key, body=KeyRequest, example=EXAMPLES["create"], problems=(_TAKEN, *_WRITE_PROBLEMS)),
     _key_route("GET", "/keys/{key_id}", get_key, answers=(_KEY,), problems=(_NOT_FOUND,)),
     _key_route("DELETE", "/keys/{key_id}", revoke_key, answers=(_REVOKED,), problems=(_NOT_FOUND, _ENDED, _FULL)),
-    _key_route(
-        "POST",
+    _create(
         "/keys/{key_id}/rotate",
         rotate_key,
+        path_schemas=_ID_SCHEMA,
         body=RotationRequest,
         example=EXAMPLES["rotate"],
-        answers=(_CREATED,),
-        problems=(_NOT_FOUND, _ENDED, *_BODY_PROBLEMS, _FULL),
+        problems=(_NOT_FOUND, _ENDED, *_WRITE_PROBLEMS),
     ),
 ]

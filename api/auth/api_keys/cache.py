@@ -16,8 +16,7 @@ from eventstore.database.database import Database
 
 #: The age at which the keys are read again before one is accepted. A revoked key is accepted at most this long.
 FRESH_SECONDS = 1.0
-#: The least time between two reads, so that unknown keys cause few queries.
-_READ_PAUSE_SECONDS = 0.05
+_READ_PAUSE_SECONDS = 0.05  # the least time between two reads, so that unknown keys cause few queries
 
 #: Every change of a row adds one, in whatever order the changes commit.
 _CHANGES = select(func.coalesce(func.sum(api_keys.c.revision), 0))
@@ -67,11 +66,9 @@ class ApiKeyCache:
         and a wrong secret take the same path, and so the same time.
         """
         await self._refresh()
-        entry = self._match(key)
-        if entry is None:
+        if (entry := self._match(key)) is None:
             await self._reads.get(None)  # it may have been created a moment ago
-            entry = self._match(key)
-            if entry is None:
+            if (entry := self._match(key)) is None:
                 raise CredentialError("unknown key", key.id)
         if not entry.key.is_active(now()):
             raise CredentialError("expired key" if entry.key.revoked_at is None else "revoked key", key.id)

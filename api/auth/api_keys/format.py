@@ -13,27 +13,23 @@ from typing import NamedTuple
 from zlib import crc32
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_ID_DIGITS = string.digits + string.ascii_lowercase
-_ID_LENGTH = 8
 #: 62 ** 43 > 2 ** 256, 62 ** 6 > 2 ** 32.
 _SECRET_LENGTH, _CHECKSUM_LENGTH = 43, 6
-_KEY = re.compile(rb"itl_([0-9a-z]{8})_[0-9A-Za-z]{49}")
-
 ID_PATTERN = "[0-9a-z]{8}"
 PREFIX = "itl_"
+_KEY = re.compile(rf"{PREFIX}({ID_PATTERN})_[0-9A-Za-z]{{49}}".encode())
 
 
 class ParsedKey(NamedTuple):
     """The parts of a key that are stored and compared; never the key itself."""
 
     id: str
-    #: SHA-256 of the whole key, 32 bytes.
-    digest: bytes
+    digest: bytes  # SHA-256 of the whole key, 32 bytes
 
 
 def new_key() -> str:
     """Generate a key with a random id and secret."""
-    key_id = "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH))
+    key_id = "".join(secrets.choice(string.digits + string.ascii_lowercase) for _ in range(8))
     unchecked = f"{PREFIX}{key_id}_{_base62(secrets.randbits(256), _SECRET_LENGTH)}"
     return unchecked + _checksum(unchecked.encode())
 
@@ -51,8 +47,4 @@ def _checksum(unchecked: bytes) -> str:
 
 
 def _base62(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, len(_DIGITS))
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    return "".join(_DIGITS[number // 62**place % 62] for place in reversed(range(length)))

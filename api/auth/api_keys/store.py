@@ -9,24 +9,10 @@ from time import time_ns
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Connection,
-    Integer,
-    LargeBinary,
-    Row,
-    Table,
-    Text,
-    UniqueConstraint,
-    bindparam,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CheckConstraint, Column, Table, UniqueConstraint
+from sqlalchemy.types import Integer, LargeBinary, Text
 
 from api.auth.api_keys.format import new_key, read_key
 from api.auth.scopes import Scope, as_scopes
@@ -43,24 +29,18 @@ api_keys = Table(
     "api_keys",
     metadata,
     Column("id", Text, primary_key=True),
-    #: SHA-256 of the key.
-    Column("digest", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the key
     Column("name", Text, nullable=False),
-    #: The key's sequence number within its name, starting at 1.
-    Column("generation", Integer, nullable=False),
-    #: Separated by spaces (RFC 6749, section 3.3).
-    Column("scopes", Text, nullable=False),
+    Column("generation", Integer, nullable=False),  # the key's sequence number within its name, starting at 1
+    Column("scopes", Text, nullable=False),  # separated by spaces (RFC 6749, section 3.3)
     #: All times are in microseconds since the epoch, UTC.
     Column("created_at", BigInt, nullable=False),
     Column("created_by", Text, nullable=False),
-    #: NULL if it does not expire.
-    Column("expires_at", BigInt),
+    Column("expires_at", BigInt),  # NULL if it does not expire
     Column("revoked_at", BigInt),
     Column("revoked_by", Text),
-    #: The id of the key by which `rotate` replaced it.
-    Column("replaced_by", Text),
-    #: To within some minutes; see `usage.py`.
-    Column("last_used_at", BigInt),
+    Column("replaced_by", Text),  # the id of the key by which `rotate` replaced it
+    Column("last_used_at", BigInt),  # to within some minutes; see `usage.py`
     #: Starts at 1, and grows with each change but a use. The sum over all rows shows whether any row changed.
     Column("revision", Integer, nullable=False),
     UniqueConstraint("name", "generation"),

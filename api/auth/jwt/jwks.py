@@ -33,8 +33,7 @@ ALGORITHMS = frozenset(_ALGORITHMS.values())
 _MIN_RSA_BITS = 2048
 _PUBLIC_MEMBERS = ("kty", "crv", "n", "e", "x", "y")
 
-#: By algorithm and `kid`.
-Keys = Mapping[tuple[str, str | None], PyJWK]
+Keys = Mapping[tuple[str, str | None], PyJWK]  # by algorithm and `kid`
 
 
 class _Document(Struct):
@@ -95,8 +94,7 @@ class IssuerKeys(PyJWKClient):
         self._key_set = _KeySet({})
         self._attempted_at = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
-        #: How often the published keys were seen to change.
-        self.changes = 0
+        self.changes = 0  # how often the published keys were seen to change
 
     async def load(self) -> None:
         """Read the keys. Raises UnreadableKeysError."""

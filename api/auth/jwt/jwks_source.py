@@ -8,8 +8,6 @@ from api.http.client_address import is_this_machine
 class JwksSource(str):
     """An https URL, an http URL on this machine, or the path of a file."""
 
-    __slots__ = ()
-
     def __new__(cls, text: str) -> "JwksSource":
         """Check `text`. Raises ValueError if it is none of these."""
         scheme, separator, _ = text.partition("://")

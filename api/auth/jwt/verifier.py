@@ -11,15 +11,14 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import jwt
+from msgspec import Struct
 
 from api.auth.jwt.jwks import ALGORITHMS, IssuerKeys
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import as_scopes
 
-#: How far the issuer's clock may differ from ours.
-_LEEWAY_SECONDS = 30
-#: How long a verified token is cached.
-_CACHE_SECONDS = 300.0
+_LEEWAY_SECONDS = 30  # how far the issuer's clock may differ from ours
+_CACHE_SECONDS = 300.0  # how long a verified token is cached
 _MAX_CACHED_TOKENS = 4096
 _REQUIRED_CLAIMS = ["iss", "aud", "exp", "nbf", "sub"]
 #: The accepted types of a token that names one. Logout tokens and security events have others.
@@ -35,17 +34,15 @@ class _VerifiedToken(NamedTuple):
     cached_until: float
 
 
-class JwtVerifier:
-    """Verifies access tokens of one issuer for one audience."""
+class JwtVerifier(Struct, eq=False):
+    """Verifies access tokens of one issuer (`iss`) for one audience (`aud`)."""
 
-    def __init__(self, issuer: str, audience: str, keys: IssuerKeys, clock: Callable[[], float] = time.time) -> None:
-        """Accept tokens whose `iss` is `issuer`, whose `aud` contains `audience`, signed by one of `keys`."""
-        self._issuer = issuer
-        self._audience = audience
-        self._keys = keys
-        self._clock = clock
-        self._verified: dict[bytes, _VerifiedToken] = {}
-        self._key_changes = 0
+    _issuer: str
+    _audience: str
+    _keys: IssuerKeys
+    _clock: Callable[[], float] = time.time
+    _verified: dict[bytes, _VerifiedToken] = {}
+    _key_changes: int = 0
 
     def recognizes(self, token: bytes) -> bool:
         """Return whether a token is in the cache of verified tokens."""
@@ -58,8 +55,7 @@ class JwtVerifier:
             self._verified.clear()  # the keys that signed them may be withdrawn
             self._key_changes = self._keys.changes
         digest = sha256(token).digest()
-        verified = self._cached(digest)
-        if verified is None:
+        if (verified := self._cached(digest)) is None:
             verified = self._verified[digest] = await self._verify(token)
             if len(self._verified) > _MAX_CACHED_TOKENS:
                 del self._verified[next(iter(self._verified))]
