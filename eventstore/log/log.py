@@ -172,20 +172,6 @@ def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterato
     return map(_recorded, connection.execute(of_commands.order_by(events.c.position)))
 
 
-def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:
-    """Return the number of events of each of the items that exist, by id."""
-    parameters = {"item_ids": numbers(connection, item_ids)}
-    rows = connection.execute(_lengths(connection.dialect.name), parameters)
-    return {item_id: length for item_id, length in rows if length is not None}
-
-
-@lru_cache
-def _lengths(dialect: str) -> Select[Any]:
-    ids = unnest_ids(dialect, "item_ids")
-    length = select(func.max(events.c.version)).where(events.c.item_id == ids.c.value).correlate(ids)
-    return select(ids.c.value, length.scalar_subquery())
-
-
 def event_row(position: int, recorded_at: int, event: ProposedEvent) -> dict[str, Any]:
     """Return the row of `events` for an event that is appended at `position`. Raises OldEventTypeError."""
     metadata = event.metadata

@@ -32,12 +32,6 @@ _BEHIND = _EVENTS.where(_position > bindparam("after")).order_by(_position)
 _BY_ITEM = _EVENTS.where(
     tuple_(*_item) > tuple_(bindparam("item_id"), bindparam("version")), no_index(_position) <= bindparam("through")
 ).order_by(*_item)
-#: An item's id is the position of the event that created it.
-_BEGUN = (
-    select(_position)
-    .where(_position > bindparam("after"), _position <= bindparam("through"), _position == no_index(events.c.item_id))
-    .order_by(_position)
-)
 
 
 def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
@@ -101,8 +95,3 @@ def _read(connection: Connection, statement: _Rows, parameters: Mapping[str, obj
 def _in_one_text(statement: _Rows) -> Select[int, str | None]:
     rows = statement.subquery()
     return select(func.count(), concat_rows('["%s",%s,%s,%s,%s,%s]', *rows.c)).select_from(rows)
-
-
-def items_begun(connection: Connection, after: int, through: int) -> Sequence[int]:
-    """Return the ids of the items created after position `after`, up to position `through`."""
-    return connection.execute(_BEGUN, {"after": after, "through": through}).scalars().all()

@@ -1,12 +1,12 @@
 """The state of each projection's last rebuild: its replay checkpoint, from which it resumes, and its report."""
 
-import time
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, update
 
+from eventstore.clock import now
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.log.replay_reader import ItemVersion
@@ -116,11 +116,6 @@ class RebuildCancelledError(Exception):
 def lock_name(name: str) -> str:
     """Return the name of the lock that a process holds while it rebuilds the projection `name`."""
     return f"rebuild {name}"
-
-
-def now() -> int:
-    """Return the time in microseconds since the epoch, UTC."""
-    return time.time_ns() // 1000
 
 
 def find(connection: Connection, name: str) -> Rebuild | None:
