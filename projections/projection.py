@@ -51,14 +51,15 @@ class PriorState:
 
     def rows(self, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Read the table's rows that have one of `keys`, by key."""
-        pending = self._pending
-        stored, changed = list[int](), dict[int, dict[str, Any]]()
-        for key in keys:
-            if key not in pending:
-                stored.append(key)
-            elif (row := pending[key]) is not None:
-                changed[key] = dict(row)
-        return self._stored(stored) | changed
+        wanted = set(keys)
+        rows = {key: dict(row) for key in wanted if (row := self._pending.get(key)) is not None}
+        if stored := [key for key in wanted if key not in self._pending]:
+            key_column, names = key_of(self._table), self._table.c.keys()
+            matching = select(self._table).where(in_ids(self._connection, key_column, "keys"))
+            for values in self._connection.execute(matching, {"keys": numbers(self._connection, stored)}):
+                row = dict(zip(names, values, strict=True))
+                rows[row[key_column.name]] = row
+        return rows
 
     def latest_row(self) -> Row | None:
         """Read the row with the highest key."""
@@ -83,15 +84,6 @@ class PriorState:
             first.setdefault(event.item_id, event.version)
         before = ((item_id, version - back) for item_id, version in first.items() for back in (2, 1) if version > back)
         return replay_reader.at(self._connection, [ItemVersion(*version) for version in before])
-
-    def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
-        if not keys:
-            return {}
-        key, names = key_of(self._table), self._table.c.keys()
-        index = names.index(key.name)
-        matching = select(self._table).where(in_ids(self._connection, key, "keys"))
-        rows = self._connection.execute(matching, {"keys": numbers(self._connection, keys)}).all()
-        return {row[index]: dict(zip(names, row, strict=True)) for row in rows}
 
 
 class Projection(Protocol):

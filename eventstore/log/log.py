@@ -39,7 +39,6 @@ _MOVE_HEAD = (
 )
 #: In the order that `_recorded` reads them.
 _COLUMNS = tuple(column for column in events.c if column is not events.c.leaf_hash)
-_RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _leaf = itemgetter(*codec.LEAF)
 #: The last event's position, read without the append lock, so the log may already have grown.
 POSITION = select(log_head.c.position).where(log_head.c.id == 1)
@@ -168,7 +167,7 @@ def _streams(dialect: str) -> Select[Any]:
 
 def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:
     """Read the events of commands in position order: none for a command that never committed."""
-    of_commands = _RECORDED.where(events.c.command_id.in_(sorted(command_ids)))
+    of_commands = select(*_COLUMNS).where(events.c.command_id.in_(sorted(command_ids)))
     return map(_recorded, connection.execute(of_commands.order_by(events.c.position)))
 
 

@@ -10,7 +10,7 @@ from eventstore.clock import now
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.log.replay_reader import ItemVersion
-from eventstore.log.tables import BigInt, metadata
+from eventstore.log.tables import BigInt, metadata, required
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 #: `running` was written by the rebuilding process. If no process holds the rebuild's lock, it was interrupted.
@@ -25,25 +25,20 @@ rebuilds = Table(
     Column("run", Text, nullable=False),
     #: The version of the code that fills the shadow table.
     Column("version", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("phase", Text, nullable=False),
+    *required(Text, "state", "phase"),
     #: The replay checkpoint, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
-    Column("position", BigInt, nullable=False),
-    Column("target", BigInt, nullable=False),
+    *required(BigInt, "position", "target"),
     #: Recent events a second.
     Column("rate", Float, nullable=False),
     #: In microseconds since the epoch, UTC.
-    Column("started_at", BigInt, nullable=False),
-    Column("updated_at", BigInt, nullable=False),
+    *required(BigInt, "started_at", "updated_at"),
     #: Whether a client asked it to stop and to drop its shadow table.
     Column("cancelled", Boolean, nullable=False),
     #: Why it failed.
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
-    Column("base", BigInt, nullable=False),
-    Column("item_id", BigInt, nullable=False),
-    Column("item_version", BigInt, nullable=False),
+    *required(BigInt, "base", "item_id", "item_version"),
 )
 
 
@@ -161,11 +156,9 @@ def cancel(connection: Connection, name: str) -> bool:
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the columns in which fields of a Rebuild are stored."""
     columns = dict(fields)
-    cursor: ReplayCheckpoint | None = columns.pop("cursor", None)
-    if cursor is not None:
-        place = cursor.place
+    if cursor := columns.pop("cursor", None):
         columns |= {"position": cursor.position, "base": cursor.base}
-        columns |= {"item_id": place.item_id, "item_version": place.version}
+        columns |= {"item_id": cursor.place.item_id, "item_version": cursor.place.version}
     if columns.get("report") is not None:
         columns["report"] = msgspec.json.encode(columns["report"]).decode()
     return columns
@@ -174,7 +167,6 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
 def _rebuild(row: Any) -> Rebuild:
     fields = dict(row)
     position, base, item_id, version = (fields.pop(name) for name in ("position", "base", "item_id", "item_version"))
-    report = None if row["report"] is None else msgspec.json.decode(row["report"], type=Report)
-    return Rebuild(
-        **{**fields, "cursor": ReplayCheckpoint(position, base, ItemVersion(item_id, version)), "report": report}
-    )
+    cursor = ReplayCheckpoint(position, base, ItemVersion(item_id, version))
+    report = fields.pop("report")
+    return Rebuild(**fields, cursor=cursor, report=report and msgspec.json.decode(report, type=Report))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from eventstore.clock import now
 from eventstore.database import table_swap
@@ -91,10 +91,6 @@ class Shadow:
         with self._transaction(connection):
             disable_statement_timeout(connection)
             return table_swap.index(connection, self.projection.table, self.table)
-
-    def count(self, connection: Connection) -> int:
-        """Count its rows."""
-        return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
 
     def swap_in(self, connection: Connection, position: int) -> None:
         """Make it the live table at the log's `position`, within a transaction that holds the append lock."""
