@@ -55,7 +55,7 @@ class PastItemReader:
             rows = await self._read(_page(dialect, part.shape()), parameters)
             if rows is None:
                 return None
-            views += (ItemView(*(getattr(row, name) for name in _NAMES)) for row in rows)
+            views += (ItemView(*tuple(row)[1:]) for row in rows)
             if len(views) > limit or scanned is None:
                 break
             plan = replace(plan, start=scanned)

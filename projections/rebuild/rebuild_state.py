@@ -124,14 +124,13 @@ async def find_all(database: Database) -> dict[str, Rebuild]:
 
     A rebuild that is stored as running, but whose lock no process holds, is returned as interrupted.
     """
-    stored = [_rebuild(row._mapping) for row in await database.read(select(rebuilds).order_by(rebuilds.c.name))]
-    return {rebuild.name: await _or_interrupted(database, rebuild) for rebuild in stored}
-
-
-async def _or_interrupted(database: Database, rebuild: Rebuild) -> Rebuild:
-    if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
-        return msgspec.structs.replace(rebuild, state="interrupted")
-    return rebuild
+    found = {}
+    for row in await database.read(select(rebuilds).order_by(rebuilds.c.name)):
+        rebuild = _rebuild(row._mapping)
+        if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
+            rebuild = msgspec.structs.replace(rebuild, state="interrupted")
+        found[rebuild.name] = rebuild
+    return found
 
 
 def put(connection: Connection, rebuild: Rebuild) -> None:
