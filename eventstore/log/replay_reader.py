@@ -1,4 +1,7 @@
-"""The log as a replay reads it: item events without metadata, in position order or item by item."""
+"""The log as a replay reads it: item events without metadata, in position order or item by item.
+
+Every function raises UnknownEventTypeError or CorruptEventError for an event that cannot be read.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -37,7 +40,7 @@ _BY_ITEM = _EVENTS.where(
 def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
     """Read at most `limit` events after position `after`, in position order, which is commit order.
 
-    Raises MissingEventsError where there is a gap, and UnknownEventTypeError or CorruptEventError.
+    Raises MissingEventsError where there is a gap.
     """
     found = _read(connection, _BEHIND, {"after": after, "limit": limit})
     if found and found[-1].position != after + len(found):
@@ -46,19 +49,13 @@ def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
 
 
 def by_item(connection: Connection, after: ItemVersion, through: int, limit: int) -> list[ItemEvent]:
-    """Read at most `limit` of the events up to position `through`, after `after` in the order of items and versions.
-
-    Raises UnknownEventTypeError or CorruptEventError.
-    """
+    """Read at most `limit` of the events up to position `through`, after `after` in the order of items and versions."""
     parameters = {"item_id": after.item_id, "version": after.version, "through": through, "limit": limit}
     return _read(connection, _BY_ITEM, parameters)
 
 
 def at(connection: Connection, versions: Sequence[ItemVersion]) -> list[ItemEvent]:
-    """Read the events that gave items these versions, in the order of items and versions.
-
-    Raises UnknownEventTypeError or CorruptEventError.
-    """
+    """Read the events that gave items these versions, in the order of items and versions."""
     if not versions:
         return []
     parameters = pairs(connection, "versions", [(one.item_id, one.version) for one in versions])
