@@ -62,22 +62,19 @@ class NoItem(Struct, frozen=True):
     version: int = 0
 
 
-class LiveItem(Struct, frozen=True):
+class _CreatedItem(Struct, frozen=True):
+    version: int
+    name: str
+    price: Decimal
+    in_stock: bool
+
+
+class LiveItem(_CreatedItem, frozen=True):
     """An item that clients see."""
 
-    version: int
-    name: str
-    price: Decimal
-    in_stock: bool
 
-
-class DeletedItem(Struct, frozen=True):
+class DeletedItem(_CreatedItem, frozen=True):
     """A deleted item, with its last state."""
-
-    version: int
-    name: str
-    price: Decimal
-    in_stock: bool
 
 
 Item = NoItem | LiveItem | DeletedItem

@@ -28,10 +28,6 @@ def parse_price(text: str) -> Decimal:
         raise InvalidPriceError from None
     if abs(price) >= PRICE_LIMIT:
         raise InvalidPriceError
-    return _shortest(price)
-
-
-def _shortest(price: Decimal) -> Decimal:
     integral = price.to_integral_value()
     # The first form has no exponent, which normalize() would add to 100, and gives zero no sign.
     return integral + Decimal(0) if price == integral else price.normalize(_EXACT)

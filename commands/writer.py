@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from commands.batch import Recorded, Submission, process_batch
 from commands.errors import QueueFullError, WriterClosedError
 from commands.item import Command
+from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.events import Metadata
@@ -45,7 +46,7 @@ class Writer:
         max_queue: int = 1024,
         max_batch: int = 32,
         max_bulk: int = 16,
-        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        clock: Callable[[], int] = now,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database

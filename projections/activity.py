@@ -10,7 +10,7 @@ from sqlalchemy import Row as AnyRow
 
 from eventstore.database.database import Database
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
-from eventstore.log.tables import BigInt, metadata
+from eventstore.log.tables import BigInt, metadata, required
 from projections.items.items import state_after
 from projections.projection import Changes, PriorState, Row
 from projections.projection_status import read_if_current, with_position
@@ -24,10 +24,7 @@ activity = Table(
     #: In days since 1970-01-01.
     Column("day", BigInt, primary_key=True, autoincrement=False),
     #: The number of events of each kind on that day.
-    Column("created", BigInt, nullable=False),
-    Column("changed", BigInt, nullable=False),
-    Column("deleted", BigInt, nullable=False),
-    Column("restored", BigInt, nullable=False),
+    *required(BigInt, "created", "changed", "deleted", "restored"),
     #: The number of items at its end, deleted ones not counted.
     Column("active_items", BigInt, nullable=False),
     #: The total price of those in stock, in ten-thousandths. Text: it can exceed 64 bits.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from msgspec import Struct
 from sqlalchemy import Column, Connection, Integer, Table, Text, delete, select
 
 from eventstore.database.bulk import upsert
@@ -27,46 +28,37 @@ projections_table = Table(
 )
 
 
-class PriorState:
+class PriorState(Struct, frozen=True):
     """The state before a run of events that a projection may read: its own table, and the log."""
 
-    def __init__(
-        self,
-        connection: Connection,
-        table: Table,
-        position: int,
-        *,
-        ignore_snapshots: bool = False,
-        pending: Changes | None = None,
-    ) -> None:
-        """Read the state at `position`; with `ignore_snapshots` from events only, and from nothing derived from them.
-
-        `pending` are changes of the table up to `position` that may not be written yet.
-        """
-        self._connection = connection
-        self._table = table
-        self._position = position
-        self._ignore_snapshots = ignore_snapshots
-        self._pending = pending or {}
+    connection: Connection
+    table: Table
+    #: The position before the run.
+    position: int
+    #: Whether to read events only, and nothing derived from them.
+    ignore_snapshots: bool = False
+    #: Changes of the table up to `position` that may not be written yet.
+    pending: Changes = {}
 
     def rows(self, keys: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Read the table's rows that have one of `keys`, by key."""
-        pending = self._pending
-        stored, changed = list[int](), dict[int, dict[str, Any]]()
-        for key in keys:
-            if key not in pending:
-                stored.append(key)
-            elif (row := pending[key]) is not None:
-                changed[key] = dict(row)
-        return self._stored(stored) | changed
+        wanted = set(keys)
+        rows = {key: dict(row) for key in wanted if (row := self.pending.get(key)) is not None}
+        if stored := [key for key in wanted if key not in self.pending]:
+            key_column, names = key_of(self.table), self.table.c.keys()
+            matching = select(self.table).where(in_ids(self.connection, key_column, "keys"))
+            for values in self.connection.execute(matching, {"keys": numbers(self.connection, stored)}):
+                row = dict(zip(names, values, strict=True))
+                rows[row[key_column.name]] = row
+        return rows
 
     def latest_row(self) -> Row | None:
         """Read the row with the highest key."""
-        key = key_of(self._table)
-        deleted = [changed for changed, row in self._pending.items() if row is None]
-        latest = select(self._table).where(key.not_in(deleted)).order_by(key.desc()).limit(1)
-        stored = {row[key.name]: dict(row) for row in self._connection.execute(latest).mappings()}
-        rows: dict[int, Row] = stored | {changed: row for changed, row in self._pending.items() if row}
+        key = key_of(self.table)
+        deleted = [changed for changed, row in self.pending.items() if row is None]
+        latest = select(self.table).where(key.not_in(deleted)).order_by(key.desc()).limit(1)
+        stored = {row[key.name]: dict(row) for row in self.connection.execute(latest).mappings()}
+        rows: dict[int, Row] = stored | {changed: row for changed, row in self.pending.items() if row}
         return rows[max(rows)] if rows else None
 
     def streams(self, item_ids: Iterable[int]) -> Iterator[RecordedEvent]:
@@ -74,7 +66,7 @@ class PriorState:
         ids = set(item_ids)
         if not ids:
             return iter(())
-        return log.read_streams(self._connection, ids, through=self._position, ignore_snapshots=self._ignore_snapshots)
+        return log.read_streams(self.connection, ids, through=self.position, ignore_snapshots=self.ignore_snapshots)
 
     def previous_events(self, events: Iterable[ItemEvent]) -> list[ItemEvent]:
         """Read up to two events before the first of `events`, for each item in `events`."""
@@ -82,16 +74,7 @@ class PriorState:
         for event in events:
             first.setdefault(event.item_id, event.version)
         before = ((item_id, version - back) for item_id, version in first.items() for back in (2, 1) if version > back)
-        return replay_reader.at(self._connection, [ItemVersion(*version) for version in before])
-
-    def _stored(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
-        if not keys:
-            return {}
-        key, names = key_of(self._table), self._table.c.keys()
-        index = names.index(key.name)
-        matching = select(self._table).where(in_ids(self._connection, key, "keys"))
-        rows = self._connection.execute(matching, {"keys": numbers(self._connection, keys)}).all()
-        return {row[index]: dict(zip(names, row, strict=True)) for row in rows}
+        return replay_reader.at(self.connection, [ItemVersion(*version) for version in before])
 
 
 class Projection(Protocol):

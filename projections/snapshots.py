@@ -1,6 +1,6 @@
 """Compare snapshots with the log: decisions start from them, so a wrong one would corrupt every later event."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby, tee
 
 from sqlalchemy import Connection
@@ -13,15 +13,8 @@ from projections.items.items import ITEMS, states
 from projections.projection import Row
 from projections.rebuild.rebuild_state import Sample
 
-#: Items whose snapshots are read at a time.
-_PAGE_ITEMS = 100
 #: The columns of an item's row that a snapshot holds.
 _COLUMNS = ("name", "price", "in_stock")
-
-
-def next_items(connection: Connection, after: int) -> Sequence[int]:
-    """Return the next ids above `after` of items that have snapshots, as many as are to be checked at a time."""
-    return snapshots.items_behind(connection, after, _PAGE_ITEMS)
 
 
 def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Stored, list[Sample]]]:

@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Table, Text, select
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.database.session import allow_async_commit
-from eventstore.log.tables import BigInt, metadata
+from eventstore.log.tables import BigInt, metadata, required
 from projections.verify import Verdict
 
 #: Times are in microseconds since the epoch, UTC. `verdict` is a Verdict as JSON.
@@ -17,8 +17,7 @@ verifications = Table(
     "verifications",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("started_at", BigInt, nullable=False),
-    Column("finished_at", BigInt, nullable=False),
+    *required(BigInt, "started_at", "finished_at"),
     Column("verdict", Text, nullable=False),
 )
 

@@ -4,17 +4,19 @@ The fold goes into a temporary table. Nothing is changed, and no lock is taken t
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Event
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Row, Table, select
 
 from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.log import log
+from eventstore.log.snapshots import items_behind
 from projections import snapshots
 from projections.projection import Projection, projections_table
 from projections.rebuild.compare import SAMPLES, Comparison
@@ -27,7 +29,8 @@ Tick = Callable[[], None]
 
 #: The name of the verdict on the snapshots.
 SNAPSHOTS = "snapshots"
-#: Events that are folded in one transaction.
+#: Items whose snapshots are read at a time, and events that are folded in one transaction.
+_PAGE_ITEMS = 100
 _CHUNK_EVENTS = 10_000
 #: On PostgreSQL a cancellation takes effect after the pause.
 _MOST_PAUSE_SECONDS = 5.0
@@ -80,7 +83,7 @@ async def verify_table(
     of the event loop. Inside a transaction there is none: one that stays open delays a table swap, PostgreSQL's VACUUM,
     and SQLite's WAL checkpoint.
     """
-    work = _verify_snapshots if projection is None else _Verification(projection, chunk_events).run
+    work = _verify_snapshots if projection is None else partial(_verify_projection, projection, chunk_events)
     return await _run_isolated(database, work, pause_ratio)
 
 
@@ -129,7 +132,7 @@ def _verify_snapshots(connection: Connection, tick: Tick) -> Verdict:
     while True:
         tick()
         with connection.begin():
-            if not (item_ids := snapshots.next_items(connection, after)):
+            if not (item_ids := items_behind(connection, after, _PAGE_ITEMS)):
                 break
             for _, wrong in snapshots.check(connection, item_ids):
                 compared += 1
@@ -139,70 +142,55 @@ def _verify_snapshots(connection: Connection, tick: Tick) -> Verdict:
     return Verdict(SNAPSHOTS, not differing, [], position, compared, differing, samples)
 
 
-class _Verification:
-    def __init__(self, projection: Projection, chunk_events: int) -> None:
-        self._projection = projection
-        self._chunk_events = chunk_events
-        self._problems: list[str] = []
+def _verify_projection(projection: Projection, chunk_events: int, connection: Connection, tick: Tick) -> Verdict:
+    name, table = projection.name, projection.table
+    checkpoint_query = select(projections_table).where(projections_table.c.name == name)
+    with connection.begin():
+        exists = table_swap.exists(connection, table.name)
+        built = connection.execute(checkpoint_query).one_or_none()
+    if not exists:
+        return _without_rows(name, f"its table is {'missing' if built else 'not built yet'}: {_advice(name)}")
+    folded = table_swap.create_temporary(connection, table, f"{table.name}_verified")
+    replayed = _fold(connection, projection, folded, chunk_events, tick)
+    with connection.begin():
+        table_swap.lock_table_shared(connection, table.name)
+        catch_up(connection, projection, folded, replayed)
+        live_columns = table_swap.column_names(connection, table.name)
+        compared = Comparison(table, folded, live_columns, log.head_position(connection))
+        problems = list(_problems(projection, connection.execute(checkpoint_query).one_or_none(), compared))
+        compared.all(connection, {}, tick)
+    same, digests = not problems and not compared.differing, compared.digests or (None, None)
+    return Verdict(
+        name, same, problems, compared.position, compared.compared, compared.differing, compared.shown(), *digests
+    )
 
-    def run(self, connection: Connection, tick: Tick) -> Verdict:
-        projection, name = self._projection, self._projection.name
-        with connection.begin():
-            exists = table_swap.exists(connection, projection.table.name)
-            built = connection.scalar(select(projections_table.c.name).where(projections_table.c.name == name))
-        if not exists:
-            return _without_rows(name, f"its table is {'missing' if built else 'not built yet'}: {_advice(name)}")
-        folded = table_swap.create_temporary(connection, projection.table, f"{projection.table.name}_verified")
-        replayed = self._fold(connection, folded, tick)
-        with connection.begin():
-            table_swap.lock_table_shared(connection, projection.table.name)
-            catch_up(connection, projection, folded, replayed)
-            compared = self._compare(connection, folded, tick)
-        live, rebuilt = compared.digests or (None, None)
-        return Verdict(
-            name,
-            not self._problems and not compared.differing,
-            self._problems,
-            compared.position,
-            compared.compared,
-            compared.differing,
-            compared.shown(),
-            live,
-            rebuilt,
-        )
 
-    def _fold(self, connection: Connection, folded: Table, tick: Tick) -> ReplayCheckpoint:
-        """Fold the log into `folded`, one transaction per chunk; return the replay checkpoint that it reached."""
+def _fold(
+    connection: Connection, projection: Projection, folded: Table, chunk_events: int, tick: Tick
+) -> ReplayCheckpoint:
+    """Fold the log into `folded`, one transaction per chunk; return the replay checkpoint that it reached."""
+    with connection.begin():
+        replayed = ReplayCheckpoint.start(projection, log.head_position(connection))
+    while True:
+        tick()
         with connection.begin():
-            replayed = ReplayCheckpoint.start(self._projection, log.head_position(connection))
-        while True:
-            tick()
-            with connection.begin():
-                events = replayed.read(connection, self._chunk_events)
-                if events:
-                    chunk = fold(connection, self._projection, folded, replayed, events)
-                    write(connection, folded, chunk)
-                    replayed = chunk.cursor
-            if replayed.whole and len(events) < self._chunk_events:
-                return replayed
+            if events := replayed.read(connection, chunk_events):
+                chunk = fold(connection, projection, folded, replayed, events)
+                write(connection, folded, chunk)
+                replayed = chunk.cursor
+        if replayed.whole and len(events) < chunk_events:
+            return replayed
 
-    def _compare(self, connection: Connection, folded: Table, tick: Tick) -> Comparison:
-        name, table, version = self._projection.name, self._projection.table, self._projection.version
-        position = log.head_position(connection)
-        checkpoint = connection.execute(select(projections_table).where(projections_table.c.name == name)).one_or_none()
-        if checkpoint is None:
-            self._problems.append(f"it has no row in `projections`, so writes do not update it: {_advice(name)}")
-        elif checkpoint.position != position:
-            self._problems.append(f"it is at position {checkpoint.position}, while the log is at {position}")
-        if checkpoint is not None and checkpoint.version != version:
-            self._problems.append(
-                f"it is at version {checkpoint.version}, while this version of the code has {version}"
-            )
-        comparison = Comparison(table, folded, table_swap.column_names(connection, table.name), position)
-        if comparison.added:
-            self._problems.append(f"it lacks {', '.join(comparison.added)}")
-        comparison.all(connection, {}, tick)
-        return comparison
+
+def _problems(projection: Projection, checkpoint: Row[Any] | None, compared: Comparison) -> Iterator[str]:
+    if checkpoint is None:
+        yield f"it has no row in `projections`, so writes do not update it: {_advice(projection.name)}"
+    elif checkpoint.position != compared.position:
+        yield f"it is at position {checkpoint.position}, while the log is at {compared.position}"
+    if checkpoint is not None and checkpoint.version != projection.version:
+        yield f"it is at version {checkpoint.version}, while this version of the code has {projection.version}"
+    if compared.added:
+        yield f"it lacks {', '.join(compared.added)}"
 
 
 def _advice(name: str) -> str:

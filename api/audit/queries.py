@@ -1,6 +1,5 @@
 """The queries of the audit: the versions of an item, or a moment in the past."""
 
-from time import time_ns
 from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
@@ -11,6 +10,7 @@ from api.http.query_params import wrong
 from api.http.rfc3339 import parse_time
 from api.schemas.event_query import RangeQuery
 from api.schemas.item_list_query import ItemListQuery
+from eventstore.clock import now
 from eventstore.log.history_reader import AsOf, HistoryReader
 from eventstore.log.log import END
 
@@ -63,6 +63,6 @@ async def resolve_as_of(as_of: str | UnsetType, history: HistoryReader) -> AsOf:
     except ValueError:
         raise wrong("as_of", "Expected a position, or an RFC 3339 time with Z or an offset") from None
     moment = await history.as_of(time=time)
-    if time > max(moment.recorded_at, time_ns() // 1000):
+    if time > max(moment.recorded_at, now()):
         raise wrong("as_of", "This time is still to come")
     return moment

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from api import logs
 from api.auth.api_keys import store
-from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey, now
+from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey
 from api.auth.api_keys.usage import log_change
 from api.auth.scopes import Scope
 from api.cli.options import json_option
@@ -24,6 +24,7 @@ from api.cli.runner import with_database
 from api.durations import Duration, Lifetime
 from api.keys.schemas import KeyState, to_created_key, to_key
 from api.startup import prepare
+from eventstore.clock import now
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ REQUEST_HEADERS = {
         pattern=idempotency.PATTERN,
     ),
     "Last-Event-ID": _header(
-        "The last `id` received, to resume after it. It overrides `after`", "0", pattern="^[0-9]{1,19}$"
+        "The last `id` received, to resume after it. It overrides `after`", "0", pattern="^[0-9]{1,18}$"
     ),
     "If-Match": _header("Entity tags. The write takes place only if one is the item's. `*` matches any", '"2.1"'),
 }

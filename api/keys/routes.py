@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from api.auth.api_keys import store
 from api.auth.api_keys.format import ID_PATTERN
-from api.auth.api_keys.store import ApiKey, NewKey, NoSuchKeyError, now
+from api.auth.api_keys.store import ApiKey, NewKey, NoSuchKeyError
 from api.auth.api_keys.usage import log_change
 from api.auth.authenticator import authorize
 from api.auth.scopes import Scope
@@ -20,6 +20,7 @@ from api.edge.routing import Answer, Route
 from api.http import problems
 from api.http.responses import HttpResponse, json_response
 from api.keys.schemas import CreatedKey, KeyId, KeyRequest, KeyState, RotationRequest, to_created_key, to_key
+from eventstore.clock import now
 
 _SECOND = 1_000_000
 

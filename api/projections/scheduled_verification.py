@@ -11,13 +11,13 @@ import msgspec
 import structlog
 
 from api.durations import Interval
+from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.errors import LockHeldError, OutcomeUnknownError, UnavailableError
 from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
 from projections.projection_status import projection_statuses
-from projections.rebuild.rebuild_state import now
 from projections.verification_state import Verification
 from projections.verify import SNAPSHOTS, Verdict, verify_table
 

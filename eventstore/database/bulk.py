@@ -19,14 +19,9 @@ _SQLITE = sqlite.dialect()
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def insert(connection: Connection, table: Table, rows: Rows) -> None:
-    """Insert `rows`, each with all columns, into `table`. Raises sqlalchemy.exc.IntegrityError."""
-    _write(connection, table, rows, overwrite=False)
-
-
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert `rows`, each with all columns, into `table`; overwrite rows that have the same primary key."""
-    _write(connection, table, rows, overwrite=True)
+    insert(connection, table, rows, overwrite=True)
 
 
 def bulk_insert(connection: Connection, table: Table, rows: Rows) -> None:
@@ -48,7 +43,8 @@ def _sqlite_copy(table: Table) -> str:
     return " ".join(("INSERT INTO", table.name, f"({names})", "SELECT", values, "FROM json_each(?)"))
 
 
-def _write(connection: Connection, table: Table, rows: Rows, *, overwrite: bool) -> None:
+def insert(connection: Connection, table: Table, rows: Rows, *, overwrite: bool = False) -> None:
+    """Insert `rows`, each with all columns, into `table`. Raises sqlalchemy.exc.IntegrityError."""
     if not rows:
         return
     names = table.c.keys()

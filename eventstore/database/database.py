@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Executable, Row
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from eventstore.database.failures import is_stale, raise_translated
+from eventstore.database.failures import is_stale, translated
 from eventstore.errors import UnavailableError
 
 T = TypeVar("T")
@@ -91,15 +91,13 @@ class Database(ABC):
         Reads are repeatable: runs again once where the connection was lost while idle, or where a table changed after
         the statement was prepared.
         """
-        try:
+        with translated():
+            try:
+                return await self._read(statement, parameters)
+            except (DBAPIError, OSError) as error:
+                if not (is_stale(error) or getattr(error, "connection_invalidated", False)):
+                    raise
             return await self._read(statement, parameters)
-        except (DBAPIError, OSError) as error:
-            if not (is_stale(error) or getattr(error, "connection_invalidated", False)):
-                raise_translated(error)
-        try:
-            return await self._read(statement, parameters)
-        except (DBAPIError, OSError) as error:
-            raise_translated(error)
 
     async def _read(self, statement: Executable, parameters: Mapping[str, object] | None) -> Sequence[Row[Any]]:
         try:

@@ -1,6 +1,7 @@
 """The meaning of database errors: whether they are transient, and whether a commit took place."""
 
-from typing import NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import RootTransaction
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -11,6 +12,8 @@ from eventstore.errors import OutcomeUnknownError, StorageFullError, Unavailable
 #: PostgreSQL reports these when it can't work now, or rolled the transaction back. A retry may succeed.
 _TRANSIENT_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57")
 _SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 8, 10, 13, 14
+#: After these errors a connection may be unusable.
+DISCONNECTING = (OutcomeUnknownError, UnavailableError)
 
 
 def commit(transaction: RootTransaction) -> None:
@@ -49,9 +52,12 @@ def is_stale(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and type(error.orig).__name__ == "InvalidCachedStatementError"
 
 
-def raise_translated(error: Exception) -> NoReturn:
-    """Raise the translation of `error`, with `error` as its cause where they differ."""
-    translated = translate(error)
-    if translated is error:
-        raise error
-    raise translated from error
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the translation of an error in the block, with the error as its cause where they differ."""
+    try:
+        yield
+    except Exception as error:
+        if (translation := translate(error)) is error:
+            raise
+        raise translation from error

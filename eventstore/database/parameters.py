@@ -3,19 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    FromClause,
-    Integer,
-    any_,
-    bindparam,
-    column,
-    func,
-    select,
-    true,
-)
+from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, any_, bindparam, column, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -28,10 +16,11 @@ def unnest_ids(dialect: str, parameter: str) -> TableValuedAlias:
 
     A join with it looks each id up by itself.
     """
+    value = column("value", BigInteger)
     if dialect == "postgresql":
         array = bindparam(parameter, type_=ARRAY(BigInteger))
-        return func.unnest(array).table_valued(column("value", BigInteger)).render_derived("wanted")
-    return func.json_each(bindparam(parameter)).table_valued(column("value", Integer), name="wanted")
+        return func.unnest(array).table_valued(value).render_derived("wanted")
+    return func.json_each(bindparam(parameter)).table_valued(value, name="wanted")
 
 
 def numbers(connection: Connection | AsyncEngine, values: Iterable[int]) -> list[int] | str:

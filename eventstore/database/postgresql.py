@@ -11,8 +11,8 @@ from sqlalchemy import URL, Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from eventstore.database.database import READING, Database
-from eventstore.database.failures import raise_translated, translate
-from eventstore.errors import LockHeldError, NoBackupError, OutcomeUnknownError, UnavailableError, UnsafeDatabaseError
+from eventstore.database.failures import DISCONNECTING, translated
+from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
 
 T = TypeVar("T")
 
@@ -51,10 +51,7 @@ class PostgresDatabase(Database):
             "default_transaction_isolation": "read committed",
             # All our statements follow an index, in its order and only as far as they read. A newly filled table has no
             # statistics; without them the planner must not read a whole table and sort it.
-            "enable_seqscan": "off",
-            "enable_bitmapscan": "off",
-            "enable_sort": "off",
-            "enable_incremental_sort": "off",
+            **dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_incremental_sort"), "off"),
             "max_parallel_workers_per_gather": "0",
         }
         # The client's timeout is longer than the server's, whose error is more precise. Migrations set their own.
@@ -70,17 +67,13 @@ class PostgresDatabase(Database):
         self._alone = asyncio.Lock()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """See Database.write."""
         async with self._alone:
             try:
-                if self._connection is None:
-                    self._connection = await self._connect()
-                return await self._connection.run_sync(work)
-            except Exception as error:
-                if isinstance(translate(error), (OutcomeUnknownError, UnavailableError)):
-                    await self._disconnect()
-                raise_translated(error)
-            except asyncio.CancelledError:
+                with translated():
+                    if self._connection is None:
+                        self._connection = await self._connect()
+                    return await self._connection.run_sync(work)
+            except (*DISCONNECTING, asyncio.CancelledError):
                 await self._disconnect()
                 raise
 
@@ -97,35 +90,26 @@ class PostgresDatabase(Database):
             await connection.close()
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        """See Database.read_transaction."""
-        try:
+        with translated():
             async with self.reader.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
                 return await connection.run_sync(work)
-        except Exception as error:
-            raise_translated(error)
 
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
-        """See Database.run_isolated."""
-        try:
+        with translated():
             async with self._isolated.connect() as connection:
                 return await connection.run_sync(work)
-        except Exception as error:
-            raise_translated(error)
 
     async def back_up(self, path: Path) -> None:
-        """See Database.back_up."""
         raise NoBackupError
 
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """See Database.lock. The session holds the lock: it ends with the connection, however that ends."""
-        try:
+        with translated():
             connection = await self._writer.connect()
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             taken = await connection.scalar(_TAKE_LOCK, {"key": _lock_key(name)})
-        except Exception as error:
-            raise_translated(error)
         try:
             if not taken:
                 raise LockHeldError(name)
@@ -134,7 +118,6 @@ class PostgresDatabase(Database):
             await connection.close()  # the pool keeps no connections
 
     async def is_locked(self, name: str) -> bool:
-        """See Database.is_locked."""
         high, low = divmod(_lock_key(name), 1 << 32)
         return bool((await self.read(_LOCK_TAKEN, {"high": high, "low": low}))[0][0])
 
@@ -144,7 +127,7 @@ class PostgresDatabase(Database):
         NOTIFY in the transaction that appends would make the commits of all databases of the server wait for each
         other. Here it costs writes nothing, and commits in quick succession share one.
         """
-        try:
+        with translated():
             async with self._isolated.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -159,18 +142,14 @@ class PostgresDatabase(Database):
                     committed.clear()
                     await connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_MIN_NOTIFY_SECONDS)
-        except Exception as error:
-            raise_translated(error)
 
     async def check(self) -> None:
-        """See Database.check."""
         for name, safe in _SAFE_SETTINGS.items():
             value = (await self.read(text(f"SHOW {name}")))[0][0]
             if value not in safe:
                 raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}; set it to {' or '.join(safe)}")
 
     async def dispose(self) -> None:
-        """See Database.dispose."""
         await self._disconnect()
         await self._writer.dispose()
         await self.reader.dispose()

@@ -19,10 +19,7 @@ def allow_async_commit(connection: Connection) -> None:
 
 
 def tolerate_invalid_utf8(connection: Connection) -> None:
-    """Read invalid UTF-8 on this connection as lone surrogates.
-
-    SQLite stores any bytes as text. PostgreSQL accepts UTF-8 only.
-    """
+    """Read invalid UTF-8, which SQLite stores and PostgreSQL refuses, as lone surrogates on this connection."""
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         driver.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")

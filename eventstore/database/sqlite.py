@@ -14,14 +14,8 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database.database import READING, Database
-from eventstore.database.failures import raise_translated, translate
-from eventstore.errors import (
-    DamagedCopyError,
-    LockHeldError,
-    OutcomeUnknownError,
-    UnavailableError,
-    UnsafeDatabaseError,
-)
+from eventstore.database.failures import DISCONNECTING, translate, translated
+from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
 
 T = TypeVar("T")
 
@@ -52,7 +46,6 @@ class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
     def __init__(self, url: URL, *, long_running: bool = False, small_cache: bool = False) -> None:
-        """See open_database."""
         super().__init__(url, create_async_engine(url, **READING, pool_size=4, max_overflow=0))
         _configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
         file = url.set(drivername="sqlite")
@@ -68,18 +61,17 @@ class SqliteDatabase(Database):
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """See Database.write."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:
-            if self._connection is None:
-                self._connection = self._connect()
-            return work(self._connection)
-        except Exception as error:
-            if isinstance(translate(error), (OutcomeUnknownError, UnavailableError)):
-                self._disconnect()
-            raise_translated(error)
+            with translated():
+                if self._connection is None:
+                    self._connection = self._connect()
+                return work(self._connection)
+        except DISCONNECTING:
+            self._disconnect()
+            raise
 
     def _connect(self) -> Connection:
         try:
@@ -94,7 +86,6 @@ class SqliteDatabase(Database):
             connection.close()
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        """See Database.read_transaction."""
         return await asyncio.get_running_loop().run_in_executor(self._view_threads, _run, self._viewer, work)
 
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
@@ -133,8 +124,8 @@ class SqliteDatabase(Database):
             copy.execute("PRAGMA journal_mode=DELETE").close()  # one file, until a process serves from it
             (result,) = copy.execute("PRAGMA integrity_check(1)").fetchone()
         except sqlite3.Error as error:
-            if isinstance(translated := translate(error), UnavailableError):
-                raise translated from error
+            if isinstance(translation := translate(error), UnavailableError):
+                raise translation from error
             raise DamagedCopyError(str(error)) from error
         if result != "ok":
             raise DamagedCopyError(result)
@@ -152,7 +143,6 @@ class SqliteDatabase(Database):
             yield
 
     async def is_locked(self, name: str) -> bool:
-        """See Database.is_locked."""
         with self._lock_file(name) as file:
             return not _lock(file)
 
@@ -168,8 +158,6 @@ class SqliteDatabase(Database):
             await asyncio.Event().wait()
 
     async def check(self) -> None:
-        """See Database.check."""
-
         def pragmas(connection: Connection) -> tuple[str, int]:
             with connection.begin():
                 journal_mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
@@ -179,7 +167,6 @@ class SqliteDatabase(Database):
             raise UnsafeDatabaseError("SQLite runs with journal_mode={}, synchronous={}".format(*settings))
 
     async def dispose(self) -> None:
-        """See Database.dispose."""
         await self.reader.dispose()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()
@@ -202,11 +189,8 @@ def _configure(engine: Engine, *pragmas: str, begin: str = "") -> None:
 
 
 def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
-    try:
-        with engine.connect() as connection:
-            return work(connection)
-    except Exception as error:
-        raise_translated(error)
+    with translated(), engine.connect() as connection:
+        return work(connection)
 
 
 def _switch_to_wal(connection: sqlite3.Connection, _record: object) -> None:

@@ -4,9 +4,7 @@ Both databases swap within a transaction. On PostgreSQL every index and constrai
 can't rename an index, so each index has one of two names, in turn.
 """
 
-from collections.abc import Iterable
-
-from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect, text
+from sqlalchemy import Column, Connection, Index, MetaData, Table, TextClause, inspect, text
 from sqlalchemy.sql.elements import conv
 
 #: The suffix of an index's second name.
@@ -79,12 +77,18 @@ def swap_in(connection: Connection, table: Table, shadow: Table, like: str | Non
 
     On PostgreSQL the previous table is dropped. On SQLite a drop takes long, so it is renamed to `retired_name`.
     """
-    if connection.dialect.name == "postgresql":
-        _replace_on_postgresql(connection, table, shadow, like)
-        return
-    if exists(connection, table.name):
+    on_postgresql, replaced = connection.dialect.name == "postgresql", exists(connection, table.name)
+    if on_postgresql:
+        if (model := table.name if replaced else like) is not None:
+            _execute_built(connection, _GRANTS, shadow=shadow.name, model=model)
+        # Last: from here on readers wait. Do not wait for a long reader, since writers wait too.
+        connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        drop(connection, table.name)
+    elif replaced:
         connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {retired_name(table)}"))
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
+    if on_postgresql:
+        _execute_built(connection, _NAMES, table=table.name, shadow=shadow.name, turn=_IN_TURN)
 
 
 def retired_name(table: Table) -> str:
@@ -139,18 +143,7 @@ _NAMES = text(
 )
 
 
-def _replace_on_postgresql(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
-    names = {"table": table.name, "shadow": shadow.name, "turn": _IN_TURN}
-    model = table.name if exists(connection, table.name) else like
-    if model is not None:
-        _execute_each(connection, connection.execute(_GRANTS, {"shadow": shadow.name, "model": model}).scalars())
-    # Last: from here on readers wait. Do not wait for a long reader, since writers wait too.
-    connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
-    connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))
-    connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
-    _execute_each(connection, connection.execute(_NAMES, names).scalars())
-
-
-def _execute_each(connection: Connection, statements: Iterable[str]) -> None:
-    for statement in list(statements):
+def _execute_built(connection: Connection, builder: TextClause, **names: str) -> None:
+    """Execute the statements that the query `builder` returns."""
+    for statement in connection.execute(builder, names).scalars().all():
         connection.exec_driver_sql(statement)

@@ -28,10 +28,7 @@ _COUNT = select(func.count().label("events"), func.min(events.c.position).label(
 
 
 async def check_types(database: Database) -> None:
-    """Raise UnreadableLogError, with types and counts, where the log has events of types that `codec` can't read.
-
-    Raises UnavailableError.
-    """
+    """Raise UnreadableLogError, with types and counts, for types that `codec` can't read; raise UnavailableError."""
     types = [type for (type,) in await database.read(_TYPES)]
     if unknown := [type for type in types if type not in codec.CODEC.readers]:
         raise UnreadableLogError("; ".join([await _describe(database, type) for type in unknown]))

@@ -39,7 +39,6 @@ _MOVE_HEAD = (
 )
 #: In the order that `_recorded` reads them.
 _COLUMNS = tuple(column for column in events.c if column is not events.c.leaf_hash)
-_RECORDED: Select[*tuple[Any, ...]] = select(*_COLUMNS)
 _leaf = itemgetter(*codec.LEAF)
 #: The last event's position, read without the append lock, so the log may already have grown.
 POSITION = select(log_head.c.position).where(log_head.c.id == 1)
@@ -168,22 +167,8 @@ def _streams(dialect: str) -> Select[Any]:
 
 def read_commands(connection: Connection, command_ids: Iterable[str]) -> Iterator[RecordedEvent]:
     """Read the events of commands in position order: none for a command that never committed."""
-    of_commands = _RECORDED.where(events.c.command_id.in_(sorted(command_ids)))
+    of_commands = select(*_COLUMNS).where(events.c.command_id.in_(sorted(command_ids)))
     return map(_recorded, connection.execute(of_commands.order_by(events.c.position)))
-
-
-def lengths(connection: Connection, item_ids: Iterable[int]) -> dict[int, int]:
-    """Return the number of events of each of the items that exist, by id."""
-    parameters = {"item_ids": numbers(connection, item_ids)}
-    rows = connection.execute(_lengths(connection.dialect.name), parameters)
-    return {item_id: length for item_id, length in rows if length is not None}
-
-
-@lru_cache
-def _lengths(dialect: str) -> Select[Any]:
-    ids = unnest_ids(dialect, "item_ids")
-    length = select(func.max(events.c.version)).where(events.c.item_id == ids.c.value).correlate(ids)
-    return select(ids.c.value, length.scalar_subquery())
 
 
 def event_row(position: int, recorded_at: int, event: ProposedEvent) -> dict[str, Any]:

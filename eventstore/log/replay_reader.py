@@ -1,4 +1,7 @@
-"""The log as a replay reads it: item events without metadata, in position order or item by item."""
+"""The log as a replay reads it: item events without metadata, in position order or item by item.
+
+Every function raises UnknownEventTypeError or CorruptEventError for an event that cannot be read.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -32,18 +35,12 @@ _BEHIND = _EVENTS.where(_position > bindparam("after")).order_by(_position)
 _BY_ITEM = _EVENTS.where(
     tuple_(*_item) > tuple_(bindparam("item_id"), bindparam("version")), no_index(_position) <= bindparam("through")
 ).order_by(*_item)
-#: An item's id is the position of the event that created it.
-_BEGUN = (
-    select(_position)
-    .where(_position > bindparam("after"), _position <= bindparam("through"), _position == no_index(events.c.item_id))
-    .order_by(_position)
-)
 
 
 def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
     """Read at most `limit` events after position `after`, in position order, which is commit order.
 
-    Raises MissingEventsError where there is a gap, and UnknownEventTypeError or CorruptEventError.
+    Raises MissingEventsError where there is a gap.
     """
     found = _read(connection, _BEHIND, {"after": after, "limit": limit})
     if found and found[-1].position != after + len(found):
@@ -52,19 +49,13 @@ def behind(connection: Connection, after: int, limit: int) -> list[ItemEvent]:
 
 
 def by_item(connection: Connection, after: ItemVersion, through: int, limit: int) -> list[ItemEvent]:
-    """Read at most `limit` of the events up to position `through`, after `after` in the order of items and versions.
-
-    Raises UnknownEventTypeError or CorruptEventError.
-    """
+    """Read at most `limit` of the events up to position `through`, after `after` in the order of items and versions."""
     parameters = {"item_id": after.item_id, "version": after.version, "through": through, "limit": limit}
     return _read(connection, _BY_ITEM, parameters)
 
 
 def at(connection: Connection, versions: Sequence[ItemVersion]) -> list[ItemEvent]:
-    """Read the events that gave items these versions, in the order of items and versions.
-
-    Raises UnknownEventTypeError or CorruptEventError.
-    """
+    """Read the events that gave items these versions, in the order of items and versions."""
     if not versions:
         return []
     parameters = pairs(connection, "versions", [(one.item_id, one.version) for one in versions])
@@ -101,8 +92,3 @@ def _read(connection: Connection, statement: _Rows, parameters: Mapping[str, obj
 def _in_one_text(statement: _Rows) -> Select[int, str | None]:
     rows = statement.subquery()
     return select(func.count(), concat_rows('["%s",%s,%s,%s,%s,%s]', *rows.c)).select_from(rows)
-
-
-def items_begun(connection: Connection, after: int, through: int) -> Sequence[int]:
-    """Return the ids of the items created after position `after`, up to position `through`."""
-    return connection.execute(_BEGUN, {"after": after, "through": through}).scalars().all()

@@ -7,6 +7,7 @@ number of events after it. Snapshots are derived: without them results are the s
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
+from msgspec.structs import asdict
 from sqlalchemy import Connection, bindparam, select
 
 from eventstore import codec
@@ -28,17 +29,8 @@ class Snapshot(Struct, frozen=True):
 
 def save(connection: Connection, taken: Sequence[Snapshot]) -> None:
     """Store snapshots of recorded events."""
-    rows = [
-        {
-            "item_id": snapshot.item_id,
-            "version": snapshot.version,
-            "position": snapshot.position,
-            "type": snapshot.item.type,
-            "data": codec.encode(snapshot.item),
-        }
-        for snapshot in taken
-    ]
-    insert(connection, snapshots, rows)
+    rows = (Stored(one.item_id, one.version, one.position, one.item.type, codec.encode(one.item)) for one in taken)
+    insert(connection, snapshots, list(map(asdict, rows)))
 
 
 class Stored(Struct, frozen=True):

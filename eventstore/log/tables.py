@@ -3,19 +3,10 @@
 Triggers in `migrations/` refuse UPDATE, DELETE and TRUNCATE, and events with a time that RFC 3339 can't write.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    CheckConstraint,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 #: Constraint names are the same on both databases, so that migrations can name them and errors can be told apart.
 metadata = MetaData(
@@ -29,19 +20,22 @@ metadata = MetaData(
 )
 
 #: 64 bits on both databases. SQLite's integers always are, and only a column declared INTEGER can be the rowid.
-BigInt = BigInteger().with_variant(Integer, "sqlite")
+BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
+
+
+def required(column_type: Any, *names: str) -> list[Column[Any]]:
+    """Return columns of one type that are not nullable."""
+    return [Column(name, column_type, nullable=False) for name in names]
+
 
 events = Table(
     "events",
     metadata,
     Column("position", BigInt, primary_key=True, autoincrement=False),
-    Column("item_id", BigInt, nullable=False),
-    Column("version", BigInt, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("data", Text, nullable=False),
+    *required(BigInt, "item_id", "version"),
+    *required(Text, "type", "data"),
     Column("recorded_at", BigInt, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("command_id", Text, nullable=False),
+    *required(Text, "actor", "command_id"),
     Column("ordinal", Integer, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("correlation_id", Text),
@@ -66,9 +60,8 @@ events = Table(
 log_head = Table(
     "log_head",
     metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("position", BigInt, nullable=False),
-    Column("recorded_at", BigInt, nullable=False),
+    Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
+    *required(BigInt, "position", "recorded_at"),
     Column("frontier", LargeBinary, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )
@@ -77,7 +70,7 @@ log_head = Table(
 log_tiles = Table(
     "log_tiles",
     metadata,
-    Column("level", SmallInteger, primary_key=True, autoincrement=False),
+    Column("level", sa.SmallInteger, primary_key=True, autoincrement=False),
     Column("index", BigInt, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
 )
@@ -86,7 +79,7 @@ log_tiles = Table(
 log_checkpoint = Table(
     "log_checkpoint",
     metadata,
-    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
     Column("size", BigInt, nullable=False),
     Column("root", LargeBinary, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
@@ -100,6 +93,5 @@ snapshots = Table(
     Column("version", BigInt, primary_key=True, autoincrement=False),
     #: The position of the event that has this version.
     Column("position", BigInt, nullable=False),
-    Column("type", Text, nullable=False),
-    Column("data", Text, nullable=False),
+    *required(Text, "type", "data"),
 )

@@ -59,8 +59,7 @@ class UnitOfWork:
 
     def save_snapshots(self, taken: Sequence[Snapshot]) -> None:
         """Store snapshots."""
-        if taken:
-            snapshots.save(self._connection, taken)
+        snapshots.save(self._connection, taken)
 
 
 @contextmanager

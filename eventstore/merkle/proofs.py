@@ -4,7 +4,7 @@ A proof's hashes are roots of spans of the leaves, which RFC 9162 defines (secti
 computes the roots of whole trees from them, as the tree is defined, and compares.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from eventstore.errors import ProofError
 from eventstore.merkle.hashing import node_hash, root
@@ -20,17 +20,7 @@ def inclusion_spans(index: int, size: int) -> list[Span]:
 
     `index` must be below `size`.
     """
-    start, end = 0, size
-    spans = []
-    while end - start > 1:
-        middle = _middle(start, end)
-        if index < middle:
-            spans.append((middle, end))
-            end = middle
-        else:
-            spans.append((start, middle))
-            start = middle
-    return spans[::-1]
+    return _siblings((0, size), index, lambda start, end: end - start == 1)[1:]
 
 
 def consistency_spans(old: int, new: int) -> list[Span]:
@@ -38,19 +28,21 @@ def consistency_spans(old: int, new: int) -> list[Span]:
 
     `old` must be at most `new`. There are none where they are equal, or where the old tree was empty.
     """
-    start, end = 0, new if old else 0
-    spans = []
-    while end > old:
-        middle = _middle(start, end)
-        if old <= middle:
-            spans.append((middle, end))
-            end = middle
-        else:
-            spans.append((start, middle))
-            start = middle
-    if start:  # otherwise it is the whole old tree, whose root the verifier has
-        spans.append((start, end))
-    return spans[::-1]
+    if not old:
+        return []
+    spans = _siblings((0, new), old - 1, lambda _, end: end == old)
+    return spans if spans[0] != (0, old) else spans[1:]  # the verifier has the root of the whole old tree
+
+
+def _siblings(span: Span, leaf: int, reached: Callable[[int, int], bool]) -> list[Span]:
+    """Split `span` towards `leaf` until a part is `reached`; return it and the parts split off, last to first."""
+    start, end = span
+    if reached(start, end):
+        return [span]
+    middle = _middle(start, end)
+    if leaf < middle:
+        return [*_siblings((start, middle), leaf, reached), (middle, end)]
+    return [*_siblings((middle, end), leaf, reached), (start, middle)]
 
 
 def _middle(start: int, end: int) -> int:

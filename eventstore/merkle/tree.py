@@ -70,7 +70,9 @@ class Tree:
         rows = connection.execute(statement.where(in_ids(connection, column, "ids")), {"ids": ids})
         found = {number - first: hashed for number, hashed in rows}
         if missing := indexes - found.keys():
-            raise InconsistentLogError(_missing(level, min(missing)))
+            index, span = min(missing), hashing.TILE_WIDTH_BITS * level
+            root = f"the root of the events {(index << span) + 1:,} to {(index + 1) << span:,}"
+            raise InconsistentLogError(f"{root if level else f'event {index + 1}'} is missing")
         return found
 
 
@@ -82,10 +84,3 @@ def stored_below(subtree: Subtree) -> tuple[int, range]:
     height, index = subtree
     level, above = divmod(height, hashing.TILE_WIDTH_BITS)
     return level, range(index << above, (index + 1) << above)
-
-
-def _missing(level: int, index: int) -> str:
-    if level == 0:
-        return f"event {index + 1} is missing"
-    span = hashing.TILE_WIDTH_BITS * level
-    return f"the root of the events {(index << span) + 1:,} to {(index + 1) << span:,} is missing"

@@ -61,7 +61,10 @@ async def verify(
         report(Progress(verification.size, head.position, verification.size / (monotonic() - started)))
     if end > head.position:
         raise TamperedError(head.position + 1, "it is after the log's head, where no event can be")
-    _check_head(verification, head)
+    if head.recorded_at != verification.recorded_at:
+        raise TamperedError(head.position, "the head's time differs from the last event's")
+    if head.frontier != verification.frontier:
+        raise TamperedError(head.position, "the head's tree does not match the events")
     await database.run_isolated(_check_no_more_tiles)
     verification.finish()
     return TreeHead(verification.size, verification.root)
@@ -76,7 +79,9 @@ def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
             raise TamperedError(first, "it is before the start of the log")
         if (head := _head(connection)) is None:
             raise TamperedError(end or 1, "the log's head is missing or invalid")
-        if (signed := _signed(connection)) is None:
+        # An old schema, from before checkpoints were signed, has no such table.
+        has_signed = inspect(connection).has_table(log_checkpoint.name)
+        if (signed := last_signed(connection) if has_signed else EMPTY) is None:
             raise TamperedError(end or 1, "the record of the last signed checkpoint is missing or invalid")
         return head, end or 0, signed
 
@@ -88,11 +93,6 @@ def _head(connection: Connection) -> Head | None:
         operator.index(head.position)
         return head
     return None
-
-
-def _signed(connection: Connection) -> TreeHead | None:
-    # An old schema, from before checkpoints were signed, has no such table.
-    return last_signed(connection) if inspect(connection).has_table(log_checkpoint.name) else EMPTY
 
 
 def _read(connection: Connection, after: int, through: int, stored: dict[tuple[int, int], bytes]) -> Sequence[Row]:
@@ -115,13 +115,6 @@ def _compare(stored: dict[tuple[int, int], bytes], tiles: Sequence[Tile]) -> Non
             first, last = (index << shift) + 1, (index + 1) << shift
             fault = "does not match them" if (level, index) in stored else "is missing"
             raise TamperedError(first, f"the stored root of the events {first:,} to {last:,} {fault}")
-
-
-def _check_head(verification: Verification, head: Head) -> None:
-    if head.recorded_at != verification.recorded_at:
-        raise TamperedError(head.position, "the head's time differs from the last event's")
-    if head.frontier != verification.frontier:
-        raise TamperedError(head.position, "the head's tree does not match the events")
 
 
 def _check_no_more_tiles(connection: Connection) -> None:

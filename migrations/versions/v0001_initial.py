@@ -29,63 +29,6 @@ def _required(column_type: Any, *names: str) -> list[Column[Any]]:
 
 def upgrade() -> None:
     """Create every table and trigger, and the rows that always exist."""
-    _create_log()
-    op.create_table(
-        "api_keys",
-        Column("id", Text, primary_key=True),
-        Column("digest", LargeBinary, nullable=False),
-        Column("name", Text, nullable=False),
-        Column("generation", Integer, nullable=False),
-        Column("scopes", Text, nullable=False),
-        Column("created_at", BigInt, nullable=False),
-        Column("created_by", Text, nullable=False),
-        Column("expires_at", BigInt),
-        Column("revoked_at", BigInt),
-        Column("revoked_by", Text),
-        Column("replaced_by", Text),
-        Column("last_used_at", BigInt),
-        Column("revision", Integer, nullable=False),
-        UniqueConstraint("name", "generation"),
-        CheckConstraint("length(digest) = 32", name="digest"),
-    )
-    op.create_table(
-        "projections",
-        Column("name", Text, primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("position", BigInt, nullable=False),
-    )
-    op.create_table(
-        "rebuilds",
-        Column("name", Text, primary_key=True),
-        Column("run", Text, nullable=False),
-        Column("version", Integer, nullable=False),
-        *_required(Text, "state", "phase"),
-        *_required(BigInt, "position", "target"),
-        Column("rate", sa.Float, nullable=False),
-        *_required(BigInt, "started_at", "updated_at"),
-        Column("cancelled", sa.Boolean, nullable=False),
-        Column("failure", Text),
-        Column("report", Text),
-        *_required(BigInt, "base", "item_id", "item_version"),
-    )
-    op.create_table(
-        "verifications",
-        Column("name", Text, primary_key=True),
-        *_required(BigInt, "started_at", "finished_at"),
-        Column("verdict", Text, nullable=False),
-    )
-
-
-def downgrade() -> None:
-    """Remove everything, the log and the tables of projections included."""
-    projections = sa.table("projections", sa.column("name"))
-    for name in [*op.get_bind().execute(sa.select(projections.c.name)).scalars(), *_TABLES]:
-        op.drop_table(name)
-    if op.get_context().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION events_append_only(), events_time()")
-
-
-def _create_log() -> None:
     op.create_table(
         "events",
         Column("position", BigInt, primary_key=True, autoincrement=False),
@@ -142,6 +85,59 @@ def _create_log() -> None:
         Column("position", BigInt, nullable=False),
         *_required(Text, "type", "data"),
     )
+    op.create_table(
+        "api_keys",
+        Column("id", Text, primary_key=True),
+        Column("digest", LargeBinary, nullable=False),
+        Column("name", Text, nullable=False),
+        Column("generation", Integer, nullable=False),
+        Column("scopes", Text, nullable=False),
+        Column("created_at", BigInt, nullable=False),
+        Column("created_by", Text, nullable=False),
+        Column("expires_at", BigInt),
+        Column("revoked_at", BigInt),
+        Column("revoked_by", Text),
+        Column("replaced_by", Text),
+        Column("last_used_at", BigInt),
+        Column("revision", Integer, nullable=False),
+        UniqueConstraint("name", "generation"),
+        CheckConstraint("length(digest) = 32", name="digest"),
+    )
+    op.create_table(
+        "projections",
+        Column("name", Text, primary_key=True),
+        Column("version", Integer, nullable=False),
+        Column("position", BigInt, nullable=False),
+    )
+    op.create_table(
+        "rebuilds",
+        Column("name", Text, primary_key=True),
+        Column("run", Text, nullable=False),
+        Column("version", Integer, nullable=False),
+        *_required(Text, "state", "phase"),
+        *_required(BigInt, "position", "target"),
+        Column("rate", sa.Float, nullable=False),
+        *_required(BigInt, "started_at", "updated_at"),
+        Column("cancelled", sa.Boolean, nullable=False),
+        Column("failure", Text),
+        Column("report", Text),
+        *_required(BigInt, "base", "item_id", "item_version"),
+    )
+    op.create_table(
+        "verifications",
+        Column("name", Text, primary_key=True),
+        *_required(BigInt, "started_at", "finished_at"),
+        Column("verdict", Text, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Remove everything, the log and the tables of projections included."""
+    projections = sa.table("projections", sa.column("name"))
+    for name in [*op.get_bind().execute(sa.select(projections.c.name)).scalars(), *_TABLES]:
+        op.drop_table(name)
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION events_append_only(), events_time()")
 
 
 #: In microseconds since the epoch, from 1970 to 9999-12-31T23:59:59.999999Z: RFC 3339 cannot write other times. A

@@ -10,7 +10,7 @@ from eventstore.database.database import Database
 from eventstore.events import ItemEvent
 from eventstore.log import log
 from eventstore.log.history import StoredEvent
-from projections.items.items import ItemView, states, view_of
+from projections.items.items import ItemView, states
 from projections.projection import Row
 
 
@@ -64,4 +64,4 @@ class ItemHistory:
 
 
 def _view(row: Row | None) -> ItemView | None:
-    return None if row is None else view_of(row)
+    return None if row is None else ItemView(*(row[name] for name in ItemView.__struct_fields__))

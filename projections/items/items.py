@@ -1,5 +1,6 @@
 """The items as clients see them: one row for each item that is not deleted."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, assert_never
@@ -7,16 +8,7 @@ from typing import Any, assert_never
 from msgspec import UNSET, Struct
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, String, Table, Text
 
-from eventstore.events import (
-    EVENT_TYPES,
-    PRICE_SCALE,
-    Event,
-    ItemChanged,
-    ItemCreated,
-    ItemDeleted,
-    ItemEvent,
-    ItemRestored,
-)
+from eventstore.events import PRICE_SCALE, Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
 from eventstore.log.tables import BigInt, metadata
 from projections.projection import Changes, PriorState, Row
 
@@ -65,11 +57,6 @@ class ItemView(Struct, frozen=True):
     version: int
 
 
-def view_of(row: Row) -> ItemView:
-    """Return the item in `row`."""
-    return ItemView(row["id"], row["name"], row["price"], row["in_stock"], row["version"])
-
-
 class ItemsProjection:
     """Folds events into rows of `items`; see Projection."""
 
@@ -81,7 +68,7 @@ class ItemsProjection:
 
     def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
         """Read the rows that changes build on. A restored item has no row, so fold its earlier events."""
-        ids: dict[type[Event], set[int]] = {event_type: set() for event_type in EVENT_TYPES}
+        ids: dict[type[Event], set[int]] = defaultdict(set)
         for recorded in events:
             ids[recorded.event.__class__].add(recorded.item_id)
         restored = ids[ItemRestored] - ids[ItemCreated]

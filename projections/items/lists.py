@@ -131,10 +131,6 @@ class ListPlan(Struct, frozen=True):
             filters |= {"min_price": wanted.min_price, "max_price": wanted.max_price}
         return cls(order, start, end, {name: value for name, value in filters.items() if value is not None})
 
-    def behind(self, start: PageKey) -> "ListPlan":
-        """Return the plan of the part behind the key `start`."""
-        return replace(self, start=start)
-
     def up_to(self, end: PageKey | None) -> "ListPlan":
         """Return the plan of the part up to the key `end`, all of it where there is none."""
         return replace(self, end=end or self.end)

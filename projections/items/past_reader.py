@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy import BindParameter, Row, Select, Subquery, and_, bindparam, select, union_all
 
 from eventstore.database.database import Database
@@ -54,10 +55,10 @@ class PastItemReader:
             rows = await self._read(_page(dialect, part.shape()), parameters)
             if rows is None:
                 return None
-            views += (ItemView(*(getattr(row, name) for name in _NAMES)) for row in rows)
+            views += (ItemView(*tuple(row)[1:]) for row in rows)
             if len(views) > limit or scanned is None:
                 break
-            plan = plan.behind(scanned)
+            plan = replace(plan, start=scanned)
         return Page(position, views[:limit], order.key_of(views[limit - 1]) if len(views) > limit else scanned)
 
     async def _read(self, statement: Select[Any], parameters: Mapping[str, object]) -> list[Row[Any]] | None:
@@ -72,7 +73,7 @@ def _existing_at(position: int, plan: ListPlan) -> ListPlan:
     if not plan.order.descending:
         return plan.up_to(PageKey(None, position))
     latest = PageKey(None, position + 1)
-    return plan.behind(latest) if plan.start is None or plan.start.id > latest.id else plan
+    return replace(plan, start=latest) if plan.start is None or plan.start.id > latest.id else plan
 
 
 @lru_cache(256)

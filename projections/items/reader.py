@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row as AnyRow
 from sqlalchemy import Select, bindparam, select
 
 from eventstore.database.batching import Batched
@@ -60,13 +59,13 @@ class ItemReader:
             plan = plan.up_to(scanned)
         # One more row than requested shows whether there is a next page.
         rows = await self._database.read(_page(plan.shape()), {**plan.parameters, "limit": limit + 1})
-        views = [_view(row) for row in rows if row.id is not None]
+        views = [ItemView(*tuple(row)[1:]) for row in rows if row.id is not None]
         more = order.key_of(views[limit - 1]) if len(views) > limit else scanned
         return Page(rows[0].position, views[:limit], more)
 
     async def _load(self, item_ids: Sequence[int]) -> Mapping[int, tuple[int, ItemView | None]]:
         rows = await self._database.read(_BY_ID, {"ids": item_ids})
-        views = {row.id: _view(row) for row in rows if row.id is not None}
+        views = {row.id: ItemView(*tuple(row)[1:]) for row in rows if row.id is not None}
         return {item_id: (rows[0].position, views.get(item_id)) for item_id in item_ids}
 
     async def _load_position(self, keys: Sequence[None]) -> Mapping[None, int]:
@@ -83,7 +82,3 @@ def _scan_end(shape: Shape) -> Select[Any]:
 def _page(shape: Shape) -> Select[Any]:
     page = shape.rows(items.c, ItemView.__struct_fields__).limit(bindparam("limit")).subquery()
     return with_position(ITEMS, page).order_by(*shape.order.sorting(page.c))
-
-
-def _view(row: AnyRow[Any]) -> ItemView:
-    return ItemView(row.id, row.name, row.price, row.in_stock, row.version)

@@ -4,6 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -113,10 +114,6 @@ def _up_to(key: int, page: list[Any]) -> list[Any]:
 
 
 def _overlaid(page: Sequence[Any], changes: Mapping[int, Row | None], columns: Sequence[str]) -> list[Any]:
-    rows = {row[0]: row for row in page}
-    for key, row in changes.items():
-        if row is None:
-            rows.pop(key, None)
-        else:
-            rows[key] = tuple(row[name] for name in columns)
-    return [rows[key] for key in sorted(rows)]
+    unchanged = (row for row in page if row[0] not in changes)
+    changed = (tuple(row[name] for name in columns) for row in changes.values() if row is not None)
+    return sorted([*unchanged, *changed], key=itemgetter(0))

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from eventstore.database import table_swap
 from eventstore.database.database import Database
@@ -200,7 +200,8 @@ class _RebuildRun:
                 self._comparison.recheck(connection, self._changed_keys | changed)
             self._seconds["swap"] = monotonic() - started
             events = self._loader.events + head.position - shadow.cursor.position
-            report = self._report(head.position, events, shadow.count(connection))
+            rows = connection.execute(select(func.count()).select_from(shadow.table)).scalar_one()
+            report = self._report(head.position, events, rows)
             if not self._options.dry_run:
                 shadow.swap_in(connection, head.position)
             reached = ReplayCheckpoint(head.position)

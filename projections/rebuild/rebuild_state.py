@@ -1,16 +1,16 @@
 """The state of each projection's last rebuild: its replay checkpoint, from which it resumes, and its report."""
 
-import time
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, Table, Text, select, update
 
+from eventstore.clock import now
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.log.replay_reader import ItemVersion
-from eventstore.log.tables import BigInt, metadata
+from eventstore.log.tables import BigInt, metadata, required
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 #: `running` was written by the rebuilding process. If no process holds the rebuild's lock, it was interrupted.
@@ -25,25 +25,20 @@ rebuilds = Table(
     Column("run", Text, nullable=False),
     #: The version of the code that fills the shadow table.
     Column("version", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("phase", Text, nullable=False),
+    *required(Text, "state", "phase"),
     #: The replay checkpoint, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
-    Column("position", BigInt, nullable=False),
-    Column("target", BigInt, nullable=False),
+    *required(BigInt, "position", "target"),
     #: Recent events a second.
     Column("rate", Float, nullable=False),
     #: In microseconds since the epoch, UTC.
-    Column("started_at", BigInt, nullable=False),
-    Column("updated_at", BigInt, nullable=False),
+    *required(BigInt, "started_at", "updated_at"),
     #: Whether a client asked it to stop and to drop its shadow table.
     Column("cancelled", Boolean, nullable=False),
     #: Why it failed.
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
-    Column("base", BigInt, nullable=False),
-    Column("item_id", BigInt, nullable=False),
-    Column("item_version", BigInt, nullable=False),
+    *required(BigInt, "base", "item_id", "item_version"),
 )
 
 
@@ -118,11 +113,6 @@ def lock_name(name: str) -> str:
     return f"rebuild {name}"
 
 
-def now() -> int:
-    """Return the time in microseconds since the epoch, UTC."""
-    return time.time_ns() // 1000
-
-
 def find(connection: Connection, name: str) -> Rebuild | None:
     """Read the state of the last rebuild of `name`."""
     row = connection.execute(select(rebuilds).where(rebuilds.c.name == name)).mappings().one_or_none()
@@ -134,14 +124,13 @@ async def find_all(database: Database) -> dict[str, Rebuild]:
 
     A rebuild that is stored as running, but whose lock no process holds, is returned as interrupted.
     """
-    stored = [_rebuild(row._mapping) for row in await database.read(select(rebuilds).order_by(rebuilds.c.name))]
-    return {rebuild.name: await _or_interrupted(database, rebuild) for rebuild in stored}
-
-
-async def _or_interrupted(database: Database, rebuild: Rebuild) -> Rebuild:
-    if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
-        return msgspec.structs.replace(rebuild, state="interrupted")
-    return rebuild
+    found = {}
+    for row in await database.read(select(rebuilds).order_by(rebuilds.c.name)):
+        rebuild = _rebuild(row._mapping)
+        if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
+            rebuild = msgspec.structs.replace(rebuild, state="interrupted")
+        found[rebuild.name] = rebuild
+    return found
 
 
 def put(connection: Connection, rebuild: Rebuild) -> None:
@@ -166,11 +155,9 @@ def cancel(connection: Connection, name: str) -> bool:
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the columns in which fields of a Rebuild are stored."""
     columns = dict(fields)
-    cursor: ReplayCheckpoint | None = columns.pop("cursor", None)
-    if cursor is not None:
-        place = cursor.place
+    if cursor := columns.pop("cursor", None):
         columns |= {"position": cursor.position, "base": cursor.base}
-        columns |= {"item_id": place.item_id, "item_version": place.version}
+        columns |= {"item_id": cursor.place.item_id, "item_version": cursor.place.version}
     if columns.get("report") is not None:
         columns["report"] = msgspec.json.encode(columns["report"]).decode()
     return columns
@@ -179,7 +166,6 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
 def _rebuild(row: Any) -> Rebuild:
     fields = dict(row)
     position, base, item_id, version = (fields.pop(name) for name in ("position", "base", "item_id", "item_version"))
-    report = None if row["report"] is None else msgspec.json.decode(row["report"], type=Report)
-    return Rebuild(
-        **{**fields, "cursor": ReplayCheckpoint(position, base, ItemVersion(item_id, version)), "report": report}
-    )
+    cursor = ReplayCheckpoint(position, base, ItemVersion(item_id, version))
+    report = fields.pop("report")
+    return Rebuild(**fields, cursor=cursor, report=report and msgspec.json.decode(report, type=Report))

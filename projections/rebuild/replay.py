@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Table
 
 from eventstore.database.bulk import bulk_insert, upsert
 from eventstore.events import ItemEvent
-from projections.projection import Changes, PriorState, Projection, Row, remove
+from projections.projection import Changes, PriorState, Projection, remove
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 _MIN_CHUNK_EVENTS, _MAX_CHUNK_EVENTS = 250, 8_000
@@ -42,24 +42,17 @@ def fold(
     `pending` is the chunk before, if it is still being written to `table`. Raises what the projection's fold raises.
     """
     # Item by item, only the item of the first event can have earlier events: the position before that event will do.
-    position, changes = events[0].position - 1, pending.changes if pending else None
+    position, changes = events[0].position - 1, pending.changes if pending else {}
     rows = projection.load(PriorState(connection, table, position, ignore_snapshots=True, pending=changes), events)
     return Folded(cursor.behind(events), len(events), projection.fold(events, rows), frozenset(rows))
 
 
 def write(connection: Connection, table: Table, folded: Folded) -> None:
     """Write the changes of a chunk to `table`."""
-    inserted: list[Row] = []
-    updated: list[Row] = []
-    deleted: list[int] = []
-    for key, row in sorted(folded.changes.items()):  # in the table's own order, which is faster
-        if row is None:
-            deleted.append(key)
-        else:
-            (updated if key in folded.known else inserted).append(row)
-    bulk_insert(connection, table, inserted)
-    upsert(connection, table, updated)
-    remove(connection, table, deleted)
+    changes = sorted(folded.changes.items())  # in the table's own order, which is faster
+    bulk_insert(connection, table, [row for key, row in changes if row is not None and key not in folded.known])
+    upsert(connection, table, [row for key, row in changes if row is not None and key in folded.known])
+    remove(connection, table, [key for key, row in changes if row is None])
 
 
 def catch_up(connection: Connection, projection: Projection, table: Table, cursor: ReplayCheckpoint) -> set[int]:

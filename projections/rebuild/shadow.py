@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from secrets import token_hex
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
+from eventstore.clock import now
 from eventstore.database import table_swap
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
@@ -48,7 +49,7 @@ class Shadow:
             if not resumed:
                 table_swap.drop(connection, self.table.name)
                 table_swap.create(connection, self.projection.table, self.table)
-            head, now = log.head_position(connection), rebuild_state.now()
+            head, begun = log.head_position(connection), now()
             self.cursor = resumed.cursor if resumed else ReplayCheckpoint.start(self.projection, head)
             rebuild = Rebuild(
                 name=self.projection.name,
@@ -59,8 +60,8 @@ class Shadow:
                 cursor=self.cursor,
                 target=head,
                 rate=0.0,
-                started_at=same_run.started_at if same_run else now,
-                updated_at=now,
+                started_at=same_run.started_at if same_run else begun,
+                updated_at=begun,
                 cancelled=bool(same_run and same_run.cancelled),
                 failure=None,
                 report=before.report if before else None,
@@ -90,10 +91,6 @@ class Shadow:
         with self._transaction(connection):
             disable_statement_timeout(connection)
             return table_swap.index(connection, self.projection.table, self.table)
-
-    def count(self, connection: Connection) -> int:
-        """Count its rows."""
-        return int(connection.execute(select(func.count()).select_from(self.table)).scalar_one())
 
     def swap_in(self, connection: Connection, position: int) -> None:
         """Make it the live table at the log's `position`, within a transaction that holds the append lock."""

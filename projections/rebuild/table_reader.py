@@ -37,15 +37,10 @@ class Pages:
         self._key = key = key_of(table)
         self._rows = select(*(_stored(table.c[name]) for name in columns)).order_by(key)
         self._behind = self._rows.where(key > bindparam("after")).limit(PAGE)
-        self._within = self._behind.where(key <= bindparam("through"))
 
     def behind(self, connection: Connection, after: int) -> list[Any]:
         """Read a page of rows, those behind the key `after`."""
         return [tuple(row) for row in connection.execute(self._behind, {"after": after})]
-
-    def within(self, connection: Connection, after: int, through: int) -> list[Any]:
-        """Read the rows behind the key `after` up to the key `through`, at most a page."""
-        return [tuple(row) for row in connection.execute(self._within, {"after": after, "through": through})]
 
     def of(self, connection: Connection, keys: Sequence[int]) -> list[Any]:
         """Read the rows that have one of `keys`."""

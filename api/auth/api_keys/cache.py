@@ -9,8 +9,9 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 
 from api.auth.api_keys.format import ParsedKey
-from api.auth.api_keys.store import ApiKey, api_keys, as_key, now
+from api.auth.api_keys.store import ApiKey, api_keys, as_key
 from api.auth.principal import CredentialError, Principal
+from eventstore.clock import now
 from eventstore.database.batching import Batched
 from eventstore.database.database import Database
 

@@ -5,7 +5,6 @@ events. Several keys can have one name; `rotate` lets two of them be active at o
 """
 
 from collections.abc import Collection, Mapping
-from time import time_ns
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -16,6 +15,7 @@ from sqlalchemy.types import Integer, LargeBinary, Text
 
 from api.auth.api_keys.format import new_key, read_key
 from api.auth.scopes import Scope, as_scopes
+from eventstore.clock import now
 from eventstore.database.session import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 
@@ -88,11 +88,6 @@ class KeyEndedError(KeyChangeError):
 
 class NameTakenError(KeyChangeError):
     """The name already has an active key."""
-
-
-def now() -> int:
-    """Return the time in microseconds since the epoch, UTC."""
-    return time_ns() // 1000
 
 
 def create(connection: Connection, name: str, scopes: Collection[Scope], lifetime: int, by: str) -> NewKey:

@@ -7,8 +7,9 @@ from functools import partial
 
 import structlog
 
-from api.auth.api_keys.store import ApiKey, now, save_uses
+from api.auth.api_keys.store import ApiKey, save_uses
 from api.logs import audit
+from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 

@@ -14,10 +14,11 @@ from structlog.testing import CapturingLogger
 from api.auth.api_keys import cache, store, usage
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.format import ParsedKey, new_key, read_key
-from api.auth.api_keys.store import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys, now
+from api.auth.api_keys.store import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope
+from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from tests.eventstore.recording import execute, opened
