@@ -27,8 +27,11 @@ run: install ## Serve on http://127.0.0.1:8000 with the database in ./var/itemle
 	@mkdir -p var
 	$(BIN)/python -m api serve
 
+# One more than there are cores: tests also wait, for servers and for the disk.
+TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+
 test: dev ## Run every test; a throw-away PostgreSQL is started for them
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal --durations 10 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 10 $(ARGS)
 
 # Random numbers that are new in each run; the seed is printed first, and SEED=... repeats it.
 SOAK := ITEMLEDGER_TEST_SEED=$${SEED:-$$(date +%s)} HYPOTHESIS_PROFILE=nightly

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -13,6 +15,8 @@ from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from tests.support.postgres import PostgresServer
 from tests.support.service import InProcess, copy_postgres, migrate, prepare_postgres, prepare_sqlite
+
+T = TypeVar("T")
 
 #: A memory-backed file system, and the free bytes that a run needs there and in memory.
 _MEMORY = Path("/dev/shm")  # noqa: S108  (mkdtemp makes directories of the user's own there)
@@ -49,6 +53,12 @@ def _has_room_in_memory() -> bool:
     return not found.f_flag & os.ST_NOEXEC and min(found.f_bavail * found.f_frsize, available) >= _MEMORY_BYTES
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` in a thread: a fixture may be set up while the event loop of its test runs already."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Run one PostgreSQL server for the whole run of this process."""
@@ -60,12 +70,12 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: PostgresServer) -> str:
     """Return the name of a database with the schema at head, which tests get copies of."""
-    return asyncio.run(prepare_postgres(postgres_server))
+    return _run(prepare_postgres(postgres_server))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> None:
-    asyncio.run(prepare_sqlite(tmp_path_factory.mktemp("template")))
+    _run(prepare_sqlite(tmp_path_factory.mktemp("template")))
 
 
 @pytest.fixture

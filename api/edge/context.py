@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from hashlib import sha256
 from itertools import count
-from os import urandom
+from os import register_at_fork, urandom
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any
 
@@ -30,13 +30,22 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 1.0  # how long a read waits for `min_position`
 _WAIT_PAUSE_SECONDS = 0.02  # between two checks
 
-_id_prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
+_id_prefix = ""
 _id_counter = count(1)
 
 
 def new_id() -> str:
     """Return an id that is globally unique and sorts by time, so that the log's index on it grows at one end."""
     return f"{_id_prefix}{next(_id_counter):08x}"
+
+
+def _renew_id_prefix() -> None:
+    global _id_prefix  # noqa: PLW0603
+    _id_prefix = f"{time_ns() // 1_000_000:011x}{urandom(5).hex()}"
+
+
+_renew_id_prefix()
+register_at_fork(after_in_child=_renew_id_prefix)  # else both processes would count on under one prefix
 
 
 class RequestContext(Struct):

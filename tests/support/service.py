@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.postgresql import PostgresDatabase
 from migrations.rights import grant
+from tests.support.fork_server import Forked, ForkServer
 from tests.support.postgres import SERVICE_ROLE, PostgresServer, as_owner, as_service
 
 ITEMLEDGER = Path(sys.executable).parent / "itemledger"
@@ -184,6 +185,12 @@ def _copy_sqlite(database_url: str) -> bool:
     return True
 
 
+@cache
+def _fork_server() -> ForkServer:
+    """Return the fork server of this process."""
+    return ForkServer()
+
+
 class Server:
     """`itemledger serve` as a process, on a free port."""
 
@@ -192,7 +199,7 @@ class Server:
         database_url: str,
         *arguments: str,
         environment: Mapping[str, str] | None = None,
-        command: Sequence[str] = (str(ITEMLEDGER), "serve"),
+        command: Sequence[str] | None = None,
         as_owner: bool = False,
     ) -> None:
         """Start the process: on PostgreSQL under the service's role, or `as_owner` of the schema."""
@@ -201,13 +208,19 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         # A file, not a pipe: a pipe that is not read fills up and blocks the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
-        self.process = subprocess.Popen(
-            [*command, "--port", str(self.port), *arguments],
-            env={**outer_environment(), "DATABASE_URL": url, **(environment or {})},
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that a kill reaches every worker
-        )
+        options = ["--port", str(self.port), *arguments]
+        outer = {**outer_environment(), "DATABASE_URL": url, **(environment or {})}
+        self.process: subprocess.Popen[bytes] | Forked
+        if command is None and "--workers" not in options:  # workers are started by the command that started the parent
+            self.process = _fork_server().start(["serve", *options], outer, self._output.fileno())
+        else:
+            self.process = subprocess.Popen(
+                [*(command or (str(ITEMLEDGER), "serve")), *options],
+                env=outer,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that a kill reaches every worker
+            )
 
     def wait_until_ready(self, verify: ssl.SSLContext | bool = True) -> None:
         """Return once the server is ready. Fail with its output if it ends first."""
@@ -229,7 +242,8 @@ class Server:
     def kill(self) -> None:
         """Kill the server and its workers."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def output(self) -> str:
         """Wait for the end of the server and return its output."""
