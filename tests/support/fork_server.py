@@ -96,7 +96,7 @@ def _serve(requests: socket.socket) -> list[str]:
                     signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                     os.setsid()
-                    requests.send(b"%d" % os.getpid())  # now: whoever kills its session must find one
+                    requests.send(b"%d" % os.getpid())  # now: a kill of the session must find one
                     for descriptor in (*statuses.values(), status, requests.fileno(), wake.fileno(), woken.fileno()):
                         os.close(descriptor)
                     return _become(output, **json.loads(request))

@@ -14,8 +14,8 @@ from projections.rebuild.rebuild import Options, rebuild
 from tests.api.conftest import judged
 from tests.api.ops.test_health import execute
 from tests.support.clients.http import check_problem, unchanged_log
+from tests.support.clients.lists import links
 from tests.support.clients.requests import create, create_all, exact, patch, position_of, remove, restore
-from tests.support.lists import links
 from tests.support.service import InProcess
 
 

@@ -9,8 +9,8 @@ from api.http.rfc3339 import format_time
 from eventstore.log.log import END
 from tests.api.events.test_events import IMMUTABLE, NOON, TRACE, story
 from tests.support.clients.http import check_problem
+from tests.support.clients.lists import links
 from tests.support.clients.requests import create, exact, patch, remove, restore
-from tests.support.lists import links
 from tests.support.service import InProcess
 
 NAMES = ["Pen", "Ink", "\u00c4pfel", "\U0001f58b"]

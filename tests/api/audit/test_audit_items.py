@@ -13,8 +13,8 @@ from tests.api.activity.test_activity import at
 from tests.api.events.test_events import IMMUTABLE, NOON, story
 from tests.eventstore.recording import execute
 from tests.support.clients.http import check_problem
+from tests.support.clients.lists import SORTS, links
 from tests.support.clients.requests import create, create_all, exact, patch, remove, restore
-from tests.support.lists import SORTS, links
 from tests.support.service import InProcess
 
 NAMES = ["Pen", "pen", "Ink", "\u00c4pfel", "\uffee", "\U0001f58b"]

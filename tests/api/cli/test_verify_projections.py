@@ -141,7 +141,7 @@ async def test_it_runs_while_a_service_writes(ready_url: str) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 async def test_an_interrupt_stops_it_and_changes_nothing(ready_url: str, number: int, code: int) -> None:
     async with opened(ready_url) as database:
-        statements = filling(database.url.get_backend_name(), "many")  # this takes some seconds
+        statements = filling(database.url.get_backend_name(), "many", 48_000)  # which takes a second to verify
         await execute_long(database, *(statement.replace(":", "\\:") for statement in statements))
         before = await everything(database)
     with verifying(ready_url) as process:

@@ -15,8 +15,8 @@ from eventstore.events import Metadata, ProposedEvent
 from eventstore.log import log
 from eventstore.log.log import END
 from tests.support.clients.http import check_problem
+from tests.support.clients.lists import links
 from tests.support.clients.requests import create, create_all, exact, patch, position_of, remove, restore
-from tests.support.lists import links
 from tests.support.service import InProcess
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from api.schemas.item_list_query import ItemListQuery
 from tests.support.clients.http import check_problem
+from tests.support.clients.lists import SORTS, expected, filled, links, target
 from tests.support.clients.requests import exact
-from tests.support.lists import SORTS, expected, filled, links, target
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

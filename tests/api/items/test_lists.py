@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.clients.http import check_problem
-from tests.support.lists import NAMES, PRICES, SORTS, expected, fill, filled, links, pages, scanning, target
+from tests.support.clients.lists import NAMES, PRICES, SORTS, expected, fill, filled, links, pages, scanning, target
 from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.clients.lists import SORTS, expected, links, scanning, target
 from tests.support.clients.requests import exact, remove, restore
-from tests.support.lists import SORTS, expected, links, scanning, target
 from tests.support.service import InProcess
 
 NAMES = ("Pen", "pen", "Ink", "Nib", "\u00c4pfel", "a_b", "100%")

@@ -26,7 +26,7 @@ from tests.support.service import InProcess, migrate
 INTERVAL_SECONDS = 3600
 TABLES = [*(projection.name for projection in PROJECTIONS), SNAPSHOTS]
 #: More than one page of a comparison.
-ITEMS = 6_000
+ITEMS = 3_000
 
 
 class Clock:

@@ -110,19 +110,19 @@ async def test_a_snapshot_is_read_as_the_creation_of_its_item(database: Database
 # item has most of the log, and the planner must still not scan the log.
 _HASH = {"sqlite": "zeroblob(32)", "postgresql": "decode(repeat('00', 32), 'hex')"}
 _SERIES = {
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 128000)",
-    "postgresql": "WITH n AS (SELECT i FROM generate_series(1, 128000) AS one(i))",
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {events})",
+    "postgresql": "WITH n AS (SELECT i FROM generate_series(1, {events}) AS one(i))",
 }
 _BORN = """'{"name": "Pen", "price": "1", "in_stock": true}'"""
 _SHAPES = {"many": ("(i - 1) % 128 + 1", "(i - 1) / 128 + 1"), "one": ("1", "i")}
 
 
-def filling(dialect: str, shape: str) -> list[str]:
+def filling(dialect: str, shape: str, events: int = 128_000) -> list[str]:
     """Return the SQL that fills the log, with a snapshot every 16 events of an item, like the writer."""
     item, version = _SHAPES[shape]
     hashed = _HASH[dialect]
     return [
-        f"{_SERIES[dialect]} INSERT INTO events SELECT i, {item}, {version}, "
+        f"{_SERIES[dialect].format(events=events)} INSERT INTO events SELECT i, {item}, {version}, "
         f"CASE {version} WHEN 1 THEN 'item.created.v1' ELSE 'item.changed.v1' END, "
         f"CASE {version} WHEN 1 THEN {_BORN} ELSE '{{}}' END, "
         f"i, 'anonymous', 'command-' || i, 0, {hashed}, NULL, NULL, {hashed} FROM n",

@@ -14,10 +14,10 @@ from tests.support.long_log import fill_long
 from tests.support.scale import SCALE, seed
 from tests.support.service import ITEMLEDGER, outer_environment, serving
 
-EVENTS = 5_000 if SCALE == 1 else 20_000 * SCALE
+EVENTS = 3_000 if SCALE == 1 else 20_000 * SCALE
 SEED = seed(4)
 #: Seconds for which writes are timed without a rebuild, at most.
-COMPARED = 2.0 if SCALE == 1 else 120.0
+COMPARED = 1.0 if SCALE == 1 else 120.0
 
 
 async def rebuild(url: str, name: str) -> dict[str, Any]:
