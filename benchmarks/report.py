@@ -13,10 +13,10 @@ _HEAD = """\
 _INTRODUCTION = """\
 # Benchmarks
 
-Itemledger beside a plain CRUD service (`benchmarks/baseline_crud.py`: the guide's, with the same framework, an ORM
-model, one transaction a request, as durable, and the connection pool that the guide leaves to SQLAlchemy; the rows
-named `tuned` give it the pool that was found to serve it best). `make bench` makes this page; it needs `wrk`
-(`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` tries a part and only prints it; `--scenario` takes
+Itemledger is measured beside a plain CRUD service, `benchmarks/baseline_crud.py`. That is the guide's service with the same
+framework, an ORM model, one transaction per request, the same durability, and SQLAlchemy's default connection pool. The
+rows named `tuned` give it the pool size that served it best. `make bench` writes this page and needs `wrk`
+(`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` runs a part and prints it; `--scenario` takes
 the names below."""
 
 
@@ -30,11 +30,11 @@ def markdown(
 ) -> str:
     """Return the whole page. The keys of `results` and `replays` are the databases' headings."""
     method = (
-        f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, after a"
-        f" warm-up before every round; the figures are the rounds' medians. Reads choose among {prepared:,} items. One"
-        " server process each, uvloop and httptools, everything on 127.0.0.1. The ratio is of throughputs, or"
-        " of p99 where the target says so, between the two services on one machine at one time; the absolute figures"
-        " are that machine's."
+        f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, with a"
+        f" warm-up before every round. The figures are the medians of the rounds. Reads choose among {prepared:,} items."
+        " Each service has one process with uvloop and httptools, and everything runs on 127.0.0.1. The ratio compares"
+        " the throughput, or p99 where the target says so, of both services on one machine at one time. Trust the ratios:"
+        " the absolute figures depend on the machine."
     )
     facts = "\n".join(f"- {line}" for line in machine)
     sections = []
