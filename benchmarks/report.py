@@ -13,11 +13,11 @@ _HEAD = """\
 _INTRODUCTION = """\
 # Benchmarks
 
-Itemledger is measured beside a plain CRUD service, `benchmarks/baseline_crud.py`. That is the guide's service with the same
-framework, an ORM model, one transaction per request, the same durability, and SQLAlchemy's default connection pool. The
-rows named `tuned` give it the pool size that served it best. `make bench` writes this page and needs `wrk`
-(`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` runs a part and prints it; `--scenario` takes
-the names below."""
+Itemledger is measured beside a plain CRUD service, `benchmarks/baseline_crud.py`. That is the guide's service with
+the same framework, an ORM model, one transaction per request, the same durability, and SQLAlchemy's default
+connection pool. The rows named `tuned` give it the pool size that served it best. `make bench` writes this page and
+needs `wrk` (`apt-get install wrk`). `make bench ARGS="--quick --only sqlite"` runs a part and prints it; `--scenario`
+takes the names below."""
 
 
 def markdown(
@@ -31,10 +31,10 @@ def markdown(
     """Return the whole page. The keys of `results` and `replays` are the databases' headings."""
     method = (
         f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, with a"
-        f" warm-up before every round. The figures are the medians of the rounds. Reads choose among {prepared:,} items."
-        " Each service has one process with uvloop and httptools, and everything runs on 127.0.0.1. The ratio compares"
-        " the throughput, or p99 where the target says so, of both services on one machine at one time. Trust the ratios:"
-        " the absolute figures depend on the machine."
+        f" warm-up before every round. The figures are the medians of the rounds. Reads choose among {prepared:,}"
+        " items. Each service has one process with uvloop and httptools, and everything runs on 127.0.0.1. The ratio compares"
+        " the throughput, or p99 where the target says so, of both services on one machine at one time. Trust the"
+        " ratios: the absolute figures depend on the machine."
     )
     facts = "\n".join(f"- {line}" for line in machine)
     sections = []

@@ -19,15 +19,15 @@ _PEERS_HEAD: Final = f"""\
 |---|--:|--:|--:|--:|---|"""
 
 METHOD: Final = f"""\
-`{NAME}` rebuilds the table of items from a prepared log: of 100 events 60 create an item, 30 change, 7 delete and 3 restore
-one chosen at random. The table shows the events per second while the shadow table is filled, the peak resident memory of
-the process, and the time of the whole command, which also creates the indexes, compares every row with the live table
-and swaps. The peers, two other event stores for Python, only read and decode the same history, which they recorded themselves;
-they fold and write nothing: eventsource-py by its stores' `read_all`, eventsourcing by
-its recorders' `select_notifications` and its mapper with the default transcoder, each in pages of {PAGE:,}. They alternate
-with the first rebuild; all these figures are medians of {ROUNDS}, and the ratio compares events per second. A
-longer log is rebuilt once. The same logs are exported as JSON Lines, and verified in the database, each by a command
-that is timed from its start to its end."""
+`{NAME}` rebuilds the table of items from a prepared log: of 100 events 60 create an item, 30 change, 7 delete and 3
+restore one chosen at random. The table shows the events per second while the shadow table is filled, the peak
+resident memory of the process, and the time of the whole command, which also creates the indexes, compares every row
+with the live table and swaps. The peers, two other event stores for Python, only read and decode the same history,
+which they recorded themselves; they fold and write nothing: eventsource-py by its stores' `read_all`, eventsourcing
+by its recorders' `select_notifications` and its mapper with the default transcoder, each in pages of {PAGE:,}. They
+alternate with the first rebuild; all these figures are medians of {ROUNDS}, and the ratio compares events per second.
+A longer log is rebuilt once. The same logs are exported as JSON Lines, and verified in the database, each by a
+command that is timed from its start to its end."""
 
 
 def tables(replayed: Replayed) -> str:
