@@ -33,8 +33,8 @@ def markdown(
         f"Each pair runs side by side and is loaded in turn: {rounds.count} rounds of {rounds.seconds} s each, with a"
         f" warm-up before every round. The figures are the medians of the rounds. Reads choose among {prepared:,}"
         " items. Each service has one process with uvloop and httptools, and everything runs on 127.0.0.1. The ratio"
-        " compares the throughput, or p99 where the target says so, of both services on one machine at one time. Trust the"
-        " ratios: the absolute figures depend on the machine."
+        " compares the throughput, or p99 where the target says so, of both services on one machine at one time."
+        " Trust the ratios: the absolute figures depend on the machine."
     )
     facts = "\n".join(f"- {line}" for line in machine)
     sections = []
