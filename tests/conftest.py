@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,9 @@ def pytest_configure() -> None:
     for name in [*os.environ]:
         if name == "DATABASE_URL" or (name.startswith("ITEMLEDGER_") and not name.startswith("ITEMLEDGER_TEST_")):
             del os.environ[name]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what runs in the background, and the processes of tests would ignore it too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if "TMPDIR" not in os.environ and _has_room_in_memory():
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # read TMPDIR again
@@ -62,8 +66,8 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     """Run one PostgreSQL server for the whole run of this process."""
-    # Little write-ahead log: the data directory may be in memory.
-    with PostgresServer(settings={"max_wal_size": "128MB"}) as server:
+    # Little write-ahead log: the data directory may be in memory. No vacuum at times of its own: tests count blocks.
+    with PostgresServer(settings={"max_wal_size": "128MB", "autovacuum": "off"}) as server:
         yield server
 
 

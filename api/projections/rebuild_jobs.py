@@ -134,10 +134,9 @@ async def _wait(process: Process) -> int:
         return await process.wait()
     except asyncio.CancelledError:
         process.terminate()
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await process.wait()
-        except TimeoutError:
+        # Not asyncio.timeout: in a task that was cancelled before, Python 3.11.2 does not raise its TimeoutError.
+        ending = asyncio.create_task(process.wait())
+        if not (await asyncio.wait([ending], timeout=_STOP_SECONDS))[0]:
             process.kill()
-            await process.wait()
+            await ending
         raise

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -84,7 +85,7 @@ def test_a_device_or_pipe_is_written_as_a_stream(filled_file: str, tmp_path: Pat
 
 
 def test_the_reader_of_standard_output_may_stop(filled_file: str) -> None:
-    shell = f"{ITEMLEDGER} events export --output - | head -n 1"
+    shell = f"{shlex.quote(str(ITEMLEDGER))} events export --output - | head -n 1"
     done = subprocess.run(
         ["/bin/sh", "-c", shell],
         env=clean_environment(DATABASE_URL=filled_file),
