@@ -32,7 +32,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def pytest_configure() -> None:
     """Make tests independent of the caller's settings, and put temporary files where fsync costs nothing."""
     for name in [*os.environ]:
-        if name == "DATABASE_URL" or (name.startswith("ITEMLEDGER_") and not name.startswith("ITEMLEDGER_TEST_")):
+        if name in ("DATABASE_URL", "DATABASE_URL_FILE") or (
+            name.startswith("ITEMLEDGER_") and not name.startswith("ITEMLEDGER_TEST_")
+        ):
             del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # So a shell starts what runs in the background, and the processes of tests would ignore it too.

@@ -4,7 +4,7 @@ import asyncio
 import json
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -71,11 +71,16 @@ def rebuild(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
+def rebuilding(url: str, *arguments: str) -> AbstractContextManager["subprocess.Popen[str]"]:
+    """Start `itemledger rebuild items`, and kill it at the end if it still runs."""
+    return running(url, "rebuild", "items", *arguments)
+
+
 @contextmanager
-def rebuilding(url: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    """Have `itemledger rebuild items` run; it is killed at the end, if it is still there."""
+def running(url: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start `itemledger` with `arguments`, and kill it at the end if it still runs."""
     process = subprocess.Popen(
-        [ITEMLEDGER, "rebuild", "items", *arguments],
+        [ITEMLEDGER, *arguments],
         env={**outer_environment(), "DATABASE_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -2,20 +2,17 @@
 
 import json
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.cli.command import Done, assert_refused, clean_environment, itemledger
+from tests.api.cli.command import Done, assert_refused, itemledger
 from tests.eventstore.log.test_snapshots import filling
 from tests.eventstore.recording import execute_long, opened
 from tests.support.checks import assert_whole
-from tests.support.rebuilding import EVENTS, UNKNOWN_EVENT, fill, run_sql
-from tests.support.service import ITEMLEDGER, serving
+from tests.support.rebuilding import EVENTS, UNKNOWN_EVENT, fill, run_sql, running
+from tests.support.service import serving
 from tests.support.tables import everything
 
 WRONG = ("UPDATE items SET price = 1 WHERE id = 7", "DELETE FROM items WHERE id = 9")
@@ -28,23 +25,6 @@ async def filled_url(ready_url: str) -> str:
     async with opened(ready_url) as database:
         await fill(database)
     return ready_url
-
-
-@contextmanager
-def verifying(url: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start `itemledger verify projections`, and kill it at the end if it still runs."""
-    process = subprocess.Popen(
-        [ITEMLEDGER, *VERIFY],
-        env=clean_environment(DATABASE_URL=url),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def printed(done: Done) -> dict[str, dict[str, str]]:
@@ -127,7 +107,7 @@ async def test_it_runs_while_a_service_writes(ready_url: str) -> None:
         async with httpx.AsyncClient(base_url=server.url) as client:
             for number in range(50):
                 (await client.post("/items", json={"name": f"item {number}", "price": 1})).raise_for_status()
-            with verifying(ready_url) as process:
+            with running(ready_url, *VERIFY) as process:
                 written = 0
                 while process.poll() is None:
                     written += 1
@@ -144,7 +124,7 @@ async def test_an_interrupt_stops_it_and_changes_nothing(ready_url: str, number:
         statements = filling(database.url.get_backend_name(), "many", 48_000)  # which takes a second to verify
         await execute_long(database, *(statement.replace(":", "\\:") for statement in statements))
         before = await everything(database)
-    with verifying(ready_url) as process:
+    with running(ready_url, *VERIFY) as process:
         assert process.stdout
         assert process.stdout.readline().startswith("items: ")
         process.send_signal(number)
