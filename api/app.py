@@ -32,7 +32,7 @@ from api.projections import routes as projections
 from api.projections.rebuild_jobs import RebuildJobs
 from api.projections.scheduled_verification import scheduled_verification
 from api.settings import Settings, from_environment
-from api.startup import StartError, prepare
+from api.startup import Failure, StartError, prepare
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
@@ -117,11 +117,12 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         )
         writer = Writer(
             database,
-            [LiveProjections(PROJECTIONS)],
+            LiveProjections(PROJECTIONS),
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
             committed=feed.on_commit,
+            failed=Failure.stop,
         )
         rebuild_jobs = RebuildJobs(database, settings.database_url)
         if isinstance(database, SqliteDatabase):  # on PostgreSQL the operator runs `itemledger rebuild`

@@ -1,4 +1,7 @@
-"""Checks before a process uses the database. They need neither the HTTP application nor its framework."""
+"""The start of a process that uses a database, and its stop after a failure. Neither needs the HTTP framework."""
+
+import os
+import signal
 
 import migrations
 from eventstore.database.database import Database
@@ -22,6 +25,18 @@ async def prepare(database: Database) -> None:
         _require_head(await database.write(migrations.current))
     await database.check()
     await check_types(database)
+
+
+class Failure:
+    """Whether this process stops because it failed."""
+
+    happened = False
+
+    @classmethod
+    def stop(cls) -> None:
+        """Stop this process gracefully, and let it end with a status that its supervisor takes as a failure."""
+        cls.happened = True
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def check_schema(database: Database) -> None:

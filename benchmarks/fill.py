@@ -21,7 +21,7 @@ async def fill(database_url: str, items: int, changes: int) -> None:
     """Append `items` creations and `changes` of item 1 to a log, after upgrading its schema to head."""
     database = open_database(database_url)
     await database.write(migrations.upgrade)
-    writer = Writer(database, [LiveProjections(PROJECTIONS)], max_queue=_BATCH, max_batch=_BATCH)
+    writer = Writer(database, LiveProjections(PROJECTIONS), max_queue=_BATCH, max_batch=_BATCH)
     commands = chain[Command](
         (CreateItem(f"Item {n}", Decimal(n % 9973) / 100) for n in range(items)),
         (ChangeItem(1, price=Decimal(n)) for n in range(1, changes + 1)),

@@ -17,9 +17,10 @@ from api.projections.rebuild_jobs import RebuildJobs
 from api.settings import from_environment
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.batch import Recorded
-from commands.item import Command, CreateItem, Item, LiveItem, NoItem
+from commands.item import Command, CreateItem
 from eventstore.database.engine import open_database
 from eventstore.events import Metadata
+from eventstore.item import Item, LiveItem, NoItem
 from eventstore.log.history_reader import HistoryReader
 from projections.activity import ActivityReader
 from projections.items.history import ItemHistory

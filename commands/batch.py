@@ -1,16 +1,16 @@
-"""One batch of submissions in its transaction: each is replayed, decided, or rejected."""
+"""One batch of submissions: each is replayed, decided, or rejected. Pure: data in, data out."""
 
 import asyncio
 from collections.abc import Sequence
-from itertools import groupby
 
 from msgspec import Struct
 
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError
-from commands.item import Command, CreateItem, Item, LiveItem, NoItem, decide, evolve, fold
-from eventstore.events import ItemCreated, Metadata, ProposedEvent, RecordedEvent
+from commands.item import Command, CreateItem, decide
+from eventstore.events import ItemCreated, Metadata, RecordedEvent
+from eventstore.item import Item, LiveItem, NoItem, Transition, evolve, fold
+from eventstore.log.past import Needs, Past
 from eventstore.log.snapshots import Snapshot
-from eventstore.log.unit_of_work import UnitOfWork
 
 #: An item gets a snapshot after this many events since its last snapshot or its creation. Loading an item reads no more
 #: events than these, however long its stream is.
@@ -64,22 +64,40 @@ class Submission:
             self.answer.set_result(outcome)
 
 
-def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int) -> list[Recorded | Exception]:
-    """Decide `submissions` in their order and record their events; return the outcome of each.
+class Decided(Struct, frozen=True):
+    """What a batch did."""
 
-    A CommandRejectedError is an outcome of one submission. `now` is in microseconds since the epoch.
+    #: The outcome of each submission; a CommandRejectedError is one.
+    outcomes: Sequence[Recorded | Exception]
+    #: The events to append, each with the states of its item.
+    transitions: Sequence[Transition]
+    snapshots: Sequence[Snapshot]
+
+
+def needs_of(submissions: Sequence[Submission]) -> Needs:
+    """Return what must be read before `submissions` are decided: nothing where all create items."""
+    return Needs(
+        {c.item_id for s in submissions for c in s.commands if not isinstance(c, CreateItem)},
+        {s.metadata.command_id for s in submissions if s.keyed or s.uncertain},
+    )
+
+
+def decide_batch(past: Past, submissions: Sequence[Submission], now: int) -> Decided:
+    """Decide `submissions` in their order. `now` is in microseconds since the epoch.
+
+    Time in the log never goes back, so a clock that does is overruled.
     """
-    done = _Done(work, submissions)
+    done = _Done(past)
+    draft = _Draft(past, max(now, past.head.recorded_at))
+    outcomes: list[Recorded | Exception] = []
     for submission in submissions:
         # Under the lock, what the log does not have now no earlier try can still commit. What it has must be looked up
         # again if this try fails.
-        submission.uncertain = submission.uncertain and done.has(submission)
-    draft = _Draft(work, [submission for submission in submissions if not done.has(submission)])
-    outcomes: list[Recorded | Exception] = []
-    for submission in submissions:
+        repeatable = submission.keyed or submission.uncertain
+        submission.uncertain = submission.uncertain and submission.metadata.command_id in past.commands
         outcome: Recorded | Exception
         try:
-            outcome = done.replay(submission) or draft.decide(submission)
+            outcome = (done.replay(submission) if repeatable else None) or draft.decide(submission)
         except CommandRejectedError as rejection:
             rejection.position = draft.position
             outcome = rejection
@@ -87,27 +105,18 @@ def process_batch(work: UnitOfWork, submissions: Sequence[Submission], now: int)
             submission.replayed = outcome.replayed
             done.note(submission, outcome)
         outcomes.append(outcome)
-    work.save_snapshots(draft.snapshots(work.record(draft.proposed, now)))
-    return outcomes
+    return Decided(outcomes, draft.transitions, draft.snapshots())
 
 
 class _Done:
-    """Earlier results under command ids that may be repeated: in the log, or in this transaction."""
+    """Earlier results under command ids that may be repeated: in the log, or in this batch."""
 
-    def __init__(self, work: UnitOfWork, submissions: Sequence[Submission]) -> None:
-        self._work = work
-        command_ids = {s.metadata.command_id for s in submissions if s.keyed or s.uncertain}
-        self._events: dict[str, list[RecordedEvent]] = {}
-        for event in work.commands(command_ids) if command_ids else ():
-            self._events.setdefault(event.metadata.command_id, []).append(event)
+    def __init__(self, past: Past) -> None:
+        self._past = past
         self._this_batch: dict[str, tuple[bytes, Recorded]] = {}
 
-    def has(self, submission: Submission) -> bool:
-        """Return whether the log has events of `submission`."""
-        return submission.metadata.command_id in self._events
-
     def note(self, submission: Submission, recorded: Recorded) -> None:
-        """Remember the result of `submission` for a later one with the same id in this transaction."""
+        """Remember the result of `submission` for a later one with the same id in this batch."""
         if submission.keyed and not recorded.replayed:
             self._this_batch[submission.metadata.command_id] = (submission.metadata.fingerprint, recorded)
 
@@ -117,7 +126,7 @@ class _Done:
         if earlier := self._this_batch.get(metadata.command_id):
             fingerprint, recorded = earlier
             recorded = Recorded(recorded.items, recorded.position, replayed=True)
-        elif events := self._events.get(metadata.command_id):
+        elif events := self._past.commands.get(metadata.command_id):
             fingerprint = events[0].metadata.fingerprint
             items = tuple((event.item_id, self._item_at(event)) for event in events)
             recorded = Recorded(items, events[-1].position, replayed=not submission.uncertain)
@@ -129,56 +138,61 @@ class _Done:
 
     def _item_at(self, event: RecordedEvent) -> Item:
         is_first = isinstance(event.event, ItemCreated)
-        return fold([event] if is_first else self._work.streams([event.item_id], through=event.position))
+        return fold([event] if is_first else self._past.results[event.position])
+
+
+class _State(Struct, frozen=True, gc=False):
+    item: Item
+    #: The position of the event that led to it.
+    since: int
+
+
+_NO_STATE = _State(NoItem(), 0)
 
 
 class _Draft:
-    """The decisions so far: the items' current states, and the events to record."""
+    """The decisions so far: the items' current states, and the events to append."""
 
-    def __init__(self, work: UnitOfWork, submissions: Sequence[Submission]) -> None:
-        self.proposed: list[ProposedEvent] = []
-        self._recorded = work.head.position
-        self._items: dict[int, Item] = {}
-        #: The version at which each item's loaded stream begins: that of its last snapshot.
-        self._loaded: dict[int, int] = {}
-        item_ids = {c.item_id for s in submissions for c in s.commands if not isinstance(c, CreateItem)}
-        if item_ids:
-            for item_id, stream in groupby(work.streams(item_ids), key=lambda recorded: recorded.item_id):
-                events = list(stream)
-                self._items[item_id] = fold(events)
-                self._loaded[item_id] = events[0].version
+    def __init__(self, past: Past, recorded_at: int) -> None:
+        self.transitions: list[Transition] = []
+        self._past = past
+        self._recorded_at = recorded_at
+        self._states = {item_id: _State(fold(stream), stream[-1].position) for item_id, stream in past.streams.items()}
 
     @property
     def position(self) -> int:
         """The log's position after the events decided so far."""
-        return self._recorded + len(self.proposed)
+        return self._past.head.position + len(self.transitions)
 
     def decide(self, submission: Submission) -> Recorded:
         """Decide all commands of a submission. Raises CommandRejectedError, and then none has an effect."""
-        proposed: list[ProposedEvent] = []
-        items: dict[int, Item] = {}
+        transitions: list[Transition] = []
+        states: dict[int, _State] = {}
         changed_ids: list[int] = []
         position = self.position
         for command in submission.commands:
-            item_id = position + len(proposed) + 1 if isinstance(command, CreateItem) else command.item_id
-            item = items.get(item_id) or self._items.get(item_id, NoItem())
-            for event in decide(command, item):
-                item = evolve(item, event)
-                proposed.append(ProposedEvent(item_id, item.version, event, submission.metadata, len(proposed)))
-            items[item_id] = item
+            item_id = position + 1 if isinstance(command, CreateItem) else command.item_id
+            before = states.get(item_id) or self._states.get(item_id, _NO_STATE)
+            for event in decide(command, before.item):
+                after, position = evolve(before.item, event), position + 1
+                recorded = RecordedEvent(
+                    *(position, item_id, after.version, self._recorded_at, event, submission.metadata, len(transitions))
+                )
+                transitions.append(Transition(recorded, before.item, after, before.since))
+                before = _State(after, position)
+            states[item_id] = before
             changed_ids.append(item_id)
-        self.proposed += proposed
-        self._items |= items
-        results = tuple((item_id, items[item_id]) for item_id in changed_ids)
-        return Recorded(results, position + len(proposed))
+        self.transitions += transitions
+        self._states |= states
+        return Recorded(tuple((item_id, states[item_id].item) for item_id in changed_ids), position)
 
-    def snapshots(self, recorded: Sequence[RecordedEvent]) -> list[Snapshot]:
+    def snapshots(self) -> list[Snapshot]:
         """Return a snapshot of each item that is due for one; of a deleted item only after it is restored."""
-        last = {event.item_id: event.position for event in recorded}
-        return [
-            Snapshot(item_id, item.version, last[item_id], ItemCreated(item.name, item.price, item.in_stock))
-            for item_id, loaded in self._loaded.items()
-            if item_id in last
-            and isinstance(item := self._items[item_id], LiveItem)
-            and item.version - loaded >= SNAPSHOT_EVERY_EVENTS
-        ]
+        recorded, taken = self._past.head.position, list[Snapshot]()
+        for item_id, stream in self._past.streams.items():
+            item, since = self._states[item_id].item, self._states[item_id].since
+            due = stream[0].version + SNAPSHOT_EVERY_EVENTS
+            if since > recorded and isinstance(item, LiveItem) and item.version >= due:
+                content = ItemCreated(item.name, item.price, item.in_stock)
+                taken.append(Snapshot(item_id, item.version, since, content))
+        return taken

@@ -1,13 +1,13 @@
-"""One item: its commands, its states, `decide` and `evolve`. Pure: no clock, no database, no randomness."""
+"""One item: its commands and `decide`. Pure: no clock, no database, no randomness."""
 
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Annotated, assert_never
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from commands.errors import ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, RecordedEvent
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.item import Item, LiveItem, NoItem
 
 #: Not blank, and without control characters. It means the same in Python and in JSON Schema (ECMA 262). These differ in
 #: `$`, so `(?![\s\S])` is the end, and in whether `\s` includes U+FEFF. It can't be made to backtrack: each part is
@@ -56,30 +56,6 @@ class RestoreItem(Struct, frozen=True):
 Command = CreateItem | ChangeItem | DeleteItem | RestoreItem
 
 
-class NoItem(Struct, frozen=True):
-    """An item without a known event. `version` is above 0 only before a snapshot is applied."""
-
-    version: int = 0
-
-
-class _CreatedItem(Struct, frozen=True):
-    version: int
-    name: str
-    price: Decimal
-    in_stock: bool
-
-
-class LiveItem(_CreatedItem, frozen=True):
-    """An item that clients see."""
-
-
-class DeletedItem(_CreatedItem, frozen=True):
-    """A deleted item, with its last state."""
-
-
-Item = NoItem | LiveItem | DeletedItem
-
-
 def decide(command: Command, item: Item) -> list[Event]:
     """Return the events that `command` produces for `item`; none where nothing changes.
 
@@ -126,35 +102,3 @@ def _deleted(item: Item, versions: frozenset[int] | None) -> None:
 def _expect(versions: frozenset[int] | None, version: int) -> None:
     if versions is not None and version not in versions:
         raise VersionMismatchError(version)
-
-
-def evolve(item: Item, event: Event) -> Item:
-    """Return `item` after `event`. Raises ValueError for a history that `decide` can't have produced."""
-    match event, item:
-        case ItemCreated(name, price, in_stock), NoItem():
-            return LiveItem(item.version + 1, name, price, in_stock)
-        case ItemChanged(name, price, in_stock), LiveItem():
-            return LiveItem(
-                item.version + 1,
-                item.name if name is UNSET else name,
-                item.price if price is UNSET else price,
-                item.in_stock if in_stock is UNSET else in_stock,
-            )
-        case ItemDeleted(), LiveItem(version, name, price, in_stock):
-            return DeletedItem(version + 1, name, price, in_stock)
-        case ItemRestored(), DeletedItem(version, name, price, in_stock):
-            return LiveItem(version + 1, name, price, in_stock)
-        case ((ItemCreated() | ItemChanged() | ItemDeleted() | ItemRestored()), _):
-            raise ValueError(f"{event.type} does not apply to {item!r}")
-        case _:
-            assert_never(event)
-
-
-def fold(stream: Iterable[RecordedEvent]) -> Item:
-    """Return the item after all events of a stream, which begins with its creation or a snapshot."""
-    item: Item = NoItem()
-    for recorded in stream:
-        if isinstance(item, NoItem):
-            item = NoItem(recorded.version - 1)  # a snapshot begins at its own version
-        item = evolve(item, recorded.event)
-    return item

@@ -4,22 +4,25 @@ One appender at a time makes position order commit order. Group commit makes tha
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 
-from sqlalchemy import Connection
-
-from commands.batch import Recorded, Submission, process_batch
+from commands.batch import Recorded, Submission, decide_batch, needs_of
 from commands.errors import QueueFullError, WriterClosedError
 from commands.item import Command
 from eventstore.clock import now
 from eventstore.database.database import Database
-from eventstore.errors import OutcomeUnknownError, UnavailableError
+from eventstore.database.failures import concerns_one_command
+from eventstore.errors import NewerTableError, OutcomeUnknownError, UnavailableError, WriteFailedError
 from eventstore.events import Metadata
-from eventstore.log.unit_of_work import Projector, unit_of_work
+from eventstore.log.past import Past
+from eventstore.log.write_set import Projector, WriteSet, build
+
+log = logging.getLogger("itemledger.writer")
 
 #: A transaction with a transient failure is retried after each of these pauses; then it fails.
 _RETRY_PAUSES_SECONDS = (0.01, 0.1, 0.5)
@@ -34,23 +37,24 @@ class Writer:
     """Writes commands in groups: at most `max_queue` submissions wait, and `max_batch` commands share a COMMIT.
 
     A bulk submission has more than `max_batch` commands. It is written alone, and waits in a queue of `max_bulk`. While
-    there are other submissions, bulk gets 1/64 of the time, so that few others ever wait for it. The event loop calls
-    `committed` when the log may have new events.
+    there are other submissions, bulk gets 1/64 of the time, so that few others ever wait for it. `committed` is called
+    when the log may have new events, and `failed` if the writer itself fails: it writes nothing from then on.
     """
 
     def __init__(
         self,
         database: Database,
-        projectors: Sequence[Projector],
+        projector: Projector,
         *,
         max_queue: int = 1024,
         max_batch: int = 32,
         max_bulk: int = 16,
         clock: Callable[[], int] = now,
         committed: Callable[[], None] = lambda: None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._projectors = projectors
+        self._projector = projector
         self._max_batch = max_batch
         self._clock = clock
         self._committed = committed
@@ -61,6 +65,9 @@ class Writer:
         #: Whether only bulk was written since the last bulk; if not, the next may begin at `_bulk_turn`.
         self._only_bulk = True
         self._bulk_turn = 0.0
+        self._failed = failed
+        #: The submissions that are being written.
+        self._batch: Sequence[Submission] = ()
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -90,12 +97,24 @@ class Writer:
         await self._task
 
     async def _run(self) -> None:
+        try:
+            await self._write_all()
+        except Exception as error:
+            self._closing = True
+            log.critical("the writer failed; the process stops", exc_info=error)
+            for submission in self._batch:
+                submission.resolve(OutcomeUnknownError())  # unless it has its outcome
+            for submission in (*self._queue.take(), *self._bulk.take()):
+                submission.resolve(WriterClosedError())
+            self._failed()
+
+    async def _write_all(self) -> None:
         while self._queue or self._bulk or not self._closing:
             if self._bulk and self._may_bulk():
                 await self._commit_bulk()
             elif self._queue:
                 self._only_bulk = False
-                await self._commit(self._queue.take(self._max_batch))
+                await self._commit_batch(self._queue.take(self._max_batch))
             else:
                 await self._wait()
 
@@ -105,7 +124,7 @@ class Writer:
 
     async def _commit_bulk(self) -> None:
         started = time.monotonic()
-        await self._commit(self._bulk.take(1))
+        await self._commit_batch(self._bulk.take(1))
         ended = time.monotonic()
         # Limited: a commit that takes longer mostly waits for a lock or the database, which takes no time from others.
         self._bulk_turn = ended + min((ended - started) * (1 / _BULK_SHARE - 1), _MAX_BULK_PAUSE_SECONDS)
@@ -118,12 +137,16 @@ class Writer:
             async with asyncio.timeout(self._bulk_turn - time.monotonic() if self._bulk else None):
                 await self._wake.wait()
 
+    async def _commit_batch(self, batch: Sequence[Submission]) -> None:
+        self._batch = batch
+        await self._commit(batch)
+
     async def _commit(self, batch: Sequence[Submission]) -> None:
         failure: Exception = UnavailableError()
         for pause in (0, *_RETRY_PAUSES_SECONDS):
             await asyncio.sleep(pause)
             try:
-                outcomes = await self._database.write(lambda connection: self._transact(connection, batch))
+                outcomes = await self._append(batch)
             except OutcomeUnknownError as error:
                 for submission in batch:
                     submission.uncertain = not submission.replayed
@@ -131,7 +154,7 @@ class Writer:
             except UnavailableError as error:
                 failure = error
             except Exception as error:
-                await self._isolate(batch, error)
+                await self._fail(batch, error)
                 return
             else:
                 for submission, outcome in zip(batch, outcomes, strict=True):
@@ -144,17 +167,27 @@ class Writer:
         for submission in batch:
             submission.resolve(OutcomeUnknownError() if submission.uncertain else failure)
 
-    async def _isolate(self, batch: Sequence[Submission], error: Exception) -> None:
-        """Run each submission alone, so that one the database refuses does not fail the others."""
-        if len(batch) == 1:
-            batch[0].resolve(OutcomeUnknownError() if batch[0].uncertain else error)
-            return
-        for submission in batch:
-            await self._commit([submission])
+    async def _append(self, batch: Sequence[Submission]) -> Sequence[Recorded | Exception]:
+        def decide(past: Past) -> tuple[WriteSet | None, Sequence[Recorded | Exception]]:
+            decided = decide_batch(past, batch, self._clock())
+            if not decided.transitions:
+                return None, decided.outcomes
+            return build(past.head, decided.transitions, self._projector, decided.snapshots), decided.outcomes
 
-    def _transact(self, connection: Connection, batch: Sequence[Submission]) -> Sequence[Recorded | Exception]:
-        with unit_of_work(connection, self._projectors) as work:
-            return process_batch(work, batch, self._clock())
+        locked = any(submission.uncertain for submission in batch)
+        return await self._database.append(needs_of(batch), decide, self._projector, locked=locked)
+
+    async def _fail(self, batch: Sequence[Submission], error: Exception) -> None:
+        """Fail a batch that the database refuses, or run each submission alone where one may be to blame."""
+        if len(batch) > 1 and concerns_one_command(error):
+            for submission in batch:
+                await self._commit([submission])
+            return
+        if not concerns_one_command(error):
+            log.error("a batch of %d writes failed", len(batch), exc_info=error)
+            error = error if isinstance(error, NewerTableError) else WriteFailedError()
+        for submission in batch:
+            submission.resolve(OutcomeUnknownError() if submission.uncertain else error)
 
 
 class _Queue:

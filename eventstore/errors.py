@@ -60,6 +60,14 @@ class UnreadableLogError(EventStoreError):
         self.unknown = unknown
 
 
+class NewerTableError(_ReasonError):
+    """A table belongs to newer code than this process runs: {reason}."""
+
+
+class WriteFailedError(EventStoreError):
+    """The write failed. Nothing was committed. The service's log has the reason."""
+
+
 class UnavailableError(EventStoreError):
     """The database can't be reached or temporarily refuses work. Nothing was committed; retry later."""
 

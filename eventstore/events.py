@@ -63,18 +63,6 @@ class Metadata(Struct, frozen=True):
     causation_id: str | None = None
 
 
-class ProposedEvent(Struct, frozen=True):
-    """An event that was decided but is not in the log yet."""
-
-    item_id: int
-    #: The item's version after this event: 1 for its first.
-    version: int
-    event: Event
-    metadata: Metadata
-    #: The event's index among its command's events, from 0.
-    ordinal: int = 0
-
-
 class ItemEvent(Struct, frozen=True, gc=False):
     """The part of a recorded event that concerns the item: the input of projections and replays."""
 
@@ -91,4 +79,5 @@ class RecordedEvent(ItemEvent, frozen=True, gc=False):
     """An event as the log holds it, with the metadata of its command."""
 
     metadata: Metadata
+    #: The event's index among its command's events, from 0.
     ordinal: int = 0

@@ -1,7 +1,7 @@
 """The schema's revisions (Alembic), one file each under `versions/`, run over a given connection.
 
-Until the first release there is one revision, edited in place. A database that an earlier development version created
-is refused. Revisions of those versions were 0001 to 0012; the ids here begin with a `v`, so the two cannot be confused.
+Until the first release there is one revision, edited in place, with a new number. A database that an earlier
+development version created is refused.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks uses the same number by chance.
 _LOCK = text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'itemledg')})")
-_BEFORE_RELEASE = frozenset(f"{number:04}" for number in range(1, 13))
+_BEFORE_RELEASE = frozenset((*(f"{number:04}" for number in range(1, 13)), "v0001"))
 
 
 class UnknownRevisionError(Exception):

@@ -14,7 +14,7 @@ RIGHTS: Mapping[str, str] = {
     "log_tiles": "SELECT, INSERT",
     "snapshots": "SELECT, INSERT",
     "log_checkpoint": "SELECT, UPDATE",
-    "projections": "SELECT, UPDATE",
+    "projections": "SELECT",
     "rebuilds": "SELECT, UPDATE",
     "verifications": "SELECT, INSERT, UPDATE",
     "api_keys": "SELECT, INSERT, UPDATE",

@@ -1,22 +1,28 @@
-"""Activity by day: one row for each UTC day with events, with their counts and the totals at its end."""
+"""Activity by day: one row for each UTC day with events: their counts, and what the day added to the stock's value.
+
+Totals at a day's end are sums over the days until then. So a row depends on its own day's events only, in any order.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Column, Table, Text, bindparam, select
+from sqlalchemy import Column, Table, bindparam, func, select
 from sqlalchemy import Row as AnyRow
 
 from eventstore.database.database import Database
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.item import Item, LiveItem, Transition
 from eventstore.log.tables import BigInt, metadata, required
-from projections.items.items import state_after
-from projections.projection import Changes, PriorState, Row
+from eventstore.log.write_set import RowChanges
+from projections.items.items import price_units
 from projections.projection_status import read_if_current, with_position
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
+#: A sum of prices can exceed 64 bits. Its quotient and its rest by this number are summed apart, and cannot.
+_STOCK_VALUE_DIVISOR = 10**9
 
 activity = Table(
     "activity",
@@ -25,10 +31,8 @@ activity = Table(
     Column("day", BigInt, primary_key=True, autoincrement=False),
     #: The number of events of each kind on that day.
     *required(BigInt, "created", "changed", "deleted", "restored"),
-    #: The number of items at its end, deleted ones not counted.
-    Column("active_items", BigInt, nullable=False),
-    #: The total price of those in stock, in ten-thousandths. Text: it can exceed 64 bits.
-    Column("stock_value", Text, nullable=False),
+    #: What they added to the total price of the items in stock, in ten-thousandths: a quotient and a rest, by 10^9.
+    *required(BigInt, "stock_value_quotient", "stock_value_rest"),
 )
 
 _COUNTERS: Mapping[type[Event], str] = {
@@ -37,57 +41,37 @@ _COUNTERS: Mapping[type[Event], str] = {
     ItemDeleted: "deleted",
     ItemRestored: "restored",
 }
-_NO_EVENTS = dict.fromkeys(_COUNTERS.values(), 0)
-_DAY_BEFORE_ALL: Row = {"day": -1, **_NO_EVENTS, "active_items": 0, "stock_value": "0"}
-_NO_ITEM: Row = {"active": False, "price": 0, "in_stock": False}
+_NOTHING = dict.fromkeys((*_COUNTERS.values(), "stock_value_quotient", "stock_value_rest"), 0)
 
 
 class ActivityProjection:
-    """Folds events into rows of `activity`; see Projection.
-
-    Before a run of events it reads the row of the last day, and the states of the items in the run. Items are
-    distinguished from days by their keys: their ids, negated.
-    """
+    """Folds transitions into rows of `activity`; see Projection."""
 
     name = "activity"
-    version = 1
+    version = 2
     table = activity
     keyed_by_item = False
-    replay_by_item = False
 
-    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
-        """Read the row of the last day, and the states of items that earlier events created."""
-        last = before.latest_row()
-        rows: dict[int, Row] = {} if last is None else {last["day"]: last}
-        created = {recorded.item_id for recorded in events if isinstance(recorded.event, ItemCreated)}
-        for recorded in before.streams({recorded.item_id for recorded in events} - created):
-            rows[-recorded.item_id] = state_after(rows.get(-recorded.item_id, {}), recorded)
-        return rows
-
-    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
-        """Return the row of each day on which `events` happened."""
-        items = {-key: row for key, row in rows.items() if key < 0}
-        day = {**_DAY_BEFORE_ALL, **next((row for key, row in rows.items() if key >= 0), {})}
-        day["stock_value"] = int(day["stock_value"])
-        days: dict[int, Row] = {}
-        for recorded in events:
-            number = recorded.recorded_at // _MICROSECONDS_A_DAY
-            if number != day["day"]:
-                day = {**day, **_NO_EVENTS, "day": number}
-            before = items.get(recorded.item_id, _NO_ITEM)
-            after = items[recorded.item_id] = state_after(before, recorded)
-            day[_COUNTERS[recorded.event.__class__]] += 1
-            day["active_items"] += after["active"] - before["active"]
-            day["stock_value"] += _stock_value(after) - _stock_value(before)
-            days[number] = day
-        return {number: {**row, "stock_value": str(row["stock_value"])} for number, row in days.items()}
+    def fold(self, transitions: Sequence[Transition]) -> RowChanges:
+        """Return what events add to the row of each day on which they happened."""
+        days: dict[int, dict[str, int]] = {}
+        for transition in transitions:
+            number = transition.event.recorded_at // _MICROSECONDS_A_DAY
+            if (day := days.get(number)) is None:
+                day = days[number] = {"day": number, **_NOTHING}
+            day[_COUNTERS[transition.event.event.__class__]] += 1
+            if added := _stock_value(transition.after) - _stock_value(transition.before):
+                quotient, rest = divmod(added, _STOCK_VALUE_DIVISOR)
+                day["stock_value_quotient"] += quotient
+                day["stock_value_rest"] += rest
+        return RowChanges(add=days)
 
 
 ACTIVITY = ActivityProjection()
 
 
-def _stock_value(item: Row) -> int:
-    return item["price"] if item["active"] and item["in_stock"] else 0
+def _stock_value(item: Item) -> int:
+    return price_units(item.price) if isinstance(item, LiveItem) and item.in_stock else 0
 
 
 class DayView(Struct, frozen=True):
@@ -113,10 +97,21 @@ class DayPage(Struct, frozen=True):
     next: date | None
 
 
+_counts = (activity.c.day, *(activity.c[name] for name in _COUNTERS.values()))
+_totals = {
+    "active_items": activity.c.created + activity.c.restored - activity.c.deleted,
+    "quotient": activity.c.stock_value_quotient,
+    "rest": activity.c.stock_value_rest,
+}
+_days = (
+    select(*_counts, *(func.sum(added).over(order_by=activity.c.day).label(name) for name, added in _totals.items()))
+    .where(activity.c.day <= bindparam("last"))
+    .subquery()
+)
 _page = (
-    select(activity)
-    .where(activity.c.day.between(bindparam("first"), bindparam("last")))
-    .order_by(activity.c.day.desc())
+    select(_days)
+    .where(_days.c.day >= bindparam("first"))
+    .order_by(_days.c.day.desc())
     .limit(bindparam("limit"))
     .subquery()
 )
@@ -144,5 +139,6 @@ class ActivityReader:
 
 
 def _view(row: AnyRow[Any]) -> DayView:
-    day = date.fromordinal(row.day + _EPOCH)
-    return DayView(day, row.created, row.changed, row.deleted, row.restored, row.active_items, int(row.stock_value))
+    stock_value = int(row.quotient) * _STOCK_VALUE_DIVISOR + int(row.rest)
+    counts = (row.created, row.changed, row.deleted, row.restored, int(row.active_items))
+    return DayView(date.fromordinal(row.day + _EPOCH), *counts, stock_value)

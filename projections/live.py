@@ -2,27 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, MetaData, Table, bindparam, select, update
+from sqlalchemy import Column, Connection, MetaData, Table, select
 
 from eventstore.database import table_swap
-from eventstore.events import RecordedEvent
-from eventstore.log.tables import BigInt
-from projections.projection import Projection, apply, projections_table
-
-_ADVANCE = (
-    update(projections_table)
-    .where(projections_table.c.position == bindparam("behind"))
-    .values(position=bindparam("reached", type_=BigInt))
-    .returning(projections_table.c.name, projections_table.c.version)
-)
-
-
-class CheckpointError(Exception):
-    """The projections' tables cannot be kept in step by this version of the code; the message says why."""
-
-
-class NewerTableError(CheckpointError):
-    """A table belongs to newer code than this process runs, so this process must be stopped."""
+from eventstore.errors import NewerTableError
+from eventstore.item import Transition
+from eventstore.log import head
+from eventstore.log.write_set import TableChanges
+from projections.projection import Projection, projections_table
 
 
 class LiveProjections:
@@ -34,37 +21,35 @@ class LiveProjections:
 
     def __init__(self, projections: Sequence[Projection]) -> None:
         self._projections = {projection.name: projection for projection in projections}
-        #: The names and versions that the database last reported, and the tables to write accordingly.
-        self._versions: set[tuple[str, int]] = set()
         self._targets: list[tuple[Projection, Table]] = []
+        self.revision: int | None = None
 
-    def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
-        """Fold a run of events into every table.
+    @property
+    def tables(self) -> Sequence[Table]:
+        """See Projector."""
+        return [table for _, table in self._targets]
 
-        Raises CheckpointError where a table is not at the position before them, NewerTableError where it is of newer
-        code.
-        """
-        bounds = {"behind": events[0].position - 1, "reached": events[-1].position}
-        advanced = {(name, version) for name, version in connection.execute(_ADVANCE, bounds)}
-        if advanced != self._versions:
-            self._targets = self._find_targets(connection, advanced, bounds["behind"])
-            self._versions = advanced
-        for projection, table in self._targets:
-            apply(connection, projection, table, events)
+    def refresh(self, connection: Connection) -> None:
+        """See Projector. Raises NewerTableError where a table is of newer code."""
+        with connection.begin():
+            # First: if a table changes after this, the revision does too, and the commit's guard fails.
+            revision = head.read_head(connection).tables_revision
+            self._targets = self._find_targets(connection)
+        self.revision = revision
 
-    def _find_targets(
-        self, connection: Connection, advanced: set[tuple[str, int]], behind: int
-    ) -> list[tuple[Projection, Table]]:
+    def _find_targets(self, connection: Connection) -> list[tuple[Projection, Table]]:
         targets = []
-        for name, version, position in connection.execute(select(projections_table)):
-            if (name, version) not in advanced:
-                raise CheckpointError(f"{name} is at position {position}, while the log was at position {behind}")
+        for name, version in connection.execute(select(projections_table).order_by(projections_table.c.name)):
             projection = self._projections.get(name)
             if projection is None or version > projection.version:
-                raise NewerTableError(f"{name} is at version {version}, which this version of the code does not have")
+                raise NewerTableError(f"{name} is at version {version}")
             table = projection.table if version == projection.version else _older(connection, projection.table)
             targets.append((projection, table))
         return targets
+
+    def fold(self, transitions: Sequence[Transition]) -> list[TableChanges]:
+        """See Projector."""
+        return [TableChanges(table, projection.fold(transitions)) for projection, table in self._targets]
 
 
 def _older(connection: Connection, table: Table) -> Table:

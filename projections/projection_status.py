@@ -8,11 +8,10 @@ from sqlalchemy import Connection, Executable, Row, Select, Subquery, select, tr
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database import table_swap
-from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
-from eventstore.log import log
+from eventstore.log.head import head_position
 from eventstore.log.tables import log_head
-from projections.projection import Projection, projections_table
+from projections.projection import Projection, projections_table, set_version
 
 
 class ProjectionStatus(Struct, frozen=True):
@@ -21,9 +20,13 @@ class ProjectionStatus(Struct, frozen=True):
     projection: Projection
     #: The log's position at that moment.
     log_position: int
-    #: The version of the code that created its table, and the table's position; None without a table.
+    #: The version of the code that created its table, None without a table.
     table_version: int | None
-    position: int | None
+
+    @property
+    def position(self) -> int | None:
+        """The log position of its table, None without a table: what appends also writes to every table."""
+        return None if self.table_version is None else self.log_position
 
     @property
     def current(self) -> bool:
@@ -45,17 +48,16 @@ _STATUSES = select(log_head.c.position.label("log_position"), projections_table)
 async def projection_statuses(database: Database, projections: Sequence[Projection]) -> list[ProjectionStatus]:
     """Return the status of each of `projections`, all as of one moment. Raises UnavailableError."""
     rows = await database.read(_STATUSES)
-    by_name = {row.name: (row.version, row.position) for row in rows}
+    by_name = {row.name: row.version for row in rows}
     return [
-        ProjectionStatus(projection, rows[0].log_position, *by_name.get(projection.name, (None, None)))
-        for projection in projections
+        ProjectionStatus(projection, rows[0].log_position, by_name.get(projection.name)) for projection in projections
     ]
 
 
 def with_position(projection: Projection, rows: Subquery) -> Select[Any]:
     """Build the query for `rows` with the position of their snapshot: a row of NULLs if there are none."""
-    joined = projections_table.outerjoin(rows, true())
-    query = select(projections_table.c.position, *rows.c).select_from(joined)
+    joined = log_head.join(projections_table, true()).outerjoin(rows, true())
+    query = select(log_head.c.position, *rows.c).select_from(joined)
     return query.where(projections_table.c.name == projection.name)
 
 
@@ -80,9 +82,10 @@ def create_missing_tables(connection: Connection, projections: Sequence[Projecti
 
     A log with events must be folded, which a rebuild does. Call it within a transaction.
     """
-    if log.head_position(connection) > 0:
+    if head_position(connection) > 0:
         return
-    versions = {name: version for name, version, _ in connection.execute(select(projections_table))}
+    rows = connection.execute(select(projections_table))
+    versions: dict[str, int] = {name: version for name, version in rows}  # noqa: C416
     for projection in projections:
         if versions.get(projection.name) == projection.version:
             continue
@@ -93,5 +96,4 @@ def create_missing_tables(connection: Connection, projections: Sequence[Projecti
             pass
         table_swap.swap_in(connection, projection.table, shadow, like=next(iter(versions), None))
         table_swap.drop(connection, table_swap.retired_name(projection.table))
-        row = {"name": projection.name, "version": projection.version, "position": 0}
-        upsert(connection, projections_table, [row])
+        set_version(connection, projection.name, projection.version)

@@ -7,9 +7,11 @@ from eventstore.database import table_swap
 from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
-from eventstore.database.session import disable_statement_timeout
-from eventstore.log import log
+from eventstore.database.session import disable_statement_timeout, lock_for_writing
+from eventstore.log.head import lock_head
 from eventstore.log.snapshots import delete
+from eventstore.log.streams import read_streams
+from eventstore.log.transitions import ItemStates
 from projections import snapshots
 from projections.projection import Projection, projections_table, remove
 from projections.rebuild.rebuild_state import Sample
@@ -50,10 +52,12 @@ def _repair(connection: Connection, projection: Projection, item_id: int, *, dry
     table, columns = projection.table, columns_of(projection.table)
     with connection.begin() as transaction:
         disable_statement_timeout(connection)
-        head = log.lock_head(connection)
+        if table_swap.exists(connection, table.name):
+            lock_for_writing(connection, [table])
+        head = lock_head(connection)
         _check_version(connection, projection)
-        events = list(log.read_streams(connection, [item_id], ignore_snapshots=True))
-        row = projection.fold(events, {}).get(item_id) if events else None
+        events = list(read_streams(connection, [item_id], ignore_snapshots=True))
+        row = projection.fold(ItemStates().follow(connection, events)).of_empty_table(item_id)
         live = next(iter(Pages(table, columns).of(connection, [item_id])), None)
         folded = None if row is None else tuple(row[name] for name in columns)
         wrong = [(stored, values) for stored, values in snapshots.check(connection, [item_id]) if values]

@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from eventstore.errors import CorruptEventError, UnknownEventTypeError
 from eventstore.events import ItemCreated, ItemEvent
-from eventstore.log import log, snapshots
+from eventstore.item import Item, LiveItem, states
+from eventstore.log import snapshots
 from eventstore.log.snapshots import Stored
-from projections.items.items import ITEMS, states
-from projections.projection import Row
+from eventstore.log.streams import read_streams
+from projections.items.items import row_of
 from projections.rebuild.rebuild_state import Sample
 
 #: The columns of an item's row that a snapshot holds.
@@ -23,7 +24,7 @@ def check(connection: Connection, item_ids: Iterable[int]) -> Iterator[tuple[Sto
     for snapshot in snapshots.read(connection, item_ids):
         stored.setdefault(snapshot.item_id, {})[snapshot.version] = snapshot
     for item_id, stream in groupby(
-        log.read_streams(connection, stored, ignore_snapshots=True), key=lambda event: event.item_id
+        read_streams(connection, stored, ignore_snapshots=True), key=lambda event: event.item_id
     ):
         yield from _check_item(stream, stored.pop(item_id))
     for orphans in stored.values():  # of items without events
@@ -39,7 +40,7 @@ def _check_item(stream: Iterable[ItemEvent], stored: Mapping[int, Stored]) -> It
     yield from ((snapshot, [_without_event(snapshot)]) for snapshot in rest.values())
 
 
-def _differences(snapshot: Stored, event: ItemEvent, state: Row | None) -> Iterator[Sample]:
+def _differences(snapshot: Stored, event: ItemEvent, state: Item) -> Iterator[Sample]:
     try:
         content = snapshot.event()
     except UnknownEventTypeError:
@@ -52,15 +53,14 @@ def _differences(snapshot: Stored, event: ItemEvent, state: Row | None) -> Itera
     if not isinstance(content, ItemCreated):
         yield _sample(snapshot, "type", snapshot.type, ItemCreated.type)
         return
-    if state is None:
+    if not isinstance(state, LiveItem):
         yield _sample(snapshot, "deleted", live=False, rebuilt=True)
         return
-    created = ItemEvent(event.position, event.item_id, event.version, event.recorded_at, content)
-    row = ITEMS.fold([created], {})[event.item_id]
-    assert row is not None
+    live = row_of(event.item_id, LiveItem(event.version, content.name, content.price, content.in_stock))
+    rebuilt = row_of(event.item_id, state)
     for column in _COLUMNS:
-        if row[column] != state[column]:
-            yield _sample(snapshot, column, row[column], state[column])
+        if live[column] != rebuilt[column]:
+            yield _sample(snapshot, column, live[column], rebuilt[column])
 
 
 def _without_event(snapshot: Stored) -> Sample:

@@ -15,8 +15,10 @@ from sqlalchemy import Connection, Row, Table, select
 
 from eventstore.database import table_swap
 from eventstore.database.database import Database
-from eventstore.log import log
+from eventstore.log.head import head_position
 from eventstore.log.snapshots import items_behind
+from eventstore.log.transitions import ItemStates
+from eventstore.log.write_set import RowChanges
 from projections import snapshots
 from projections.projection import Projection, projections_table
 from projections.rebuild.compare import SAMPLES, Comparison
@@ -128,7 +130,7 @@ def _verify_snapshots(connection: Connection, tick: Tick) -> Verdict:
     compared, differing, after = 0, 0, 0
     samples: list[Sample] = []
     with connection.begin():
-        position = log.head_position(connection)
+        position = head_position(connection)
     while True:
         tick()
         with connection.begin():
@@ -151,14 +153,15 @@ def _verify_projection(projection: Projection, chunk_events: int, connection: Co
     if not exists:
         return _without_rows(name, f"its table is {'missing' if built else 'not built yet'}: {_advice(name)}")
     folded = table_swap.create_temporary(connection, table, f"{table.name}_verified")
-    replayed = _fold(connection, projection, folded, chunk_events, tick)
+    states = ItemStates()
+    replayed = _fold(connection, projection, folded, states, chunk_events, tick)
     with connection.begin():
         table_swap.lock_table_shared(connection, table.name)
-        catch_up(connection, projection, folded, replayed)
+        catch_up(connection, projection, folded, states, replayed)
         live_columns = table_swap.column_names(connection, table.name)
-        compared = Comparison(table, folded, live_columns, log.head_position(connection))
+        compared = Comparison(table, folded, live_columns, head_position(connection))
         problems = list(_problems(projection, connection.execute(checkpoint_query).one_or_none(), compared))
-        compared.all(connection, {}, tick)
+        compared.all(connection, RowChanges(), tick)
     same, digests = not problems and not compared.differing, compared.digests or (None, None)
     return Verdict(
         name, same, problems, compared.position, compared.compared, compared.differing, compared.shown(), *digests
@@ -166,16 +169,16 @@ def _verify_projection(projection: Projection, chunk_events: int, connection: Co
 
 
 def _fold(
-    connection: Connection, projection: Projection, folded: Table, chunk_events: int, tick: Tick
+    connection: Connection, projection: Projection, folded: Table, states: ItemStates, chunk_events: int, tick: Tick
 ) -> ReplayCheckpoint:
     """Fold the log into `folded`, one transaction per chunk; return the replay checkpoint that it reached."""
     with connection.begin():
-        replayed = ReplayCheckpoint.start(projection, log.head_position(connection))
+        replayed = ReplayCheckpoint(base=head_position(connection))
     while True:
         tick()
         with connection.begin():
             if events := replayed.read(connection, chunk_events):
-                chunk = fold(connection, projection, folded, replayed, events)
+                chunk = fold(connection, projection, states, replayed, events)
                 write(connection, folded, chunk)
                 replayed = chunk.cursor
         if replayed.whole and len(events) < chunk_events:
@@ -185,9 +188,7 @@ def _fold(
 def _problems(projection: Projection, checkpoint: Row[Any] | None, compared: Comparison) -> Iterator[str]:
     if checkpoint is None:
         yield f"it has no row in `projections`, so writes do not update it: {_advice(projection.name)}"
-    elif checkpoint.position != compared.position:
-        yield f"it is at position {checkpoint.position}, while the log is at {compared.position}"
-    if checkpoint is not None and checkpoint.version != projection.version:
+    elif checkpoint.version != projection.version:
         yield f"it is at version {checkpoint.version}, while this version of the code has {projection.version}"
     if compared.added:
         yield f"it lacks {', '.join(compared.added)}"

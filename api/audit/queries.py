@@ -11,8 +11,8 @@ from api.http.rfc3339 import parse_time
 from api.schemas.event_query import RangeQuery
 from api.schemas.item_list_query import ItemListQuery
 from eventstore.clock import now
+from eventstore.log.head import END
 from eventstore.log.history_reader import AsOf, HistoryReader
-from eventstore.log.log import END
 
 _POSITION_OR_TIME = {
     "anyOf": [

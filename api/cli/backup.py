@@ -9,8 +9,7 @@ from api.cli.runner import lower_priority, with_database
 from api.export import atomic_files
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
-from eventstore.log import log
-from eventstore.log.log import Head
+from eventstore.log.head import Head, read_head
 from eventstore.merkle import hashing
 
 _MAGIC = b"SQLite format 3\0"
@@ -39,7 +38,7 @@ def backup(file: Path, overwrite: bool) -> None:
             await database.back_up(partial)
         copy = open_database(f"sqlite+aiosqlite:///{partial}")
         try:
-            return await copy.read_transaction(log.read_head)
+            return await copy.read_transaction(read_head)
         finally:
             await copy.dispose()
 

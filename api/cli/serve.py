@@ -19,7 +19,7 @@ from api.auth.api_keys.cache import ApiKeyCache
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
-from api.startup import StartError, prepare
+from api.startup import Failure, StartError, prepare
 from eventstore.database.database import Database
 from eventstore.database.postgresql import PostgresDatabase
 
@@ -67,8 +67,9 @@ def serve(
         await _check_bind_address(database, host, from_environment())
 
     with_database(check)
-    # After a graceful stop uvicorn raises the signal again; the process must then exit with 0, not die by the signal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    # After a graceful stop uvicorn raises the signal again; the process must then exit with 0 (or 1, if it stopped by
+    # itself because it failed), not die by the signal.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Failure.happened))
     uvicorn.run(
         "api.cli.serve:application",
         factory=True,

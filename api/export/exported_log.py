@@ -12,10 +12,10 @@ from api.export.manifest import Manifest, decode, path_of
 from api.http.rfc3339 import format_time
 from api.schemas.event import EventDocument, to_stored_event
 from eventstore.errors import TamperedError
+from eventstore.log.head import END
 from eventstore.log.history import StoredEvent
 from eventstore.log.history_reader import Progress, ReportProgress
 from eventstore.log.importing import row_of
-from eventstore.log.log import END
 from eventstore.merkle.log_verifier import Verification
 from eventstore.merkle.tree_head import TreeHead
 

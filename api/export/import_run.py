@@ -39,7 +39,7 @@ async def import_files(
     cancelled = False
 
     def work(connection: Connection) -> TreeHead:
-        with unit_of_work(connection, [LiveProjections(PROJECTIONS)]) as unit:
+        with unit_of_work(connection, LiveProjections(PROJECTIONS)) as unit:
             disable_statement_timeout(connection)
             importing = Import(unit, [*heads, *exported.heads])
             for events in exported:

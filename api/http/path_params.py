@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from commands.errors import ItemNotFoundError
-from eventstore.log.log import END
+from eventstore.log.head import END
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 

@@ -15,7 +15,6 @@ from commands import errors as commands
 from commands.item import NAME_PATTERN, TEXT_PATTERN
 from commands.price import PRICE_PATTERN
 from eventstore import errors as eventstore
-from projections.live import NewerTableError
 
 MEDIA_TYPE = "application/problem+json"
 #: Phrases of RFC 9110 that Python before 3.13 does not have.
@@ -123,7 +122,7 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
     eventstore.InconsistentLogError: LOG_CHANGED,
-    NewerTableError: NOT_READY,
+    eventstore.NewerTableError: NOT_READY,
     HTTPException: INTERNAL,
     Exception: INTERNAL,
 }

@@ -70,7 +70,7 @@ async def _ready(request: RequestContext) -> Ready:
         detail = f"The database schema is at revision {revision or 'none'}, but this version needs"
         raise Problem(NOT_READY, f"{detail} {services.schema_head}: run `itemledger migrate`")
     statuses = await projection_statuses(services.database, PROJECTIONS)
-    if faulty := [status for status in statuses if not status.current or status.position != status.log_position]:
+    if faulty := [status for status in statuses if not status.current]:
         rebuilds = await rebuild_state.find_all(services.database)
         running = services.rebuild_jobs.started | {name for name in rebuilds if rebuilds[name].state == "running"}
         raise Problem(NOT_READY, "; ".join(_fault(status, running) for status in faulty))
@@ -81,8 +81,6 @@ async def _ready(request: RequestContext) -> Ready:
 def _fault(status: ProjectionStatus, running: Set[str]) -> str:
     """Return what is wrong with a projection's table, and what repairs it."""
     name, version = status.projection.name, status.projection.version
-    if status.current:
-        return f"{name} is at position {status.position}, and the log at {status.log_position}"
     fault = f"{name} is at version {status.table_version}, this version of the service has {version}"
     if status.table_version is None:
         fault = f"{name} is not built"
@@ -93,7 +91,7 @@ def _fault(status: ProjectionStatus, running: Set[str]) -> str:
 
 _READY = (
     "Ready: the database responds, its schema has the revision that this version needs, the writer accepts commands, "
-    "and every projection has this version's table and the log's position"
+    "and every projection has this version's table"
 )
 _EXAMPLES = load("ops")
 _READY_ANSWER = Answer(200, _READY, Ready, example=_EXAMPLES["ready"])

@@ -10,8 +10,8 @@ from api.http.query_params import MinPosition, wrong
 from api.http.rfc3339 import parse_time
 from commands.item import TEXT_PATTERN
 from eventstore.codec import CODEC
+from eventstore.log.head import END
 from eventstore.log.history import Filter
-from eventstore.log.log import END
 
 #: Every event type that the log can contain, deprecated ones included.
 EVENT_TYPES = sorted(CODEC.readers)

@@ -8,10 +8,11 @@ from msgspec.json import decode
 
 from api.http.problems import INVALID_BODY, FieldError, Problem
 from commands.errors import InvalidPriceError
-from commands.item import ChangeItem, CreateItem, LiveItem, Name
-from commands.item import Item as ItemState
+from commands.item import ChangeItem, CreateItem, Name
 from commands.price import PRICE_PATTERN, parse_price
 from eventstore.events import PRICE_SCALE
+from eventstore.item import Item as ItemState
+from eventstore.item import LiveItem
 from projections.items.items import PRICE_UNITS, ItemView, price_units
 
 _REQUEST_PRICE = {"type": "number", "exclusiveMinimum": -(10**14), "exclusiveMaximum": 10**14}

@@ -20,8 +20,8 @@ from api.transparency.formats.inclusion_proof import TlogProof
 from api.transparency.schemas import ConsistencyProof, InclusionProof, SignedHead
 from eventstore.errors import InconsistentLogError
 from eventstore.log import history
+from eventstore.log.head import END
 from eventstore.log.history import Filter
-from eventstore.log.log import END
 from eventstore.merkle.hashing import leaf_hash
 from eventstore.merkle.proofs import root_of_inclusion
 from eventstore.merkle.tree import Tree

@@ -16,8 +16,11 @@ from sqlalchemy import Connection
 import migrations
 from benchmarks.replay.history import ItemEvent, Kind, history
 from eventstore.database.engine import open_database
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, ProposedEvent
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, RecordedEvent
+from eventstore.log.head import head_position
+from eventstore.log.transitions import ItemStates
 from eventstore.log.unit_of_work import unit_of_work
+from eventstore.log.write_set import build
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 
@@ -38,14 +41,16 @@ async def fill(database_url: str, events: int) -> None:
     await database.write(migrations.upgrade)
     held = await database.write(_held)
     facts = islice(enumerate(history(), 1), held, events)
-    projectors = [LiveProjections(PROJECTIONS)]
+    projector, states = LiveProjections(PROJECTIONS), ItemStates()
 
     def append(connection: Connection) -> bool:
         """Append the next facts. Return whether there were any."""
-        unit = [_proposed(position, fact) for position, fact in islice(facts, _UNIT)]
-        with unit_of_work(connection, projectors) as work:
-            work.record(unit, (_BEGINNING + work.head.position) * 1_000_000)
-        return bool(unit)
+        with unit_of_work(connection, projector) as work:
+            now = (_BEGINNING + work.head.position) * 1_000_000
+            events = [_recorded(position, now, fact) for position, fact in islice(facts, _UNIT)]
+            if events:
+                work.write(build(work.head, states.follow(connection, events), projector))
+        return bool(events)
 
     while await database.write(append):
         pass
@@ -53,15 +58,15 @@ async def fill(database_url: str, events: int) -> None:
 
 
 def _held(connection: Connection) -> int:
-    with unit_of_work(connection, []) as work:
-        return work.head.position
+    with connection.begin():
+        return head_position(connection)
 
 
-def _proposed(position: int, fact: ItemEvent) -> ProposedEvent:
+def _recorded(position: int, now: int, fact: ItemEvent) -> RecordedEvent:
     # An item's number in the history is its id in a log with nothing else.
     event = _EVENTS[fact.kind](**fact.fields)
     metadata = Metadata(f"{position:024x}", correlation_id=f"{position:032x}")
-    return ProposedEvent(fact.item, fact.version, event, metadata)
+    return RecordedEvent(position, fact.item, fact.version, now, event, metadata)
 
 
 if __name__ == "__main__":

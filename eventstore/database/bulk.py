@@ -2,26 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, column, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.util import await_only
+
+from eventstore.database import sqlite_writes
+from eventstore.database.sqlite_writes import Conflict
 
 Rows = Sequence[Mapping[str, object]]
 
-#: The most rows in one statement on SQLite; a power of two.
-_MAX_STATEMENT_ROWS = 64
-_SQLITE = sqlite.dialect()
 _POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def upsert(connection: Connection, table: Table, rows: Rows) -> None:
     """Insert `rows`, each with all columns, into `table`; overwrite rows that have the same primary key."""
-    insert(connection, table, rows, overwrite=True)
+    insert(connection, table, rows, conflict="replace")
+
+
+def add(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert `rows` of numbers, each with all columns, into `table`; add to rows that have the same primary key."""
+    insert(connection, table, rows, conflict="add")
 
 
 def bulk_insert(connection: Connection, table: Table, rows: Rows) -> None:
@@ -43,7 +47,7 @@ def _sqlite_copy(table: Table) -> str:
     return " ".join(("INSERT INTO", table.name, f"({names})", "SELECT", values, "FROM json_each(?)"))
 
 
-def insert(connection: Connection, table: Table, rows: Rows, *, overwrite: bool = False) -> None:
+def insert(connection: Connection, table: Table, rows: Rows, *, conflict: Conflict = "") -> None:
     """Insert `rows`, each with all columns, into `table`. Raises sqlalchemy.exc.IntegrityError."""
     if not rows:
         return
@@ -52,35 +56,19 @@ def insert(connection: Connection, table: Table, rows: Rows, *, overwrite: bool 
     if connection.dialect.name == "postgresql":
         # One array a column, so that the statement's text does not depend on the number of rows.
         columns = dict(zip(names, zip(*values, strict=True), strict=True))
-        connection.execute(_postgresql_statement(table, overwrite), columns)
+        connection.execute(_postgresql_statement(table, conflict), columns)
         return
-    # In an executemany the driver releases the GIL and takes it back for every row, and each time may wait for the
-    # event loop's thread. One statement of many rows does so once.
-    start = 0
-    while start < len(values):
-        size = min(1 << (len(values) - start).bit_length() - 1, _MAX_STATEMENT_ROWS)
-        portion = tuple(chain.from_iterable(values[start : start + size]))
-        connection.exec_driver_sql(_sqlite_text(table, overwrite, size), portion)
-        start += size
+    for statement, parameters in sqlite_writes.insert(table, values, conflict):
+        connection.exec_driver_sql(statement, tuple(parameters))
 
 
 @lru_cache
-def _postgresql_statement(table: Table, overwrite: bool) -> Any:
+def _postgresql_statement(table: Table, conflict: Conflict) -> Any:
     arrays = [bindparam(c.name, type_=postgresql.ARRAY(c.type.dialect_impl(_POSTGRESQL))) for c in table.c]
     rows = func.unnest(*arrays).table_valued(*(column(c.name, c.type) for c in table.c)).render_derived("sent")
-    return _with_upsert(postgresql.insert(table).from_select(table.c.keys(), select(rows)), table, overwrite)
-
-
-@lru_cache
-def _sqlite_text(table: Table, overwrite: bool, size: int) -> str:
-    """Return the SQL that writes `size` rows. Sizes are powers of two, so that there are few texts."""
-    placeholders = [dict.fromkeys(table.c.keys())] * size
-    statement = _with_upsert(sqlite.insert(table).values(placeholders), table, overwrite)
-    return str(statement.compile(dialect=_SQLITE))
-
-
-def _with_upsert(statement: Any, table: Table, overwrite: bool) -> Any:
-    if not overwrite:
+    statement = postgresql.insert(table).from_select(table.c.keys(), select(rows))
+    if not conflict:
         return statement
-    new = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    sent = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
+    new = {name: table.c[name] + value for name, value in sent.items()} if conflict == "add" else sent
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)

@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventstore.database.failures import is_stale, translated
 from eventstore.errors import UnavailableError
+from eventstore.log.past import Needs, Past
+from eventstore.log.write_set import Projector, WriteSet
 
 T = TypeVar("T")
 
@@ -38,6 +40,22 @@ class Database(ABC):
         """Run `work` alone on the write connection and return its result. `work` begins and commits transactions.
 
         Raises OutcomeUnknownError from a failed commit, and other exceptions of `work` unchanged.
+        """
+
+    @abstractmethod
+    async def append(
+        self,
+        needs: Needs,
+        decide: Callable[[Past], tuple[WriteSet | None, T]],
+        projector: Projector,
+        *,
+        locked: bool = False,
+    ) -> T:
+        """Read what `needs` names, let `decide` make a write set of it, and commit that; return its other result.
+
+        `decide` is pure, and is called again where the log grew meanwhile. A write set of None writes nothing. With
+        `locked`, it is read under the append lock: an earlier append whose outcome is unknown has committed before, or
+        never will. Raises OutcomeUnknownError, and UnavailableError and the other errors where nothing was committed.
         """
 
     @abstractmethod

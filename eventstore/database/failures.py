@@ -2,31 +2,67 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-from sqlalchemy import RootTransaction
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from eventstore.errors import OutcomeUnknownError, StorageFullError, UnavailableError
+from eventstore.errors import NewerTableError, OutcomeUnknownError, StorageFullError, UnavailableError
 
 #: PostgreSQL reports these when it can't work now, or rolled the transaction back. A retry may succeed.
 _TRANSIENT_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57")
+#: PostgreSQL reports these for data that it does not accept, violated constraints, and what a trigger raises.
+_ROW_SQLSTATES = ("22", "23", "P0")
 _SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 8, 10, 13, 14
+_SQLITE_TOOBIG, _SQLITE_CONSTRAINT, _SQLITE_MISMATCH = 18, 19, 20
 #: After these errors a connection may be unusable.
 DISCONNECTING = (OutcomeUnknownError, UnavailableError)
 
 
-def commit(transaction: RootTransaction) -> None:
-    """Commit, or raise OutcomeUnknownError: an error after COMMIT was sent does not show whether it took place.
+class Transaction(Protocol):
+    """What can be committed: SQLAlchemy's transaction, or SQLite's connection."""
 
-    Raises StorageFullError where it did not take place for lack of space.
+    def commit(self) -> object:
+        """Commit."""
+        ...
+
+
+def commit(transaction: Transaction) -> None:
+    """Commit, or raise OutcomeUnknownError; see commit_outcome."""
+    with commit_outcome():
+        transaction.commit()
+
+
+@contextmanager
+def commit_outcome() -> Iterator[None]:
+    """Raise OutcomeUnknownError where an error in the block does not show whether its commit took place.
+
+    Other errors show that it did not: StorageFullError, and an error that PostgreSQL reports of the statement itself.
     """
     try:
-        transaction.commit()
-    except (SQLAlchemyError, OSError) as error:
+        yield
+    except Exception as error:
         if isinstance(full := translate(error), StorageFullError):
             raise full from error  # SQLite may first need the space here; this commit did not take place
+        if _is_rolled_back(error):
+            raise
         raise OutcomeUnknownError from error
+
+
+def _is_rolled_back(error: Exception) -> bool:
+    # PostgreSQL answers a statement with an ERROR only where it has rolled back. A FATAL error ends the session,
+    # perhaps just after the commit. A ValueError is asyncpg's for a value that it cannot send.
+    return getattr(error, "severity", None) == "ERROR" or isinstance(error, ValueError)
+
+
+def concerns_one_command(error: Exception) -> bool:
+    """Return whether one command's rows may have caused `error`, so that the others of its batch can succeed alone."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if sqlstate := getattr(cause, "sqlstate", None):
+        return str(sqlstate).startswith(_ROW_SQLSTATES)
+    if (code := getattr(cause, "sqlite_errorcode", None)) is not None:
+        return code & 0xFF in (_SQLITE_TOOBIG, _SQLITE_CONSTRAINT, _SQLITE_MISMATCH)
+    return not isinstance(error, NewerTableError)
 
 
 def translate(error: Exception) -> Exception:
@@ -42,14 +78,21 @@ def translate(error: Exception) -> Exception:
         or sqlite_code in (_SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_CANTOPEN)
         or isinstance(error, (OSError, PoolTimeoutError))  # refused, reset, timed out
         or is_stale(error)
+        or _is_closed(cause)
     ):
         return UnavailableError()
     return error
 
 
+def _is_closed(cause: object) -> bool:
+    # asyncpg's error for a call over a connection that is closed; its subclasses are errors of the call.
+    return type(cause).__name__ == "InterfaceError" and type(cause).__module__.startswith("asyncpg")
+
+
 def is_stale(error: Exception) -> bool:
     """Return whether a prepared statement failed because its tables changed. Prepared again, it may succeed."""
-    return isinstance(error, DBAPIError) and type(error.orig).__name__ == "InvalidCachedStatementError"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return type(cause).__name__ == "InvalidCachedStatementError"
 
 
 @contextmanager

@@ -3,7 +3,19 @@
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, FromClause, any_, bindparam, column, func, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Text,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -25,8 +37,26 @@ def unnest_ids(dialect: str, parameter: str) -> TableValuedAlias:
 
 def numbers(connection: Connection | AsyncEngine, values: Iterable[int]) -> list[int] | str:
     """Return the value of a parameter of `unnest_ids` or `in_ids`."""
+    return id_values(connection.dialect.name, values)
+
+
+def id_values(dialect: str, values: Iterable[int]) -> list[int] | str:
+    """Return the value of a parameter of `unnest_ids` or `in_ids`."""
     ordered = sorted(values)
-    return ordered if connection.dialect.name == "postgresql" else f"[{','.join(map(str, ordered))}]"
+    return ordered if dialect == "postgresql" else f"[{','.join(map(str, ordered))}]"
+
+
+def in_texts(dialect: str, column: ColumnElement[str], parameter: str) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of the texts in `parameter`, whose value `text_values` builds."""
+    if dialect == "postgresql":
+        return column == any_(bindparam(parameter, type_=ARRAY(Text)))
+    return column.in_(select(func.json_each(bindparam(parameter)).table_valued("value").c.value))
+
+
+def text_values(dialect: str, values: Iterable[str]) -> list[str] | str:
+    """Return the value of a parameter of `in_texts`."""
+    ordered = sorted(values)
+    return ordered if dialect == "postgresql" else msgspec.json.encode(ordered).decode()
 
 
 def unnest_pairs(dialect: str, parameter: str) -> FromClause:

@@ -12,7 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translated
+from eventstore.database.postgresql_appender import PostgresAppender
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
+from eventstore.log.past import Needs, Past
+from eventstore.log.write_set import Projector, WriteSet
 
 T = TypeVar("T")
 
@@ -57,22 +60,43 @@ class PostgresDatabase(Database):
         # The client's timeout is longer than the server's, whose error is more precise. Migrations set their own.
         options: dict[str, Any] = {"timeout": 2, "command_timeout": None if long_running else 7}
         reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
-        writing = {**options, "server_settings": settings}
+        # The writer's few statements are planned once: their plans do not depend on their parameters.
+        writing = {**options, "server_settings": {**settings, "plan_cache_mode": "force_generic_plan"}}
         super().__init__(url, create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading))
         self._writer = create_async_engine(url, poolclass=NullPool, connect_args=writing)
         self._isolated = create_async_engine(
             url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
         )
         self._connection: AsyncConnection | None = None
+        self._appender: PostgresAppender | None = None
         self._alone = asyncio.Lock()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
+        async with self._writing() as connection:
+            return await connection.run_sync(work)
+
+    async def append(
+        self,
+        needs: Needs,
+        decide: Callable[[Past], tuple[WriteSet | None, T]],
+        projector: Projector,
+        *,
+        locked: bool = False,
+    ) -> T:
+        async with self._writing() as connection:
+            if self._appender is None:
+                self._appender = await PostgresAppender.open(connection)
+            return await self._appender.append(needs, decide, projector, locked=locked)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        """Provide the write connection, to one task at a time; close it where it may be unusable."""
         async with self._alone:
             try:
                 with translated():
                     if self._connection is None:
                         self._connection = await self._connect()
-                    return await self._connection.run_sync(work)
+                    yield self._connection
             except (*DISCONNECTING, asyncio.CancelledError):
                 await self._disconnect()
                 raise
@@ -84,7 +108,7 @@ class PostgresDatabase(Database):
             raise UnavailableError from error
 
     async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._appender = self._connection, None, None
         if connection is not None:
             await connection.invalidate()
             await connection.close()

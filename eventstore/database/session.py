@@ -1,9 +1,10 @@
 """Settings of one session or transaction."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 
 def disable_statement_timeout(connection: Connection) -> None:
@@ -16,6 +17,16 @@ def allow_async_commit(connection: Connection) -> None:
     """Allow a crash of the database's machine to lose this transaction's commit, since the work can be repeated."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def lock_for_writing(connection: Connection, tables: Iterable[Table]) -> None:
+    """Lock tables as a statement that writes to them does, before the transaction takes the append lock.
+
+    Every transaction takes its locks in this order, so that no two wait for each other.
+    """
+    if connection.dialect.name == "postgresql":
+        for table in tables:
+            connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE")
 
 
 def tolerate_invalid_utf8(connection: Connection) -> None:

@@ -15,7 +15,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translate, translated
+from eventstore.database.sqlite_appender import append
 from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
+from eventstore.log.past import Needs, Past
+from eventstore.log.write_set import Projector, WriteSet
 
 T = TypeVar("T")
 
@@ -39,7 +42,7 @@ _PRAGMAS = (
     "wal_autocheckpoint=4000",  # 16 MiB: a WAL checkpoint syncs the file, and the writer waits for that
 )
 #: For synchronous engines, used by threads of a pool: transactions begin as `_configure` is told, not by the driver.
-_DRIVER_OPTIONS = {"check_same_thread": False, "isolation_level": None}
+_DRIVER_OPTIONS = {"check_same_thread": False, "isolation_level": None, "cached_statements": 512}
 
 
 class SqliteDatabase(Database):
@@ -62,6 +65,16 @@ class SqliteDatabase(Database):
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
+
+    async def append(
+        self,
+        needs: Needs,
+        decide: Callable[[Past], tuple[WriteSet | None, T]],
+        projector: Projector,
+        *,
+        locked: bool = False,
+    ) -> T:
+        return await self.write(lambda connection: append(connection, needs, decide, projector))
 
     def _write(self, work: Callable[[Connection], T]) -> T:
         try:

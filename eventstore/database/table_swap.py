@@ -9,6 +9,8 @@ from sqlalchemy.sql.elements import conv
 
 #: The suffix of an index's second name.
 _IN_TURN = "_b"
+#: While a transaction waits for a lock on a live table, others wait behind it.
+_DO_NOT_WAIT = text("SET LOCAL lock_timeout = '200ms'")
 
 
 def exists(connection: Connection, name: str) -> bool:
@@ -81,14 +83,25 @@ def swap_in(connection: Connection, table: Table, shadow: Table, like: str | Non
     if on_postgresql:
         if (model := table.name if replaced else like) is not None:
             _execute_built(connection, _GRANTS, shadow=shadow.name, model=model)
-        # Last: from here on readers wait. Do not wait for a long reader, since writers wait too.
-        connection.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        # Last: from here on readers wait.
+        connection.execute(_DO_NOT_WAIT)
         drop(connection, table.name)
     elif replaced:
         connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {retired_name(table)}"))
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
     if on_postgresql:
         _execute_built(connection, _NAMES, table=table.name, shadow=shadow.name, turn=_IN_TURN)
+
+
+def lock_out_writers(connection: Connection, table: Table) -> None:
+    """Let no other transaction write to `table`, if it exists, until this one ends; others can still read it.
+
+    Call it before taking the append lock: a writer locks the tables first, then waits for the append lock.
+    """
+    if connection.dialect.name == "postgresql" and exists(connection, table.name):
+        connection.execute(_DO_NOT_WAIT)
+        connection.execute(text(f"LOCK TABLE {table.name} IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def retired_name(table: Table) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, bindparam, case, liter
 
 from eventstore import codec
 from eventstore.database.functions import between, no_index
-from eventstore.log.log import END
+from eventstore.log.head import END
 from eventstore.log.tables import BigInt, events
 
 #: The most events that one page of a filter reads, where the index does not cover all values of the filter.

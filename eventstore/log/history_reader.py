@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, select
 
 from eventstore.database.database import Database
+from eventstore.log.head import END
 from eventstore.log.history import Filter, StoredEvent, position_at, scan_limit_query, selection
-from eventstore.log.log import END
 from eventstore.log.tables import BigInt, log_head
 
 

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
-from sqlalchemy.exc import IntegrityError
 
 from eventstore import codec
 from eventstore.errors import NotEmptyError, TamperedError
 from eventstore.events import Metadata, RecordedEvent
 from eventstore.log.history import StoredEvent
+from eventstore.log.streams import read_commands
+from eventstore.log.transitions import ItemStates
 from eventstore.log.unit_of_work import UnitOfWork
+from eventstore.log.write_set import extend
 from eventstore.merkle import hashing
 from eventstore.merkle.log_verifier import Verification
 from eventstore.merkle.tree_head import TreeHead
@@ -36,6 +38,7 @@ class Import:
         if unit.head.position:
             raise NotEmptyError(unit.head.position)
         self._unit = unit
+        self._states = ItemStates()
         self._verification = Verification(known_heads)
 
     def add(self, events: Sequence[StoredEvent]) -> None:
@@ -45,12 +48,11 @@ class Import:
         this version of the code can't read.
         """
         self._verification.add(map(row_of, events))
-        recorded = list(map(_recorded, events))
-        try:
-            self._unit.append_imported([msgspec.structs.asdict(event) for event in events], recorded)
-        except IntegrityError:
-            self._find_repeated(events)
-            raise
+        unit, recorded = self._unit, list(map(_recorded, events))
+        self._find_repeated(events)
+        transitions = self._states.follow(unit.connection, recorded)
+        rows = list(map(msgspec.structs.astuple, events))
+        unit.write(extend(unit.head, rows, unit.projector.fold(transitions)))
 
     def finish(self) -> TreeHead:
         """Return the log's head. Raises TamperedError where the log ends before a known head."""
@@ -59,7 +61,7 @@ class Import:
 
     def _find_repeated(self, events: Sequence[StoredEvent]) -> None:
         """Raise TamperedError for the first event that repeats an earlier command and ordinal."""
-        earlier = self._unit.commands({event.command_id for event in events})
+        earlier = read_commands(self._unit.connection, {event.command_id for event in events})
         positions = {(one.metadata.command_id, one.ordinal): one.position for one in earlier}
         for event in events:
             position = positions.setdefault((event.command_id, event.ordinal), event.position)

@@ -7,11 +7,9 @@ number of events after it. Snapshots are derived: without them results are the s
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
-from msgspec.structs import asdict
 from sqlalchemy import Connection, bindparam, select
 
 from eventstore import codec
-from eventstore.database.bulk import insert
 from eventstore.database.parameters import in_ids, numbers
 from eventstore.events import Event, ItemCreated
 from eventstore.log.tables import snapshots
@@ -25,12 +23,6 @@ class Snapshot(Struct, frozen=True):
     #: The position of that event.
     position: int
     item: ItemCreated
-
-
-def save(connection: Connection, taken: Sequence[Snapshot]) -> None:
-    """Store snapshots of recorded events."""
-    rows = (Stored(one.item_id, one.version, one.position, one.item.type, codec.encode(one.item)) for one in taken)
-    insert(connection, snapshots, list(map(asdict, rows)))
 
 
 class Stored(Struct, frozen=True):

@@ -3,6 +3,7 @@
 Triggers in `migrations/` refuse UPDATE, DELETE and TRUNCATE, and events with a time that RFC 3339 can't write.
 """
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,6 +27,18 @@ BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
 def required(column_type: Any, *names: str) -> list[Column[Any]]:
     """Return columns of one type that are not nullable."""
     return [Column(name, column_type, nullable=False) for name in names]
+
+
+def key_of(table: Table) -> Column[Any]:
+    """Return the single integer column that is the key of a projection's table."""
+    (key,) = table.primary_key
+    return key
+
+
+@cache
+def can_add(table: Table) -> bool:
+    """Return whether all columns of `table` are numbers, so that a row can be added to another."""
+    return all(isinstance(column.type, Integer) for column in table.c)
 
 
 events = Table(
@@ -56,13 +69,15 @@ events = Table(
     sqlite_strict=True,
 )
 
-#: One row: the end of the log, and the tree's frontier there (32 bytes a hash, left to right).
+#: One row: the end of the log, and the tree's frontier there (32 bytes a hash, left to right). `tables_revision` counts
+#: the changes of the tables of projections; see `head.py`.
 log_head = Table(
     "log_head",
     metadata,
     Column("id", sa.SmallInteger, primary_key=True, autoincrement=False),
     *required(BigInt, "position", "recorded_at"),
     Column("frontier", LargeBinary, nullable=False),
+    Column("tables_revision", BigInt, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
 )
 

@@ -13,7 +13,7 @@ from typing import Generic, NoReturn, TypeVar
 from msgspec.structs import replace
 
 from eventstore.database.database import Database
-from eventstore.log import log
+from eventstore.log.head import POSITION
 from eventstore.log.history import Filter, StoredEvent, matches, selection
 from eventstore.log.history_reader import HistoryReader
 
@@ -52,7 +52,7 @@ class Tail(Generic[T]):
 
     async def head(self) -> int:
         """Return the position of the log's last event. Raises UnavailableError."""
-        return int((await self._database.read(log.POSITION))[0].position)
+        return int((await self._database.read(POSITION))[0].position)
 
     def wake(self) -> None:
         """Look for new events now."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from eventstore.database.parameters import in_ids, numbers
 from eventstore.errors import InconsistentLogError
-from eventstore.log import log
+from eventstore.log.head import read_head
 from eventstore.log.tables import events, log_tiles
 from eventstore.merkle import hashing
 from eventstore.merkle.proofs import Span, Subtree, consistency_spans, inclusion_spans, subtrees
@@ -23,7 +23,7 @@ class Tree:
     def __init__(self, connection: Connection) -> None:
         """Read the head. Raises InconsistentLogError where its frontier does not fit its size."""
         self._connection = connection
-        head = log.read_head(connection)
+        head = read_head(connection)
         self.size = head.position
         if len(head.frontier) != self.size.bit_count():
             raise InconsistentLogError(f"the head's frontier does not fit a tree of {self.size} leaves")

@@ -13,9 +13,8 @@ from eventstore.codec import LEAF
 from eventstore.database.database import Database
 from eventstore.database.session import tolerate_invalid_utf8
 from eventstore.errors import TamperedError
-from eventstore.log import log
+from eventstore.log.head import Head, head_position, read_head
 from eventstore.log.history_reader import Progress, ReportProgress
-from eventstore.log.log import Head
 from eventstore.log.tables import events, log_checkpoint, log_tiles
 from eventstore.merkle.hashing import TILE_WIDTH_BITS, Tile
 from eventstore.merkle.log_verifier import Row, Verification
@@ -89,7 +88,7 @@ def _bounds(connection: Connection) -> tuple[Head, int, TreeHead]:
 def _head(connection: Connection) -> Head | None:
     # A SQLite column can hold a value of any type.
     with suppress(NoResultFound, TypeError):
-        head = log.read_head(connection)
+        head = read_head(connection)
         operator.index(head.position)
         return head
     return None
@@ -121,7 +120,7 @@ def _check_no_more_tiles(connection: Connection) -> None:
     """Raise TamperedError where roots are stored for subtrees that the log does not have."""
     tolerate_invalid_utf8(connection)
     with connection.begin():
-        position = log.head_position(connection)
+        position = head_position(connection)
         for level, count in connection.execute(_COUNTS):
             if not isinstance(level, int) or level < 1 or count != position >> TILE_WIDTH_BITS * level:
                 raise TamperedError(position + 1, f"the number of stored roots of level {level!r} does not fit the log")

@@ -8,10 +8,10 @@ from msgspec import Struct
 from eventstore import codec
 from eventstore.database.database import Database
 from eventstore.events import ItemEvent
-from eventstore.log import log
+from eventstore.item import fold, states
 from eventstore.log.history import StoredEvent
-from projections.items.items import ItemView, states
-from projections.projection import Row
+from eventstore.log.streams import read_streams
+from projections.items.items import ItemView, view_of
 
 
 class Version(Struct, frozen=True):
@@ -48,20 +48,15 @@ class ItemHistory:
             )
             for event in events
         )
-        views = [None, *map(_view, states(chain(earlier, decoded)))]
+        views = [None, *(view_of(item_id, item) for item in states(chain(earlier, decoded)))]
         pairs = list(pairwise(views))[-len(events) :]
         return [Version(event, before, after) for event, (before, after) in zip(events, pairs, strict=True)]
 
     async def state(self, item_id: int, position: int) -> ItemView | None:
         """Return an item as clients saw it when the log was at `position`, None where they saw none."""
-        *_, last = None, *map(_view, states(await self._stream(item_id, position)))
-        return last
+        return view_of(item_id, fold(await self._stream(item_id, position)))
 
     async def _stream(self, item_id: int, through: int) -> Sequence[ItemEvent]:
         return await self._database.read_transaction(
-            lambda connection: list(log.read_streams(connection, [item_id], through))
+            lambda connection: list(read_streams(connection, [item_id], through))
         )
-
-
-def _view(row: Row | None) -> ItemView | None:
-    return None if row is None else ItemView(*(row[name] for name in ItemView.__struct_fields__))

@@ -1,16 +1,16 @@
 """The items as clients see them: one row for each item that is not deleted."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, assert_never
+from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import Struct
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, String, Table, Text
 
-from eventstore.events import PRICE_SCALE, Event, ItemChanged, ItemCreated, ItemDeleted, ItemEvent, ItemRestored
+from eventstore.events import PRICE_SCALE
+from eventstore.item import Item, LiveItem, NoItem, Transition
 from eventstore.log.tables import BigInt, metadata
-from projections.projection import Changes, PriorState, Row
+from eventstore.log.write_set import Row, RowChanges
 
 #: A price is stored as an integer of ten-thousandths: it sorts, sums and compares exactly on both databases.
 PRICE_UNITS = 10**PRICE_SCALE
@@ -58,83 +58,48 @@ class ItemView(Struct, frozen=True):
 
 
 class ItemsProjection:
-    """Folds events into rows of `items`; see Projection."""
+    """Folds transitions into rows of `items`; see Projection."""
 
     name = "items"
     version = 2
     table = items
     keyed_by_item = True
-    replay_by_item = True
 
-    def load(self, before: PriorState, events: Sequence[ItemEvent]) -> Mapping[int, Row]:
-        """Read the rows that changes build on. A restored item has no row, so fold its earlier events."""
-        ids: dict[type[Event], set[int]] = defaultdict(set)
-        for recorded in events:
-            ids[recorded.event.__class__].add(recorded.item_id)
-        restored = ids[ItemRestored] - ids[ItemCreated]
-        rows = before.rows(ids[ItemChanged] - ids[ItemCreated] - restored)
-        for recorded in before.streams(restored):
-            apply_event(rows.setdefault(recorded.item_id, {}), recorded)
-        return rows
-
-    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
-        """Return each item's row after `events`, None for a deleted item."""
-        after: dict[int, dict[str, Any]] = {}
-        deleted: set[int] = set()
-        for recorded in events:
-            item_id = recorded.item_id
-            row = after.get(item_id)
-            if row is None:
-                row = after[item_id] = dict(rows.get(item_id, ()))
-            apply_event(row, recorded)
-            if recorded.event.__class__ is ItemDeleted:
-                deleted.add(item_id)
-            elif item_id in deleted:
-                deleted.remove(item_id)
-        return {**after, **dict.fromkeys(deleted)}
+    def fold(self, transitions: Sequence[Transition]) -> RowChanges:
+        """Return each item's row after its last event; an item that is deleted then has none."""
+        first: dict[int, Item] = {}
+        last: dict[int, Item] = {}
+        for transition in transitions:
+            item_id = transition.event.item_id
+            first.setdefault(item_id, transition.before)
+            last[item_id] = transition.after
+        inserted, replaced, deleted = dict[int, Row](), dict[int, Row](), list[int]()
+        for item_id, item in last.items():
+            if isinstance(item, LiveItem):
+                rows = inserted if isinstance(first[item_id], NoItem) else replaced
+                rows[item_id] = row_of(item_id, item)
+            elif not isinstance(first[item_id], NoItem):
+                deleted.append(item_id)
+        return RowChanges(inserted, replaced, delete=deleted)
 
 
 ITEMS = ItemsProjection()
 
 
-def apply_event(row: dict[str, Any], recorded: ItemEvent) -> None:
-    """Update an item's row in place, from before an event to after it; before the first event it is empty."""
-    event = recorded.event
-    # Read fields by name: matching them in the pattern takes several times as long, and a replay does little else.
-    match event:
-        case ItemCreated():
-            row["id"] = recorded.item_id
-            row["name"], row["name_folded"] = event.name, fold_name(event.name)
-            row["price"] = price_units(event.price)
-            row["in_stock"] = event.in_stock
-        case ItemChanged():
-            if event.name is not UNSET:
-                row["name"], row["name_folded"] = event.name, fold_name(event.name)
-            if event.price is not UNSET:
-                row["price"] = price_units(event.price)
-            if event.in_stock is not UNSET:
-                row["in_stock"] = event.in_stock
-        case ItemDeleted() | ItemRestored():
-            pass
-        case _:
-            assert_never(event)
-    row["version"] = recorded.version
+def row_of(item_id: int, item: LiveItem) -> dict[str, Any]:
+    """Return the row of an item."""
+    return {
+        "id": item_id,
+        "name": item.name,
+        "price": price_units(item.price),
+        "in_stock": item.in_stock,
+        "version": item.version,
+        "name_folded": fold_name(item.name),
+    }
 
 
-def state_after(state: Row, recorded: ItemEvent) -> Row:
-    """Return an item's state after an event: its row, and in `active` whether it is not deleted."""
-    row = dict(state)
-    apply_event(row, recorded)
-    row["active"] = recorded.event.__class__ is not ItemDeleted
-    return row
-
-
-def states(stream: Iterable[ItemEvent]) -> Iterator[Row | None]:
-    """Return one item's state after each event of its stream, None where it is deleted.
-
-    The stream begins with the event that created the item, or with a snapshot, and has no gaps.
-    """
-    state: Row = {}
-    for recorded in stream:
-        state = state_after(state, recorded)
-        yield state if state["active"] else None
+def view_of(item_id: int, item: Item) -> ItemView | None:
+    """Return an item as clients see it, None if they see none."""
+    if not isinstance(item, LiveItem):
+        return None
+    return ItemView(item_id, item.name, price_units(item.price), item.in_stock, item.version)

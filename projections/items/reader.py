@@ -8,23 +8,20 @@ from sqlalchemy import Select, bindparam, select
 
 from eventstore.database.batching import Batched
 from eventstore.database.database import Database
+from eventstore.log.head import POSITION
+from eventstore.log.tables import log_head
 from projections.items.items import ITEMS, ItemView, items
 from projections.items.lists import Filter, ListPlan, Order, Page, PageKey, Shape
-from projections.projection import projections_table
 from projections.projection_status import with_position
 
 #: The most rows that one page tests with its filters. A page that finds few matches among them is short, and the next
 #: page continues behind them.
 SCAN_ROWS = 10_000
 
-# Each query returns the position of its snapshot: a row of `projections`, outer joined with the items, so that there is
+# Each query returns the position of its snapshot: the row of `log_head`, outer joined with the items, so that there is
 # a row even where no item matches.
-_IS_ITEMS = projections_table.c.name == ITEMS.name
-_POSITION: Select[Any] = select(projections_table.c.position).where(_IS_ITEMS)
-_BY_ID: Select[Any] = (
-    select(projections_table.c.position, *(items.c[name] for name in ItemView.__struct_fields__))
-    .select_from(projections_table.outerjoin(items, items.c.id.in_(bindparam("ids", expanding=True))))
-    .where(_IS_ITEMS)
+_BY_ID: Select[Any] = select(log_head.c.position, *(items.c[name] for name in ItemView.__struct_fields__)).select_from(
+    log_head.outerjoin(items, items.c.id.in_(bindparam("ids", expanding=True)))
 )
 
 
@@ -69,7 +66,7 @@ class ItemReader:
         return {item_id: (rows[0].position, views.get(item_id)) for item_id in item_ids}
 
     async def _load_position(self, keys: Sequence[None]) -> Mapping[None, int]:
-        return dict.fromkeys(keys, (await self._database.read(_POSITION))[0].position)
+        return dict.fromkeys(keys, (await self._database.read(POSITION))[0].position)
 
 
 @lru_cache

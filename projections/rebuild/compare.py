@@ -2,15 +2,15 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from operator import itemgetter
+from operator import add
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table
 
-from projections.projection import Changes, Row
+from eventstore.log.write_set import RowChanges
 from projections.rebuild.rebuild_state import Sample
 from projections.rebuild.table_reader import PAGE, Pages, columns_of, values_that_differ
 
@@ -57,10 +57,10 @@ class Comparison:
         """Return some of the values that differ, those of the lowest keys."""
         return [sample for key in sorted(self._samples) for sample in self._samples[key]][:SAMPLES]
 
-    def all(self, connection: Connection, overlay: Changes, tick: Callable[[], None]) -> None:
+    def all(self, connection: Connection, overlay: RowChanges, tick: Callable[[], None]) -> None:
         """Compare every row, after `overlay` is applied to the rebuilt ones. `tick` is called often, and may raise."""
         live_digest, rebuilt_digest = sha256(), sha256()
-        changed = sorted(overlay)
+        changed = sorted({*overlay.insert, *overlay.replace, *overlay.add, *overlay.delete})
         after, start = -_END, 0
         while after < _END:
             tick()
@@ -69,7 +69,7 @@ class Comparison:
             live, rebuilt = _up_to(after, live), _up_to(after, rebuilt)
             end = bisect_left(changed, after + 1, start)
             if start < end:
-                rebuilt = _overlaid(rebuilt, {key: overlay[key] for key in changed[start:end]}, self._columns)
+                rebuilt = _overlaid(rebuilt, overlay, changed[start:end], self._columns)
             start = end
             live_digest.update(_encoder.encode_lines(live))
             rebuilt_digest.update(_encoder.encode_lines(rebuilt))
@@ -113,7 +113,12 @@ def _up_to(key: int, page: list[Any]) -> list[Any]:
     return page if not page or page[-1][0] <= key else [row for row in page if row[0] <= key]
 
 
-def _overlaid(page: Sequence[Any], changes: Mapping[int, Row | None], columns: Sequence[str]) -> list[Any]:
-    unchanged = (row for row in page if row[0] not in changes)
-    changed = (tuple(row[name] for name in columns) for row in changes.values() if row is not None)
-    return sorted([*unchanged, *changed], key=itemgetter(0))
+def _overlaid(page: Sequence[Any], overlay: RowChanges, keys: Sequence[int], columns: Sequence[str]) -> list[Any]:
+    """Return the rows of a page after the changes of the rows with `keys`."""
+    rows = {row[0]: row for row in page}
+    for key in keys:
+        added, old = key in overlay.add, rows.pop(key, None)
+        if (row := overlay.of_empty_table(key)) is not None:
+            values = tuple(row[name] for name in columns)
+            rows[key] = (key, *map(add, old[1:], values[1:])) if added and old else values
+    return [rows[key] for key in sorted(rows)]

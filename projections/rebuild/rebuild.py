@@ -18,7 +18,8 @@ from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
 from eventstore.errors import OutcomeUnknownError, UnavailableError
-from eventstore.log import log
+from eventstore.log.head import head_position, lock_head
+from eventstore.log.write_set import RowChanges
 from projections.projection import Projection
 from projections.rebuild import rebuild_state
 from projections.rebuild.compare import Comparison
@@ -155,7 +156,7 @@ class _RebuildRun:
         return report
 
     def _on_write(self, folded: Folded) -> None:
-        self._changed_keys.update(folded.changes if self._comparison else ())
+        self._changed_keys.update(folded.keys() if self._comparison else ())
         self.progressed = True
         self._report_progress()
 
@@ -165,9 +166,10 @@ class _RebuildRun:
         if not table_swap.exists(connection, projection.table.name):
             return None
         columns = table_swap.column_names(connection, projection.table.name)
-        comparison = Comparison(projection.table, shadow.table, columns, log.head_position(connection))
+        comparison = Comparison(projection.table, shadow.table, columns, head_position(connection))
         events = shadow.cursor.read(connection, comparison.position)
-        overlay = fold(connection, projection, shadow.table, shadow.cursor, events).changes if events else {}
+        states = self._loader.states.copy()
+        overlay = fold(connection, projection, states, shadow.cursor, events).changes if events else RowChanges()
         comparison.all(connection, overlay, self._check_stop)
         return comparison
 
@@ -191,11 +193,13 @@ class _RebuildRun:
         """Catch up and swap in one transaction under the append lock; return None if too many events are left."""
         shadow = self._shadow
         with connection.begin() as transaction:
-            head = log.lock_head(connection)
+            # Writers take these two locks in the same order.
+            table_swap.lock_out_writers(connection, shadow.projection.table)
+            head = lock_head(connection)
             if head.position - shadow.cursor.position > _MAX_SWAP_EVENTS:
                 return None
             started = monotonic()
-            changed = catch_up(connection, shadow.projection, shadow.table, shadow.cursor)
+            changed = catch_up(connection, shadow.projection, shadow.table, self._loader.states.copy(), shadow.cursor)
             if self._comparison:
                 self._comparison.recheck(connection, self._changed_keys | changed)
             self._seconds["swap"] = monotonic() - started
@@ -203,7 +207,7 @@ class _RebuildRun:
             rows = connection.execute(select(func.count()).select_from(shadow.table)).scalar_one()
             report = self._report(head.position, events, rows)
             if not self._options.dry_run:
-                shadow.swap_in(connection, head.position)
+                shadow.swap_in(connection)
             reached = ReplayCheckpoint(head.position)
             shadow.note(connection, state="succeeded", cursor=reached, target=head.position, report=report)
             commit(transaction)

@@ -1,14 +1,17 @@
 """Folds the log into a table from the start, in chunks whose size and pauses adapt to other writers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from time import monotonic
 
 from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from eventstore.database.bulk import bulk_insert, upsert
+from eventstore.database.bulk import add, bulk_insert, upsert
 from eventstore.events import ItemEvent
-from projections.projection import Changes, PriorState, Projection, remove
+from eventstore.log.transitions import ItemStates
+from eventstore.log.write_set import Row, RowChanges
+from projections.projection import Projection, remove
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 _MIN_CHUNK_EVENTS, _MAX_CHUNK_EVENTS = 250, 8_000
@@ -24,44 +27,53 @@ class Folded(Struct, frozen=True):
     #: The table's checkpoint after them.
     cursor: ReplayCheckpoint
     events: int
-    changes: Changes
-    #: The keys of rows that existed before: those of `changes` that must be updated are among them.
-    known: frozenset[int]
+    changes: RowChanges
+
+    def keys(self) -> Iterable[int]:
+        """Return the keys of all rows that change."""
+        changes = self.changes
+        return chain(changes.insert, changes.replace, changes.add, changes.delete)
 
 
 def fold(
     connection: Connection,
     projection: Projection,
-    table: Table,
+    states: ItemStates,
     cursor: ReplayCheckpoint,
     events: Sequence[ItemEvent],
-    pending: Folded | None = None,
 ) -> Folded:
-    """Fold the next events behind `cursor`, where `table` is, from events only. Writes nothing.
+    """Fold the next events behind `cursor`, where `states` are, from events only. Writes nothing.
 
-    `pending` is the chunk before, if it is still being written to `table`. Raises what the projection's fold raises.
+    Raises what `ItemStates.follow` and the projection's fold raise.
     """
-    # Item by item, only the item of the first event can have earlier events: the position before that event will do.
-    position, changes = events[0].position - 1, pending.changes if pending else {}
-    rows = projection.load(PriorState(connection, table, position, ignore_snapshots=True, pending=changes), events)
-    return Folded(cursor.behind(events), len(events), projection.fold(events, rows), frozenset(rows))
+    changes = projection.fold(states.follow(connection, events))
+    if not cursor.whole:
+        states.forget_all_but(events[-1].item_id)
+    return Folded(cursor.behind(events), len(events), changes)
 
 
 def write(connection: Connection, table: Table, folded: Folded) -> None:
-    """Write the changes of a chunk to `table`."""
-    changes = sorted(folded.changes.items())  # in the table's own order, which is faster
-    bulk_insert(connection, table, [row for key, row in changes if row is not None and key not in folded.known])
-    upsert(connection, table, [row for key, row in changes if row is not None and key in folded.known])
-    remove(connection, table, [key for key, row in changes if row is None])
+    """Write the changes of a chunk to `table`, in the table's own order, which is faster."""
+    changes = folded.changes
+    bulk_insert(connection, table, _sorted(changes.insert))
+    upsert(connection, table, _sorted(changes.replace))
+    add(connection, table, _sorted(changes.add))
+    remove(connection, table, sorted(changes.delete))
 
 
-def catch_up(connection: Connection, projection: Projection, table: Table, cursor: ReplayCheckpoint) -> set[int]:
-    """Fold all events behind `cursor` into `table`, which is at `cursor`; return the keys of changed rows."""
+def _sorted(rows: Mapping[int, Row]) -> list[Row]:
+    return [rows[key] for key in sorted(rows)]
+
+
+def catch_up(
+    connection: Connection, projection: Projection, table: Table, states: ItemStates, cursor: ReplayCheckpoint
+) -> set[int]:
+    """Fold all events behind `cursor` into `table`, which is there as `states` are; return the keys of changed rows."""
     changed: set[int] = set()
     while events := cursor.read(connection, _MAX_CHUNK_EVENTS):
-        folded = fold(connection, projection, table, cursor, events)
+        folded = fold(connection, projection, states, cursor, events)
         write(connection, table, folded)
-        changed.update(folded.changes)
+        changed.update(folded.keys())
         cursor = folded.cursor
     return changed
 

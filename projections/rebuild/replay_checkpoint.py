@@ -9,24 +9,18 @@ from eventstore.errors import MissingEventsError
 from eventstore.events import ItemEvent
 from eventstore.log import replay_reader
 from eventstore.log.replay_reader import ItemVersion
-from projections.projection import Projection
 
 
 class ReplayCheckpoint(Struct, frozen=True):
     """How far a table has come in the log: it is the fold of the events 1 to `position`.
 
-    Where each row depends on one item's events only, the events 1 to `base` are folded item by item, which writes every
-    row once. Until that is done, `position` is the number of events that were folded, up to `place`.
+    The events 1 to `base`, the log's end when the replay began, are folded item by item, which writes most rows once
+    and keeps one item's state. Until that is done, `position` is the number of events that were folded, up to `place`.
     """
 
     position: int = 0
     base: int = 0
     place: ItemVersion = ItemVersion()
-
-    @classmethod
-    def start(cls, projection: Projection, head: int) -> "ReplayCheckpoint":
-        """Return the checkpoint of an empty table, while the log is at position `head`."""
-        return cls(base=head if projection.replay_by_item else 0)
 
     @property
     def whole(self) -> bool:

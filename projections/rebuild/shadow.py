@@ -11,12 +11,11 @@ from sqlalchemy import Connection, select
 
 from eventstore.clock import now
 from eventstore.database import table_swap
-from eventstore.database.bulk import upsert
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit, disable_statement_timeout
-from eventstore.log import log
-from projections.projection import Projection, projections_table
+from eventstore.log.head import head_position
+from projections.projection import Projection, projections_table, set_version
 from projections.rebuild import rebuild_state
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
 from projections.rebuild.replay import Folded, write
@@ -49,8 +48,8 @@ class Shadow:
             if not resumed:
                 table_swap.drop(connection, self.table.name)
                 table_swap.create(connection, self.projection.table, self.table)
-            head, begun = log.head_position(connection), now()
-            self.cursor = resumed.cursor if resumed else ReplayCheckpoint.start(self.projection, head)
+            head, begun = head_position(connection), now()
+            self.cursor = resumed.cursor if resumed else ReplayCheckpoint(base=head)
             rebuild = Rebuild(
                 name=self.projection.name,
                 run=self._run,
@@ -81,7 +80,7 @@ class Shadow:
         with self._transaction(connection):
             allow_async_commit(connection)
             write(connection, self.table, folded)
-            target = log.head_position(connection)
+            target = head_position(connection)
             self.note(connection, cursor=folded.cursor, target=target, rate=rate)
         self.cursor = folded.cursor
         return target
@@ -92,13 +91,13 @@ class Shadow:
             disable_statement_timeout(connection)
             return table_swap.index(connection, self.projection.table, self.table)
 
-    def swap_in(self, connection: Connection, position: int) -> None:
-        """Make it the live table at the log's `position`, within a transaction that holds the append lock."""
+    def swap_in(self, connection: Connection) -> None:
+        """Make it the live table, within a transaction that holds the locks."""
         name, version = self.projection.name, self.projection.version
         # A projection's first table gets the rights of another projection's table.
         model = select(projections_table.c.name).order_by(projections_table.c.name).limit(1)
         table_swap.swap_in(connection, self.projection.table, self.table, like=connection.scalar(model))
-        upsert(connection, projections_table, [{"name": name, "version": version, "position": position}])
+        set_version(connection, name, version)
 
     def update(self, connection: Connection, *, drop: bool = False, **changes: object) -> None:
         """Store changes of this run's state; `drop` the tables that are no longer needed."""

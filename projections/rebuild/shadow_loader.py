@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from eventstore.database.database import Database
 from eventstore.events import ItemEvent
+from eventstore.log.transitions import ItemStates
 from projections.rebuild.replay import AdaptivePacer, Folded, fold
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 from projections.rebuild.shadow import Shadow
@@ -40,6 +41,8 @@ class ShadowLoader:
         self._shadow = shadow
         self._on_write = on_write
         self._pacer = AdaptivePacer(throttle)
+        #: The states of items at the shadow table's replay checkpoint.
+        self.states = ItemStates()
         #: The log's last known position, and the number of events that were folded.
         self.target = 0
         self.events = 0
@@ -62,11 +65,14 @@ class ShadowLoader:
             while events := (await read).events:
                 read, ahead = ahead, asyncio.create_task(self._read_behind(ahead))
                 check_stop()
-                pause, folded = await _both(self._write(pending), self._fold(cursor, events, pending))
+                pause, folded = await _both(self._write(pending), self._fold(cursor, events))
                 cursor, pending = folded.cursor, folded
                 await asyncio.sleep(pause)
             check_stop()
             await self._write(pending)
+        except BaseException:
+            self.states = ItemStates()  # they may be ahead of what was written
+            raise
         finally:
             ahead.cancel()
             read.cancel()
@@ -82,11 +88,11 @@ class ShadowLoader:
         events = await self._database.read_transaction(lambda connection: cursor.read(connection, size))
         return Chunk(events, cursor.behind(events) if events else cursor, last=cursor.whole and len(events) < size)
 
-    async def _fold(self, cursor: ReplayCheckpoint, events: list[ItemEvent], pending: Folded | None) -> Folded:
-        projection, table = self._shadow.projection, self._shadow.table
+    async def _fold(self, cursor: ReplayCheckpoint, events: list[ItemEvent]) -> Folded:
+        projection, states = self._shadow.projection, self.states
 
         def work(connection: Connection) -> Folded:
-            folded = fold(connection, projection, table, cursor, events, pending)
+            folded = fold(connection, projection, states, cursor, events)
             # Free them here, while other steps run. Later the event loop would do it, and everything would wait.
             events.clear()
             return folded

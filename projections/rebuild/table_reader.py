@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, ColumnElement, Connection, Dialect, Tabl
 from sqlalchemy import type_coerce as coerce
 
 from eventstore.database.parameters import in_ids, numbers
-from projections.projection import key_of
+from eventstore.log.tables import key_of
 from projections.rebuild.rebuild_state import Sample
 
 #: Rows of one query.

@@ -4,13 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from commands.batch import Recorded, Submission, process_batch
+from commands.batch import Recorded, Submission, decide_batch, needs_of
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError, ItemNotFoundError, VersionMismatchError
-from commands.item import ChangeItem, Command, CreateItem, DeletedItem, DeleteItem, LiveItem, RestoreItem
+from commands.item import ChangeItem, Command, CreateItem, DeleteItem, RestoreItem
 from eventstore.database.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata
-from eventstore.log.unit_of_work import unit_of_work
-from tests.eventstore.recording import LIVE, history
+from eventstore.item import DeletedItem, LiveItem
+from eventstore.log.past import Past
+from eventstore.log.write_set import WriteSet, build
+from tests.eventstore.recording import history, live
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import metadata
 
@@ -29,12 +31,14 @@ def plain(*commands: Command) -> Submission:
 
 async def together(database: Database, *submissions: Submission) -> list[Recorded | Exception]:
     """Process submissions in one transaction."""
+    projector = live()
 
-    def work(connection: object) -> list[Recorded | Exception]:
-        with unit_of_work(connection, [LIVE]) as unit:  # type: ignore[arg-type]
-            return process_batch(unit, submissions, 1)
+    def decide(past: Past) -> tuple[WriteSet | None, list[Recorded | Exception]]:
+        decided = decide_batch(past, submissions, 1)
+        write_set = build(past.head, decided.transitions, projector, decided.snapshots) if decided.transitions else None
+        return write_set, list(decided.outcomes)
 
-    outcomes = await database.write(work)
+    outcomes = await database.append(needs_of(submissions), decide, projector)
     await assert_log_and_projection_agree(database)
     return outcomes
 

@@ -7,9 +7,10 @@ import pytest
 
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError, QueueFullError
-from commands.item import ChangeItem, Command, CreateItem, LiveItem
+from commands.item import ChangeItem, Command, CreateItem
 from commands.writer import Writer
 from eventstore.database.database import Database
+from eventstore.item import LiveItem
 from tests.commands.test_writer import events, log_locked, settle
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing

@@ -9,10 +9,11 @@ from msgspec import UNSET, Struct
 from sqlalchemy import Connection, text
 
 from commands.batch import SNAPSHOT_EVERY_EVENTS, Recorded
-from commands.item import ChangeItem, Command, DeletedItem, DeleteItem, LiveItem, RestoreItem
+from commands.item import ChangeItem, Command, DeleteItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.events import Metadata
+from eventstore.item import DeletedItem, LiveItem
 from projections.items.items import ItemView
 from projections.items.reader import ItemReader
 from tests.support.fold import assert_log_and_projection_agree

@@ -8,20 +8,9 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from commands.errors import CommandRejectedError, ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
-from commands.item import (
-    ChangeItem,
-    Command,
-    CreateItem,
-    DeletedItem,
-    DeleteItem,
-    Item,
-    LiveItem,
-    NoItem,
-    RestoreItem,
-    decide,
-    evolve,
-)
+from commands.item import ChangeItem, Command, CreateItem, DeleteItem, RestoreItem, decide
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.item import DeletedItem, Item, LiveItem, NoItem, evolve
 from tests.support.given import fold, given
 
 CREATED = ItemCreated("Pen", Decimal("1.5"), True)

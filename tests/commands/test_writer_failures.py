@@ -1,23 +1,26 @@
 """Commands when the database fails: before a commit, during it, or permanently."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, RootTransaction
+from sqlalchemy import text
 
 from commands import writer as writer_module
-from commands.batch import Recorded
-from commands.errors import ItemNotFoundError
-from commands.item import DeletedItem, DeleteItem, LiveItem
+from commands.batch import Recorded, decide_batch
+from commands.errors import ItemNotFoundError, WriterClosedError
+from commands.item import CreateItem, DeleteItem
+from commands.writer import Writer
 from eventstore.database.database import Database
-from eventstore.errors import OutcomeUnknownError, UnavailableError
-from eventstore.log import unit_of_work
-from eventstore.log.unit_of_work import UnitOfWork
-from tests.commands.test_writer import events
+from eventstore.errors import NewerTableError, OutcomeUnknownError, UnavailableError, WriteFailedError
+from eventstore.item import DeletedItem, LiveItem
+from tests.commands.test_writer import events, log_locked
+from tests.eventstore.recording import execute, opened
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.writing import create, metadata, writing
+from tests.support.writing import create, lose_commits, metadata, writing
 
 
 @pytest.fixture(autouse=True)
@@ -25,19 +28,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "_RETRY_PAUSES_SECONDS", (0, 0, 0))
 
 
-def failing(times: int, act: Callable[[RootTransaction], None]) -> Callable[[RootTransaction], None]:
-    """Return a `commit` that first acts and then fails `times` times, as if the connection broke around COMMIT."""
-    left = times
-
-    def commit(transaction: RootTransaction) -> None:
-        nonlocal left
-        if left:
-            left -= 1
-            act(transaction)
-            raise OutcomeUnknownError
-        transaction.commit()
-
-    return commit
+class BrokenError(Exception):
+    """Raised by a test."""
 
 
 class Tries:
@@ -47,27 +39,27 @@ class Tries:
         self, monkeypatch: pytest.MonkeyPatch, database: Database, error_at: Callable[[int], Exception | None]
     ) -> None:
         self.count = 0
-        self._write = database.write
+        self._append = database.append
         self._error_at = error_at
-        monkeypatch.setattr(database, "write", self._try)
+        monkeypatch.setattr(database, "append", self._try)
 
-    async def _try(self, work: Callable[[Connection], Any]) -> Any:
+    async def _try(self, *arguments: Any, **options: Any) -> Any:
         self.count += 1
         if error := self._error_at(self.count):
             raise error
-        return await self._write(work)
+        return await self._append(*arguments, **options)
 
 
-took_place = pytest.mark.parametrize("act", [RootTransaction.commit, RootTransaction.rollback], ids=["took", "failed"])
+took_place = pytest.mark.parametrize("committed", [True, False], ids=["took place", "failed"])
 
 
 @took_place
 async def test_an_unknown_outcome_is_resolved_to_one_effect(
-    database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
+    database: Database, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
     async with writing(database) as writer:
         first = await create(writer, "Ink")
-        monkeypatch.setattr(unit_of_work, "commit", failing(2, act))
+        lose_commits(monkeypatch, database, 2, committed=committed)
         outcomes: Any = await asyncio.gather(
             create(writer, "Pen"),
             writer.submit(DeleteItem(first.item_id), metadata=metadata()),
@@ -91,22 +83,18 @@ async def test_a_result_found_in_the_log_belongs_to_its_own_command(
 ) -> None:
     """Another process deleted the item meanwhile: the creation still returns the item that it created."""
     async with writing(database) as other, writing(database) as writer:
+        lose_commits(monkeypatch, database, 1, committed=True)
+        append, tries = database.append, 0
 
-        def commit_then_lose(transaction: RootTransaction) -> None:
-            transaction.commit()
-
-        monkeypatch.setattr(unit_of_work, "commit", failing(1, commit_then_lose))
-        write, tries = database.write, 0
-
-        async def deleting_meanwhile(work: Any) -> Any:
+        async def deleting_meanwhile(*arguments: Any, **options: Any) -> Any:
             nonlocal tries
             tries += 1
             if tries == 2:
-                monkeypatch.setattr(database, "write", write)
+                monkeypatch.setattr(database, "append", append)
                 await other.submit(DeleteItem(1), metadata=metadata())
-            return await write(work)
+            return await append(*arguments, **options)
 
-        monkeypatch.setattr(database, "write", deleting_meanwhile)
+        monkeypatch.setattr(database, "append", deleting_meanwhile)
         created = await create(writer)
     assert (created.item_id, created.position) == (1, 1)
     assert isinstance(created.item, LiveItem)
@@ -117,17 +105,18 @@ async def test_a_result_found_in_the_log_belongs_to_its_own_command(
 async def test_a_commit_found_in_the_log_is_looked_up_again_if_that_try_fails(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
-    record, tries = UnitOfWork.record, 0
+    lose_commits(monkeypatch, database, 1, committed=True)
+    decide, tries = decide_batch, 0
 
-    def failing_the_second_time(*given: Any, **named: Any) -> Any:
+    def failing_the_second_time(*given: Any) -> Any:
         nonlocal tries
         tries += 1
+        decided = decide(*given)
         if tries == 2:
             raise UnavailableError
-        return record(*given, **named)
+        return decided
 
-    monkeypatch.setattr(UnitOfWork, "record", failing_the_second_time)
+    monkeypatch.setattr(writer_module, "decide_batch", failing_the_second_time)
     async with writing(database) as writer:
         created = await create(writer)
     assert (created.item_id, created.position, tries) == (1, 1, 3)
@@ -136,9 +125,9 @@ async def test_a_commit_found_in_the_log_is_looked_up_again_if_that_try_fails(
 
 @took_place
 async def test_an_outcome_that_stays_unknown_is_reported_as_unknown(
-    database: Database, monkeypatch: pytest.MonkeyPatch, act: Callable[[RootTransaction], None]
+    database: Database, monkeypatch: pytest.MonkeyPatch, committed: bool
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "commit", failing(1, act))
+    lose_commits(monkeypatch, database, 1, committed=committed)
     tries = Tries(monkeypatch, database, lambda count: UnavailableError() if count > 1 else None)
     async with writing(database) as writer:
         with pytest.raises(OutcomeUnknownError):
@@ -149,7 +138,7 @@ async def test_an_outcome_that_stays_unknown_is_reported_as_unknown(
 async def test_an_unknown_outcome_is_not_hidden_by_another_error(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
+    lose_commits(monkeypatch, database, 1, committed=True)
     Tries(monkeypatch, database, lambda count: RuntimeError("before the log was asked") if count > 1 else None)
     async with writing(database) as writer:
         with pytest.raises(OutcomeUnknownError):
@@ -182,9 +171,81 @@ async def test_a_poison_command_is_isolated_in_a_batch_with_an_unknown_outcome(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other submissions had been committed: run alone, they are found, not written again."""
-    monkeypatch.setattr(unit_of_work, "commit", failing(1, RootTransaction.commit))
+    lose_commits(monkeypatch, database, 1, committed=True)
     Tries(monkeypatch, database, lambda count: RuntimeError("poison") if count == 2 else None)
     async with writing(database) as writer:
         recorded = await asyncio.gather(*(create(writer) for _ in range(5)))
     assert [one.position for one in recorded] == [1, 2, 3, 4, 5]
     assert await events(database) == 5
+
+
+@pytest.mark.parametrize(
+    ("broken_by", "expected"),
+    [
+        ("ALTER TABLE items RENAME TO gone", WriteFailedError),
+        ("UPDATE projections SET version = 99 WHERE name = 'items'", NewerTableError),
+    ],
+)
+async def test_an_error_of_the_whole_batch_fails_it_at_once_and_is_logged_once(
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    broken_by: str,
+    expected: type[Exception],
+) -> None:
+    async with opened(database_url) as owner:
+        await execute(owner, broken_by)
+    tries = Tries(monkeypatch, database, lambda _: None)
+    async with writing(database) as writer:
+        outcomes = await asyncio.gather(*(create(writer) for _ in range(32)), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {expected}
+    assert tries.count == 1
+    assert [record.levelname for record in caplog.records if record.name == "itemledger.writer"] == ["ERROR"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_connection_that_is_lost_while_the_statement_runs_is_an_unknown_outcome_with_one_effect(
+    database: Database, database_url: str
+) -> None:
+    running = "query LIKE 'WITH head%' AND state = 'active'"
+    ended = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {running}"
+    async with writing(database) as writer, opened(database_url) as other:
+        await create(writer)
+        async with log_locked(database):
+            waiting = asyncio.create_task(create(writer, "Ink"))
+            # The statement waits for the head's row.
+            while not (await other.read(text(ended)))[0][0]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        recorded = await waiting
+    assert (recorded.position, recorded.replayed) == (2, False)
+    assert await events(database) == 2
+
+
+async def test_a_writer_that_fails_answers_what_waits_and_says_so(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = 0
+
+    def count() -> None:
+        nonlocal failed
+        failed += 1
+
+    async def broken(*_: object) -> None:
+        await asyncio.sleep(0)
+        raise BrokenError("a fault of the writer itself")
+
+    async with writing(database, max_batch=1, max_bulk=2, failed=count) as writer:
+        await create(writer)
+        monkeypatch.setattr(Writer, "_commit", broken)
+        bulk = writer.submit(*[CreateItem("Pen", Decimal(1))] * 2, metadata=metadata())
+        outcomes = await asyncio.gather(*(create(writer) for _ in range(5)), bulk, return_exceptions=True)
+        kinds = Counter(type(outcome) for outcome in outcomes)
+        assert kinds == {OutcomeUnknownError: 1, WriterClosedError: 5}
+        assert not writer.alive
+        with pytest.raises(WriterClosedError):
+            await create(writer)
+    assert failed == 1
+    (record,) = (record for record in caplog.records if record.name == "itemledger.writer")
+    assert record.exc_info
+    assert await events(database) == 1

@@ -5,18 +5,85 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from msgspec import Struct
+from sqlalchemy import Connection, Table, text
 
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
-from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, ProposedEvent, RecordedEvent
-from eventstore.log.unit_of_work import Projector, unit_of_work
+from eventstore.events import Event, ItemChanged, ItemCreated, Metadata, RecordedEvent
+from eventstore.item import NoItem, Transition
+from eventstore.log.head import read_head
+from eventstore.log.transitions import ItemStates
+from eventstore.log.unit_of_work import UnitOfWork, unit_of_work
+from eventstore.log.write_set import Projector, TableChanges, build
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.recorded import read_all
 
-LIVE = LiveProjections(PROJECTIONS)
+
+def live() -> LiveProjections:
+    """Return the service's projections, before they have seen a database."""
+    return LiveProjections(PROJECTIONS)
+
+
+class ProposedEvent(Struct, frozen=True):
+    """An event that is not in the log yet."""
+
+    item_id: int
+    version: int
+    event: Event
+    metadata: Metadata
+    ordinal: int = 0
+
+
+def at(position: int, now: int, event: ProposedEvent) -> RecordedEvent:
+    """Return an event as the log will hold it."""
+    return RecordedEvent(position, event.item_id, event.version, now, event.event, event.metadata, event.ordinal)
+
+
+def append(
+    connection: Connection, events: Sequence[ProposedEvent], now: int = 1, projector: Projector | None = None
+) -> list[RecordedEvent]:
+    """Append events in the caller's transaction, with `projector` if there is one; time does not go back."""
+    return record_in(open_unit(connection, projector), events, now)
+
+
+def open_unit(connection: Connection, projector: Projector | None = None) -> UnitOfWork:
+    """Return the log in the caller's transaction."""
+    return UnitOfWork(connection, projector or Unprojected(connection))
+
+
+def record_in(unit: UnitOfWork, events: Sequence[ProposedEvent], now: int = 1) -> list[RecordedEvent]:
+    """Append events in a unit of work. Time does not go back."""
+    head, projector = unit.head, unit.projector
+    recorded = [
+        at(position, max(now, head.recorded_at), event) for position, event in enumerate(events, head.position + 1)
+    ]
+    if recorded:
+        # Without a projection any history goes, also one that cannot be.
+        unprojected = isinstance(projector, Unprojected)
+        known = [] if unprojected else ItemStates().follow(unit.connection, recorded)
+        transitions = known or [Transition(event, NoItem(), NoItem(), 0) for event in recorded]
+        unit.write(build(head, transitions, projector))
+    return recorded
+
+
+class Unprojected:
+    """A projector of no tables."""
+
+    revision: int | None
+    tables: Sequence[Table] = ()
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self.revision = None if connection is None else read_head(connection).tables_revision
+
+    def refresh(self, connection: Connection) -> None:
+        with connection.begin():
+            self.revision = read_head(connection).tables_revision
+
+    def fold(self, transitions: Sequence[Transition]) -> Sequence[TableChanges]:
+        return ()
 
 
 def proposed(
@@ -47,13 +114,13 @@ async def opened(url: str, *, long_running: bool = False) -> AsyncIterator[Datab
 
 
 async def record(
-    database: Database, events: Sequence[ProposedEvent], now: int = 1, projectors: Sequence[Projector] = (LIVE,)
+    database: Database, events: Sequence[ProposedEvent], now: int = 1, projector: Projector | None = None
 ) -> list[RecordedEvent]:
-    """Record events in one unit of work."""
+    """Record events in one unit of work, with the service's projections unless there is a `projector`."""
 
     def work(connection: Connection) -> list[RecordedEvent]:
-        with unit_of_work(connection, projectors) as unit:
-            return unit.record(events, now)
+        with unit_of_work(connection, projector or live()) as unit:
+            return record_in(unit, events, now)
 
     return await database.write(work)
 

@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 
 from eventstore import codec
 from eventstore.errors import CorruptEventError, UnknownEventTypeError
-from eventstore.events import (
-    EVENT_TYPES,
-    Event,
-    ItemChanged,
-    ItemCreated,
-    ItemDeleted,
-    ItemRestored,
-    Metadata,
-    ProposedEvent,
-)
-from eventstore.log import history, log
+from eventstore.events import EVENT_TYPES, Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata
+from eventstore.log import history, tables
+from eventstore.log.write_set import event_values
 from eventstore.merkle.hashing import leaf_hash
+from tests.eventstore.recording import ProposedEvent, at
 from tests.support.evolved import EVOLVED
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -130,7 +123,7 @@ def test_a_leaf_equals_javascripts_json() -> None:
     )
     proposed = ProposedEvent(42, 7, FOUNTAIN_PEN, metadata, ordinal=3)
     # The position is the largest integer that JavaScript represents exactly.
-    row = log.event_row(2**53 - 1, 1767225600123456, proposed)
+    row = dict(zip(tables.events.c.keys(), event_values(at(2**53 - 1, 1767225600123456, proposed)), strict=True))
     leaf = (GOLDEN / "leaf.json").read_bytes()
     assert row["data"] == golden("item.created.v1")
     assert history.leaf(history.StoredEvent(**row)) == leaf

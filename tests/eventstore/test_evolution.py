@@ -10,12 +10,13 @@ from sqlalchemy import Connection, text
 from eventstore.database.database import Database
 from eventstore.errors import OldEventTypeError
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, RecordedEvent
-from eventstore.log import log, snapshots
 from eventstore.log.event_type_check import check_types
 from eventstore.log.snapshots import Snapshot
-from tests.eventstore.recording import created, history, proposed, record
+from eventstore.log.streams import read_streams
+from tests.eventstore.recording import Unprojected, created, history, proposed, record
 from tests.support.evolved import EVOLVED, ItemCreatedV2, using
 from tests.support.fold import leaf_hash_of
+from tests.support.recorded import save
 from tests.support.service import Server
 
 
@@ -30,14 +31,14 @@ async def stream(database: Database, item_id: int) -> list[RecordedEvent]:
 
     def work(connection: Connection) -> list[RecordedEvent]:
         with connection.begin():
-            return list(log.read_streams(connection, [item_id]))
+            return list(read_streams(connection, [item_id]))
 
     return await database.write(work)
 
 
 def keep(connection: Connection, snapshot: Snapshot) -> None:
     with connection.begin():
-        snapshots.save(connection, [snapshot])
+        save(connection, [snapshot])
 
 
 async def test_a_log_of_the_first_form_is_read_and_continued_by_code_with_the_second(
@@ -64,8 +65,8 @@ async def test_a_log_of_the_first_form_is_read_and_continued_by_code_with_the_se
         # It writes the second form, and can't write the first by mistake.
         second: Any = ItemCreatedV2("Nib", Decimal(3), False, "CHF")
         with pytest.raises(OldEventTypeError):
-            await record(database, [created(5)], projectors=())
-        await record(database, [proposed(5, 1, second)], projectors=())
+            await record(database, [created(5)], projector=Unprojected())
+        await record(database, [proposed(5, 1, second)], projector=Unprojected())
         assert [one.event for one in await history(database)] == [*events, second]
 
     # The stored events are unchanged, byte for byte.

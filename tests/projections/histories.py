@@ -6,8 +6,9 @@ from typing import assert_never
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from commands.item import DeletedItem, Item, LiveItem, NoItem, evolve
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, ProposedEvent
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata
+from eventstore.item import DeletedItem, Item, LiveItem, NoItem, evolve
+from tests.eventstore.recording import ProposedEvent
 
 _names = st.sampled_from(["Pen", "Ink", "F\u00fcller \U0001f58a"])
 _prices = st.integers(-(10**18) + 1, 10**18 - 1).map(lambda units: Decimal(units).scaleb(-4))

@@ -7,19 +7,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection
-from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database.database import Database
-from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent
-from eventstore.log import log
-from eventstore.log.snapshots import Snapshot, save
+from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored
+from eventstore.log.head import head_position
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
-from projections.projection import PriorState, apply
 from projections.rebuild import replay
 from projections.rebuild.rebuild import Options, rebuild
-from tests.eventstore.recording import changed, created, execute, proposed, record
-from tests.projections.transactions import append, rolled_back
+from tests.eventstore.recording import ProposedEvent, append, changed, created, execute, proposed, record
+from tests.projections.transactions import apply, rolled_back
 from tests.support.fold import assert_log_and_projection_agree, stored_days
 
 DAY = 86_400_000_000
@@ -71,7 +68,7 @@ async def test_a_sum_is_exact_beyond_64_bits(database: Database) -> None:
 
     def work(connection: Connection) -> None:
         for sign in ("", "-"):
-            before = log.head_position(connection)
+            before = head_position(connection)
             for start in (before + 1, before + 101):
                 births = [priced(item_id, sign + most) for item_id in range(start, start + 100)]
                 apply(connection, ACTIVITY, activity, append(connection, births))
@@ -89,36 +86,6 @@ async def test_an_item_created_and_deleted_in_one_run_is_counted_and_worth_nothi
         assert stored_days(connection) == {
             0: {"created": 1, "changed": 1, "deleted": 1, "restored": 0, "active_items": 0, "stock_value": 0}
         }
-
-    await rolled_back(database, work)
-
-
-@pytest.mark.parametrize(("ignore_snapshots", "price"), [(False, 50_000), (True, 390_000)])
-async def test_an_item_is_read_from_its_snapshot_unless_snapshots_are_ignored(
-    database: Database, ignore_snapshots: bool, price: int
-) -> None:
-    def work(connection: Connection) -> None:
-        append(connection, [created(1), *(changed(1, version) for version in range(2, 40))])
-        save(connection, [Snapshot(1, 39, 39, ItemCreated("Pen", Decimal(5), False))])  # which contradicts the events
-        deleted = append(connection, [proposed(1, 40, ItemDeleted())])
-        loaded = ACTIVITY.load(PriorState(connection, activity, 39, ignore_snapshots=ignore_snapshots), deleted)
-        assert loaded.keys() == {-1}
-        assert (loaded[-1]["active"], loaded[-1]["price"], loaded[-1]["in_stock"]) == (True, price, ignore_snapshots)
-
-    await rolled_back(database, work)
-
-
-async def test_a_run_reads_the_last_day_and_its_items_once_and_writes_once(database: Database) -> None:
-    statements: list[str] = []
-
-    def work(connection: Connection) -> None:
-        listen(connection, "before_cursor_execute", lambda *arguments: statements.append(arguments[2].split()[0]))
-        births = append(connection, [created(item_id) for item_id in range(1, 33)])
-        deaths = append(connection, [proposed(item_id, 2, ItemDeleted()) for item_id in range(1, 33)])
-        for run, cost in ((births, ["SELECT", "INSERT"]), (deaths, ["SELECT", "SELECT", "INSERT"])):
-            statements.clear()
-            apply(connection, ACTIVITY, activity, run)
-            assert statements == cost
 
     await rolled_back(database, work)
 

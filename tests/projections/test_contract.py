@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, delete
 
 from eventstore.database.database import Database
-from eventstore.events import ItemDeleted, ProposedEvent
+from eventstore.events import ItemDeleted
+from eventstore.log.transitions import ItemStates
+from eventstore.log.write_set import RowChanges
 from projections import PROJECTIONS
-from projections.projection import PriorState, Projection, apply
+from projections.projection import Projection
 from projections.rebuild import replay
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
-from tests.eventstore.recording import changed, created, proposed
+from tests.eventstore.recording import ProposedEvent, append, changed, created, proposed
 from tests.projections.histories import cuts, histories
-from tests.projections.transactions import append, rolled_back
+from tests.projections.transactions import apply, rolled_back
 from tests.support import fold
 
 DAY = 86_400_000_000
@@ -92,31 +94,34 @@ async def test_a_replay_is_the_same_wherever_it_is_cut_and_in_either_order(
             assert stored(connection) == expected(connection, upto=end)
         assert stored(connection) == at_once
 
-        connection.execute(delete(table))
         sizes = [end - start for start, end in pairwise(places)]
-        cursor = ReplayCheckpoint.start(projection, len(recorded) // 2)
-        while events := cursor.read(connection, sizes[cursor.position % len(sizes)]):
-            folded = replay.fold(connection, projection, table, cursor, events)
-            replay.write(connection, table, folded)
-            cursor = folded.cursor
-        assert stored(connection) == at_once
+        for interrupted in (False, True):
+            connection.execute(delete(table))
+            cursor, states = ReplayCheckpoint(base=len(recorded) // 2), ItemStates()
+            while events := cursor.read(connection, sizes[cursor.position % len(sizes)]):
+                folded = replay.fold(connection, projection, states, cursor, events)
+                replay.write(connection, table, folded)
+                cursor = folded.cursor
+                if interrupted:
+                    states = ItemStates()
+            assert stored(connection) == at_once
 
     await rolled_back(database, work)
 
 
 @each_projection
-async def test_a_fold_needs_only_what_was_loaded_and_changes_none_of_it(
+async def test_a_fold_reads_nothing_and_changes_nothing_that_it_is_given(
     database: Database, projection: Projection
 ) -> None:
     def work(connection: Connection) -> None:
-        apply(connection, projection, projection.table, append(connection, [created(1), created(2)]))
+        append(connection, [created(1), created(2)])
         recorded = append(connection, [changed(1, 2), proposed(2, 2, ItemDeleted()), created(5)], now=DAY)
-        loaded = projection.load(PriorState(connection, projection.table, 2), recorded)
-        copy = {key: dict(row) for key, row in loaded.items()}
-        changes = projection.fold(recorded, loaded)
-        assert changes
-        assert projection.fold(recorded, loaded) == changes
-        assert loaded == copy
+        transitions = ItemStates().follow(connection, recorded)
+        copy = list(transitions)
+        changes = projection.fold(transitions)
+        assert changes != RowChanges()
+        assert projection.fold(transitions) == changes
+        assert transitions == copy
 
     await rolled_back(database, work)
 

@@ -1,50 +1,12 @@
 """The projections are kept in step in the transaction that appends; otherwise it does not commit."""
 
 import pytest
-from sqlalchemy import Connection, text
 
 from eventstore.database.database import Database
+from eventstore.errors import NewerTableError
 from eventstore.events import ItemDeleted
-from eventstore.log.unit_of_work import unit_of_work
-from projections import PROJECTIONS
-from projections.live import CheckpointError
-from tests.eventstore.recording import LIVE, changed, created, execute, history, proposed, record, tables
+from tests.eventstore.recording import changed, created, execute, history, proposed, record, tables
 from tests.support.fold import assert_log_and_projection_agree
-
-
-async def test_positions_advance_with_the_log(database: Database) -> None:
-    async def all_at(position: int) -> bool:
-        rows = await database.read(text("SELECT name, version, position FROM projections"))
-        return set(map(tuple, rows)) == {(one.name, one.version, position) for one in PROJECTIONS}
-
-    assert await all_at(0)
-    await record(database, [created(1), changed(1, 2), created(3)])
-    assert await all_at(3)
-    await record(database, [changed(3, 2)])
-    assert await all_at(4)
-    await assert_log_and_projection_agree(database)
-
-
-@pytest.mark.parametrize("position", [0, 1, 3, 99])
-async def test_a_projection_at_another_position_stops_the_append(database: Database, position: int) -> None:
-    await record(database, [created(1), created(2)])
-    await execute(database, f"UPDATE projections SET position = {position} WHERE name = 'items'")
-    before = await tables(database)
-    with pytest.raises(CheckpointError, match=f"items is at position {position}, while the log was at position 2"):
-        await record(database, [created(3)])
-    assert await tables(database) == before
-
-
-async def test_a_run_cannot_be_folded_twice(database: Database) -> None:
-    def work(connection: Connection) -> None:
-        with unit_of_work(connection, [LIVE]) as unit:
-            recorded = unit.record([created(1)], 1)
-            LIVE.project(connection, recorded)
-
-    with pytest.raises(CheckpointError, match="position 0"):
-        await database.write(work)
-    await record(database, [created(1)])
-    await assert_log_and_projection_agree(database)
 
 
 async def test_a_projection_that_is_not_built_yet_is_left_to_its_rebuild(database: Database) -> None:
@@ -59,7 +21,7 @@ async def test_a_table_of_newer_or_unknown_code_stops_the_append(database: Datab
     await record(database, [created(1)])
     await execute(database, f"UPDATE projections SET name = '{name}', version = {version} WHERE name = 'items'")
     before = await tables(database)
-    with pytest.raises(CheckpointError, match=f"{name} is at version {version}"):
+    with pytest.raises(NewerTableError, match=f"{name} is at version {version}"):
         await record(database, [created(2)])
     assert await tables(database) == before
 

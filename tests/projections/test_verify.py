@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import count, takewhile
 
@@ -15,10 +15,10 @@ from commands.item import ChangeItem, DeleteItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database import table_swap
 from eventstore.database.database import Database
-from eventstore.events import ItemEvent
+from eventstore.item import Transition
+from eventstore.log.write_set import RowChanges
 from projections import PROJECTIONS
 from projections.items.items import ItemsProjection
-from projections.projection import Changes, Row
 from projections.rebuild.rebuild import Options, rebuild
 from projections.verify import Verdict, verify, verify_table
 from tests.eventstore.recording import execute, opened
@@ -88,8 +88,9 @@ TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {
         ("UPDATE activity SET changed = changed + 1", None, "changed"),
         ("UPDATE activity SET deleted = deleted + 1", None, "deleted"),
         ("UPDATE activity SET restored = restored + 1", None, "restored"),
-        ("UPDATE activity SET active_items = active_items - 1", None, "active_items"),
-        ("UPDATE activity SET stock_value = stock_value || '0'", None, "stock_value"),
+        ("UPDATE activity SET created = created - 1", None, "created"),
+        ("UPDATE activity SET stock_value_quotient = 1", None, "stock_value_quotient"),
+        ("UPDATE activity SET stock_value_rest = stock_value_rest - 1", None, "stock_value_rest"),
         ("DELETE FROM activity", None, "day"),
         (f"INSERT INTO activity SELECT 3, {_ANOTHER_DAY}", 3, "day"),
         (f"INSERT INTO activity SELECT day + 1, {_ANOTHER_DAY}", None, "day"),
@@ -163,7 +164,6 @@ _OF_ITEMS = "WHERE name = 'items'"
 @pytest.mark.parametrize(
     ("tampering", "problem"),
     [
-        (f"UPDATE projections SET position = 9 {_OF_ITEMS}", "it is at position 9, while the log is at 42"),
         (f"UPDATE projections SET version = 1 {_OF_ITEMS}", "it is at version 1, while this version of the code has 2"),
         (f"UPDATE projections SET version = 9 {_OF_ITEMS}", "it is at version 9, while this version of the code has 2"),
         (
@@ -188,7 +188,7 @@ async def test_problems_apart_from_the_rows_are_named(database: Database, tamper
 
 
 async def test_a_projection_unknown_to_the_code_is_named(database: Database) -> None:
-    await execute(database, "INSERT INTO projections (name, version, position) VALUES ('removed', 1, 0)")
+    await execute(database, "INSERT INTO projections (name, version) VALUES ('removed', 1)")
     found = await verdicts(database)
     assert found["removed"].problems == ["this version of the code does not know it"]
     assert [name for name, verdict in found.items() if not verdict.same] == ["removed"]
@@ -301,11 +301,11 @@ class _Slow(ItemsProjection):
         self._begun = begun
         self.folds = 0
 
-    def fold(self, events: Sequence[ItemEvent], rows: Mapping[int, Row]) -> Changes:
+    def fold(self, transitions: Sequence[Transition]) -> RowChanges:
         self.folds += 1
         self._begun()
         time.sleep(0.02)
-        return super().fold(events, rows)
+        return super().fold(transitions)
 
 
 async def test_a_verification_that_is_cancelled_ends_and_leaves_nothing(

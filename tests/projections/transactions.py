@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from eventstore.database.database import Database
-from eventstore.events import ProposedEvent, RecordedEvent
-from eventstore.log import log
+from eventstore.events import ItemEvent
+from eventstore.log.transitions import ItemStates
+from eventstore.log.write_set import RowChanges
+from projections.projection import Projection
+from projections.rebuild.replay import Folded, write
+from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
 
 async def rolled_back(database: Database, work: Callable[[Connection], None]) -> None:
@@ -20,6 +24,8 @@ async def rolled_back(database: Database, work: Callable[[Connection], None]) ->
     await database.write(run)
 
 
-def append(connection: Connection, events: Sequence[ProposedEvent], now: int = 1) -> list[RecordedEvent]:
-    """Append events to the log, without any projection."""
-    return log.append(connection, log.lock_head(connection), events, now)[1]
+def apply(connection: Connection, projection: Projection, table: Table, events: Sequence[ItemEvent]) -> RowChanges:
+    """Fold events of the log into `table`, which is the fold of the events before them; return the changes."""
+    changes = projection.fold(ItemStates().follow(connection, events))
+    write(connection, table, Folded(ReplayCheckpoint(), len(events), changes))
+    return changes

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import pytest
 
 from commands.errors import CommandRejectedError
-from commands.item import Command, Item, NoItem, decide, evolve
+from commands.item import Command, decide
 from eventstore.events import Event
+from eventstore.item import Item, NoItem, evolve
 
 
 def given(*events: Event) -> "_Given":

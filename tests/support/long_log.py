@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata, ProposedEvent
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, Metadata
 from eventstore.log.unit_of_work import unit_of_work
 from projections import PROJECTIONS
 from projections.live import LiveProjections
-from tests.eventstore.recording import opened
+from tests.eventstore.recording import ProposedEvent, opened, record_in
 
 #: Events of one transaction.
 _UNIT = 1_000
@@ -31,13 +31,13 @@ async def fill_long(url: str, events: int, seed: int) -> dict[int, Item]:
     """
     history = _History(seed)
     proposed = (history.next(position) for position in range(1, events + 1))
-    projectors = [LiveProjections(PROJECTIONS)]
+    projector = LiveProjections(PROJECTIONS)
 
     def append(connection: Connection) -> bool:
         """Append the next events; return whether there were any."""
         unit = list(islice(proposed, _UNIT))
-        with unit_of_work(connection, projectors) as work:
-            work.record(unit, _BEGAN + _LASTED * work.head.position // events)
+        with unit_of_work(connection, projector) as work:
+            record_in(work, unit, _BEGAN + _LASTED * work.head.position // events)
         return bool(unit)
 
     async with opened(url) as database:

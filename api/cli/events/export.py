@@ -20,8 +20,8 @@ from api.settings import from_environment
 from api.startup import check_schema
 from eventstore.codec import CODEC
 from eventstore.database.database import Database
+from eventstore.log.head import END
 from eventstore.log.history import Filter
-from eventstore.log.log import END
 
 _POSITION = click.IntRange(0, END)
 _FORMAT = click.Choice(list(BY_NAME))

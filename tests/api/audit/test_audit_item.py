@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.http.rfc3339 import format_time
-from eventstore.log.log import END
+from eventstore.log.head import END
 from tests.api.events.test_events import IMMUTABLE, NOON, TRACE, story
 from tests.support.clients.http import check_problem
 from tests.support.clients.lists import links

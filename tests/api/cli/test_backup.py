@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from eventstore.log import log
+from eventstore.log.head import read_head
 from eventstore.merkle import hashing
 from eventstore.merkle.tree_head import TreeHead
 from eventstore.merkle.verify_database import verify as verify_log
@@ -39,7 +39,7 @@ async def fill(url: str) -> tuple[int, str]:
 async def tree_of(url: str) -> tuple[int, str]:
     """Return the log's length and its root."""
     async with opened(url) as database:
-        head = await database.read_transaction(log.read_head)
+        head = await database.read_transaction(read_head)
     return head.position, hashing.root(head.frontier).hex()
 
 

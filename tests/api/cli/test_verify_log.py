@@ -12,8 +12,7 @@ import pytest
 
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import SignerKey
-from eventstore.log import log
-from eventstore.log.log import Head
+from eventstore.log.head import Head, read_head
 from eventstore.merkle import hashing
 from tests.api.cli.command import Done, clean_environment, itemledger
 from tests.eventstore.recording import created, opened, record
@@ -50,7 +49,7 @@ def kept(filled: str, tmp_path: Path) -> Path:
 
 async def head_of(url: str) -> Head:
     async with opened(url) as database:
-        return await database.read_transaction(log.read_head)
+        return await database.read_transaction(read_head)
 
 
 async def all_of(url: str) -> dict[str, list[str]]:

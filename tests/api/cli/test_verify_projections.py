@@ -83,13 +83,6 @@ async def test_with_json_it_prints_one_object(filled_url: str) -> None:
         await run_sql(filled_url, *WRONG)
 
 
-async def test_a_projection_at_another_position_is_reported(filled_url: str) -> None:
-    await run_sql(filled_url, "UPDATE projections SET position = 9 WHERE name = 'items'")
-    done = itemledger(filled_url, *VERIFY)
-    assert done.returncode == 1
-    assert printed(done)["items"]["problem"] == f"it is at position 9, while the log is at {EVENTS}"
-
-
 async def test_an_unreadable_log_or_old_schema_is_refused_in_one_line(filled_url: str) -> None:
     await run_sql(filled_url, UNKNOWN_EVENT)
     assert_refused(itemledger(filled_url, *VERIFY), "item.painted.v1")

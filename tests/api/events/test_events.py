@@ -11,9 +11,10 @@ import pytest
 from api.http.rfc3339 import format_time
 from api.schemas.event import EventDocument, to_stored_event
 from eventstore import codec
-from eventstore.events import Metadata, ProposedEvent
-from eventstore.log import log
-from eventstore.log.log import END
+from eventstore.events import Metadata
+from eventstore.log.head import END
+from eventstore.log.write_set import event_values
+from tests.eventstore.recording import ProposedEvent, at
 from tests.support.clients.http import check_problem
 from tests.support.clients.lists import links
 from tests.support.clients.requests import create, create_all, exact, patch, position_of, remove, restore
@@ -69,7 +70,7 @@ async def test_an_event_is_returned_as_it_was_hashed(populated: InProcess) -> No
         metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
         decoded = codec.decode(position, event.type, event.data)
         proposed = ProposedEvent(event.item_id, event.version, decoded, metadata, event.ordinal)
-        assert log.event_row(position, event.recorded_at, proposed)["leaf_hash"] == event.leaf_hash
+        assert event_values(at(position, event.recorded_at, proposed))[-1] == event.leaf_hash
         assert event.position == position
         assert event.recorded_at == NOON + [0, 1, 2, 3, 3, 4, 5, 6][position - 1] * 1_000_000
 

@@ -14,7 +14,6 @@ from api.settings import SettingsError
 from api.startup import StartError
 from commands import errors as commands
 from eventstore import errors as eventstore
-from projections.live import CheckpointError
 from tests.api.conftest import RequestLogs
 from tests.support.clients.http import JSON, call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
@@ -31,6 +30,7 @@ EXPECTED = {
 #: Never a problem of their own for a client: they end the process at start, are internal errors, or are reported by the
 #: command line.
 INTERNAL = {
+    eventstore.WriteFailedError,
     eventstore.UnsafeDatabaseError,
     eventstore.UnsupportedDatabaseError,
     eventstore.UnknownEventTypeError,
@@ -57,7 +57,7 @@ UNEXPECTED = [
     UnicodeDecodeError("utf-8", b"secret", 0, 1, "secret"),
     HTTPException(418, "secret"),
     IntegrityError("INSERT INTO secret", {}, Exception("secret")),
-    CheckpointError("secret"),
+    eventstore.WriteFailedError(),
     StartError("secret"),
     SettingsError("secret"),
     eventstore.UnknownEventTypeError(7, "secret"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, text
 
 import migrations
 from commands.writer import Writer
@@ -80,17 +80,6 @@ async def test_without_its_database_it_is_not_ready_and_says_why(
 async def test_with_another_schema_it_is_not_ready(service: InProcess, statement: Any) -> None:
     await execute(service, statement)
     assert "schema" in await why_not_ready(service)
-
-
-async def test_with_a_projection_at_another_position_it_is_not_ready(service: InProcess) -> None:
-    await service.client.post("/items", json={"name": "Pen", "price": 1})
-    for position in (0, 2):
-        await execute(
-            service, update(projections_table).where(projections_table.c.name == "items").values(position=position)
-        )
-        assert await why_not_ready(service) == f"items is at position {position}, and the log at 1"
-    await execute(service, update(projections_table).values(position=1))
-    assert (await service.client.get("/readyz")).status_code == 200
 
 
 async def test_with_a_projection_that_was_never_built_it_is_not_ready(service: InProcess) -> None:

@@ -10,13 +10,13 @@ from sqlalchemy.exc import DBAPIError
 from eventstore.database import table_swap
 from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
-from eventstore.log import log
+from eventstore.log.head import head_position
 from eventstore.log.tables import snapshots
 from tests.eventstore.recording import created, execute, opened, record, tables
 
 WRITES = (
     "DELETE FROM items",
-    "UPDATE projections SET position = 0",
+    "UPDATE projections SET version = 0",
     "INSERT INTO snapshots VALUES (1, 1, 1, 't', 'd')",
     "CREATE TABLE another (id INTEGER)",
     "DROP TABLE items",
@@ -66,13 +66,13 @@ async def test_an_isolated_transaction_reads_one_snapshot(database_url: str, dat
 
     def work(connection: Connection) -> list[int]:
         with connection.begin():
-            before = log.head_position(connection)
+            before = head_position(connection)
             thread = threading.Thread(target=lambda: asyncio.run(append()))
             thread.start()
             thread.join()
-            during = log.head_position(connection)
+            during = head_position(connection)
         with connection.begin():
-            return [before, during, log.head_position(connection)]
+            return [before, during, head_position(connection)]
 
     assert await database.run_isolated(work) == [1, 1, 2]
 

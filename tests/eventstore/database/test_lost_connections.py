@@ -10,30 +10,30 @@ from sqlalchemy import Connection, make_url, text
 from eventstore.database.database import Database
 from eventstore.errors import OutcomeUnknownError, UnavailableError
 from eventstore.log.unit_of_work import unit_of_work
-from tests.eventstore.recording import assert_still_works, created, execute, history, opened
+from tests.eventstore.recording import Unprojected, assert_still_works, created, execute, history, opened, record_in
 from tests.support.postgres import PostgresServer
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 def lost_in_transaction(connection: Connection) -> None:
-    with unit_of_work(connection, []) as unit:
-        unit.record([created(1)], 1)
+    with unit_of_work(connection, Unprojected()) as unit:
+        record_in(unit, [created(1)])
         connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
 
 
 def slow_statement(connection: Connection) -> None:
-    with unit_of_work(connection, []) as unit:
-        unit.record([created(1)], 1)
+    with unit_of_work(connection, Unprojected()) as unit:
+        record_in(unit, [created(1)])
         connection.execute(text("SET LOCAL statement_timeout = '20ms'"))
         connection.execute(text("SELECT pg_sleep(5)"))
 
 
 def idle_in_transaction(connection: Connection) -> None:
-    with unit_of_work(connection, []) as unit:
+    with unit_of_work(connection, Unprojected()) as unit:
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
         time.sleep(0.3)
-        unit.record([created(1)], 1)
+        record_in(unit, [created(1)])
 
 
 @pytest.mark.parametrize("work", [lost_in_transaction, slow_statement, idle_in_transaction])
@@ -68,8 +68,8 @@ async def test_a_commit_that_fails_leaves_the_outcome_unknown(database: Database
     await execute(database, *FAILING_COMMIT[make_url(str(database.url)).get_backend_name()])
 
     def work(connection: Connection) -> None:
-        with unit_of_work(connection, []) as unit:
-            unit.record([created(1)], 1)
+        with unit_of_work(connection, Unprojected()) as unit:
+            record_in(unit, [created(1)])
             connection.execute(text("INSERT INTO child VALUES (1)"))
 
     with pytest.raises(OutcomeUnknownError):

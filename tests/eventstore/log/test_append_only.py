@@ -53,7 +53,7 @@ POSTGRES_CHANGES = [
 
 #: Every table, and a column to write.
 COLUMN_OF = {
-    "activity": "stock_value",
+    "activity": "stock_value_rest",
     "item_versions": "name",
     "alembic_version": "version_num",
     "events": "data",

@@ -5,8 +5,8 @@ import random
 from sqlalchemy import Connection, bindparam, select
 
 from eventstore.database.database import Database
+from eventstore.log.head import END
 from eventstore.log.history import position_at
-from eventstore.log.log import END
 from eventstore.log.tables import BigInt
 from tests.eventstore.recording import created, record
 

@@ -3,9 +3,9 @@
 from sqlalchemy import Connection
 
 from eventstore.database.database import Database
-from eventstore.events import Metadata, ProposedEvent
+from eventstore.events import Metadata
 from eventstore.log.history import Filter, StoredEvent, read
-from tests.eventstore.recording import changed, created, record
+from tests.eventstore.recording import ProposedEvent, changed, created, record
 
 
 async def found(database: Database, chosen: Filter, limit: int = 100, *, newest_first: bool = False) -> list[int]:

@@ -9,11 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from eventstore.database.database import Database
-from eventstore.events import Metadata, ProposedEvent
+from eventstore.events import Metadata
 from eventstore.log import history
 from eventstore.log.history import Filter, StoredEvent
 from eventstore.log.history_reader import HistoryPage, HistoryReader
-from tests.eventstore.recording import changed, created, record
+from tests.eventstore.recording import ProposedEvent, Unprojected, changed, created, record
 
 VALUES: dict[str, list[Any]] = {
     "item_id": [None, 1, 2, 99],
@@ -46,7 +46,7 @@ class Log:
                 event = (created(item_id) if version == 1 else changed(item_id, version)).event
                 unit.append(ProposedEvent(item_id, version, event, metadata, ordinal))
             # Item streams do not matter here: an item need not be created at the position of its id.
-            await record(self._database, unit, now=10 * (number // 3), projectors=())
+            await record(self._database, unit, now=10 * (number // 3), projector=Unprojected())
             page = await self.reader.page(Filter(after=number), 1000)
             self.events += page.events
         assert [event.position for event in self.events] == list(range(1, len(self.events) + 1))

@@ -14,7 +14,7 @@ from eventstore.log.history import Filter, StoredEvent
 from eventstore.log.importing import Import
 from eventstore.log.unit_of_work import unit_of_work
 from eventstore.merkle.tree_head import TreeHead
-from tests.eventstore.recording import LIVE, changed, created, opened, record, tables
+from tests.eventstore.recording import changed, created, live, opened, record, tables
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.service import migrate
 from tests.support.stored import hashed
@@ -49,7 +49,7 @@ async def read_all(database: Database) -> list[StoredEvent]:
 
 async def take_over(database: Database, *pages: Sequence[StoredEvent]) -> TreeHead:
     def work(connection: Connection) -> TreeHead:
-        with unit_of_work(connection, [LIVE]) as unit:
+        with unit_of_work(connection, live()) as unit:
             taking = Import(unit)
             for page in pages:
                 taking.add(page)

@@ -1,40 +1,43 @@
 """The guarantees of the log, on both databases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from eventstore.database.database import Database
-from eventstore.events import Metadata, ProposedEvent, RecordedEvent
-from eventstore.log import log
-from eventstore.log.unit_of_work import UnitOfWork, unit_of_work
+from eventstore.events import Metadata, RecordedEvent
+from eventstore.item import Transition
+from eventstore.log.head import Head, read_head
+from eventstore.log.streams import read_commands, read_streams
+from eventstore.log.unit_of_work import unit_of_work
+from eventstore.log.write_set import TableChanges
 from eventstore.merkle import hashing
-from tests.eventstore.recording import LIVE, changed, created, history, proposed, record, tables
+from projections import PROJECTIONS
+from projections.live import LiveProjections
+from tests.eventstore.recording import (
+    ProposedEvent,
+    Unprojected,
+    append,
+    changed,
+    created,
+    history,
+    live,
+    proposed,
+    record,
+    record_in,
+    tables,
+)
 from tests.support.fold import assert_log_and_projection_agree
 
 
-async def ask(database: Database, question: Callable[[UnitOfWork], Sequence[RecordedEvent]]) -> list[RecordedEvent]:
-    """Run a read in a unit of work, and return its result."""
-
-    def work(connection: Connection) -> list[RecordedEvent]:
-        with unit_of_work(connection, []) as unit:
-            return list(question(unit))
-
-    return await database.write(work)
-
-
-async def head(database: Database) -> log.Head:
-    def work(connection: Connection) -> log.Head:
-        with unit_of_work(connection, []) as unit:
-            return unit.head
-
-    return await database.write(work)
+async def head(database: Database) -> Head:
+    return await database.read_transaction(read_head)
 
 
 async def test_a_new_log_is_empty(database: Database) -> None:
-    assert await head(database) == log.Head(0, 0, ())
+    assert await head(database) == Head(0, 0, (), len(PROJECTIONS))
     assert await history(database) == []
     await assert_log_and_projection_agree(database)
 
@@ -60,10 +63,14 @@ async def test_a_stream_is_one_item_s_events_and_a_command_s_are_found_by_its_id
         changed(1, 3),
     ]
     one, two, one_2, two_2, one_3 = await record(database, events)
-    assert await ask(database, lambda unit: list(unit.streams([2, 1, 99]))) == [one, one_2, one_3, two, two_2]
-    assert await ask(database, lambda unit: list(unit.streams([2]))) == [two, two_2]
-    assert await ask(database, lambda unit: list(unit.streams([]))) == []
-    assert await ask(database, lambda unit: list(unit.commands(["two", "never"]))) == [two, one_2]
+
+    def check(connection: Connection) -> None:
+        assert list(read_streams(connection, [2, 1, 99])) == [one, one_2, one_3, two, two_2]
+        assert list(read_streams(connection, [2])) == [two, two_2]
+        assert list(read_streams(connection, [])) == []
+        assert list(read_commands(connection, ["two", "never"])) == [two, one_2]
+
+    await database.read_transaction(check)
 
 
 async def test_the_head_and_the_tree_move_with_the_log(database: Database) -> None:
@@ -111,7 +118,7 @@ async def test_events_that_conflict_with_the_log_are_refused_together(database: 
     await record(database, [created(1), changed(1, 2)])
     before = await tables(database)
     with pytest.raises(IntegrityError):
-        await record(database, [created(3), event, created(5)], now=99)
+        await record(database, [created(3), event, created(5)], now=99, projector=Unprojected())
     assert await tables(database) == before
     await record(database, [created(3)])
     await assert_log_and_projection_agree(database)
@@ -121,7 +128,11 @@ async def test_events_that_conflict_with_each_other_are_refused_together(databas
     with pytest.raises(IntegrityError):
         await record(database, [created(1, command_id="same"), created(2, command_id="same")])
     with pytest.raises(IntegrityError):
-        await record(database, [created(1), changed(1, 2, command_id="a"), changed(1, 2, command_id="b")])
+        await record(
+            database,
+            [created(1), changed(1, 2, command_id="a"), changed(1, 2, command_id="b")],
+            projector=Unprojected(),
+        )
     assert await history(database) == []
     await record(database, [created(1, command_id="same"), created(2, command_id="same", ordinal=1)])
     await assert_log_and_projection_agree(database)
@@ -136,9 +147,9 @@ async def test_a_unit_of_work_that_raises_leaves_nothing(database: Database) -> 
     before = await tables(database)
 
     def work(connection: Connection) -> None:
-        with unit_of_work(connection, [LIVE]) as unit:
-            unit.record([created(2)], 99)
-            unit.record([created(3)], 99)
+        with unit_of_work(connection, live()) as unit:
+            record_in(unit, [created(2)], 99)
+            record_in(unit, [created(3)], 99)
             raise BrokenError
 
     with pytest.raises(BrokenError):
@@ -148,11 +159,10 @@ async def test_a_unit_of_work_that_raises_leaves_nothing(database: Database) -> 
     await assert_log_and_projection_agree(database)
 
 
-class BrokenProjector:
-    """Projects, then fails."""
+class BrokenProjector(LiveProjections):
+    """Fails."""
 
-    def project(self, connection: Connection, events: Sequence[RecordedEvent]) -> None:
-        LIVE.project(connection, events)
+    def fold(self, transitions: Sequence[Transition]) -> list[TableChanges]:
         raise BrokenError
 
 
@@ -160,17 +170,17 @@ async def test_a_projection_that_raises_rolls_the_events_back(database: Database
     await record(database, [created(1)])
     before = await tables(database)
     with pytest.raises(BrokenError):
-        await record(database, [created(2)], projectors=[BrokenProjector()])
+        await record(database, [created(2)], projector=BrokenProjector(PROJECTIONS))
     assert await tables(database) == before
 
 
 async def test_two_records_in_one_unit_of_work_follow_each_other(database: Database) -> None:
     def work(connection: Connection) -> None:
-        with unit_of_work(connection, [LIVE]) as unit:
-            unit.record([created(1), created(2)], 1)
+        with unit_of_work(connection, live()) as unit:
+            record_in(unit, [created(1), created(2)], 1)
             assert unit.head.position == 2
-            unit.record([changed(1, 2)], 2)
-            assert [event.position for event in unit.streams([1])] == [1, 3]
+            record_in(unit, [changed(1, 2)], 2)
+            assert [event.position for event in read_streams(connection, [1])] == [1, 3]
 
     await database.write(work)
     await assert_log_and_projection_agree(database)
@@ -182,7 +192,7 @@ async def test_readers_see_nothing_before_the_commit(database: Database) -> None
     def begin(connection: Connection) -> None:
         # Left open on purpose: the next call on the same connection ends it.
         connection.begin()
-        log.append(connection, log.lock_head(connection), [created(1)], 1)
+        append(connection, [created(1)])
 
     await database.write(begin)
     assert (await database.read(count))[0][0] == 0

@@ -10,15 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, event
 
-from commands.item import Item, LiveItem, fold
 from eventstore.database.database import Database
-from eventstore.events import ItemCreated, ProposedEvent, RecordedEvent
-from eventstore.log import log
-from eventstore.log.snapshots import Snapshot, save
+from eventstore.events import ItemCreated, RecordedEvent
+from eventstore.item import Item, LiveItem, fold
+from eventstore.log.head import END
+from eventstore.log.snapshots import Snapshot
+from eventstore.log.streams import read_streams
 from eventstore.log.tables import snapshots
-from tests.eventstore.recording import changed, created, execute_long
+from tests.eventstore.recording import ProposedEvent, append, changed, created, execute_long
 from tests.projections.histories import histories
-from tests.support.recorded import read_all
+from tests.support.recorded import read_all, save
 
 EVERY = 16
 
@@ -26,10 +27,6 @@ EVERY = 16
 def items_of(stream: Iterable[RecordedEvent]) -> dict[int, Item]:
     """Fold each item's events."""
     return {item_id: fold(own) for item_id, own in groupby(stream, key=lambda recorded: recorded.item_id)}
-
-
-def append(connection: Connection, events: Sequence[ProposedEvent]) -> list[RecordedEvent]:
-    return log.append(connection, log.lock_head(connection), events, 1)[1]
 
 
 def snapshot(recorded: RecordedEvent, history: Sequence[RecordedEvent]) -> Snapshot | None:
@@ -54,8 +51,8 @@ async def test_streams_fold_alike_with_and_without_snapshots(
     def work(connection: Connection) -> None:
         with connection.begin() as transaction:
             recorded = append(connection, history)
-            bounds = [*range(len(history) + 1), log.END]
-            plain = {through: items_of(log.read_streams(connection, asked, through)) for through in bounds}
+            bounds = [*range(len(history) + 1), END]
+            plain = {through: items_of(read_streams(connection, asked, through)) for through in bounds}
             for through in bounds:
                 own = [one for one in recorded if one.position <= through and one.item_id in asked]
                 expected = items_of(sorted(own, key=lambda one: (one.item_id, one.version)))
@@ -63,16 +60,16 @@ async def test_streams_fold_alike_with_and_without_snapshots(
             taken = [taken for number in chosen if (taken := snapshot(recorded[number], recorded))]
             save(connection, taken)
             for through in bounds:
-                streams = list(log.read_streams(connection, asked, through))
+                streams = list(read_streams(connection, asked, through))
                 assert items_of(streams) == plain[through]
                 _check_beginnings(streams, taken, through)
             for gone in taken[::2]:  # any may be deleted, and then the others
                 _remove(connection, gone)
             for through in bounds:
-                assert items_of(log.read_streams(connection, asked, through)) == plain[through]
+                assert items_of(read_streams(connection, asked, through)) == plain[through]
             connection.execute(delete(snapshots))
             for through in bounds:
-                assert items_of(log.read_streams(connection, asked, through)) == plain[through]
+                assert items_of(read_streams(connection, asked, through)) == plain[through]
             transaction.rollback()
 
     await database.write(work)
@@ -96,8 +93,8 @@ async def test_a_snapshot_is_read_as_the_creation_of_its_item(database: Database
         with connection.begin():
             recorded = append(connection, [created(1), changed(1, 2), changed(1, 3), changed(1, 4)])
             save(connection, [Snapshot(1, 3, 3, ItemCreated("Pen", Decimal(3), True))])
-            assert list(log.read_streams(connection, [1], through=2)) == recorded[:2]
-            read = list(log.read_streams(connection, [1]))
+            assert list(read_streams(connection, [1], through=2)) == recorded[:2]
+            read = list(read_streams(connection, [1]))
             assert read[1:] == recorded[3:]
             assert read_all(connection) == recorded  # the log itself is unchanged
             return read[:1]
@@ -156,7 +153,7 @@ def _read(connection: Connection, item_ids: Sequence[int]) -> tuple[int, Any]:
 
     with connection.begin():
         event.listen(connection, "before_cursor_execute", note)
-        rows = len(list(log.read_streams(connection, item_ids)))
+        rows = len(list(read_streams(connection, item_ids)))
         event.remove(connection, "before_cursor_execute", note)
         ((statement, parameters),) = ran
         if connection.dialect.name == "sqlite":

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from eventstore.database.database import Database
 from eventstore.log.unit_of_work import unit_of_work
-from tests.eventstore.recording import LIVE, changed, created, history, opened
+from tests.eventstore.recording import changed, created, history, live, opened, record_in
 from tests.support.fold import assert_log_and_projection_agree
 
 
@@ -16,10 +16,10 @@ def next_item(name: str) -> Callable[[Connection], int]:
     """Return work that creates an item of one, two or three events at the end of the log, and returns its id."""
 
     def work(connection: Connection) -> int:
-        with unit_of_work(connection, [LIVE]) as unit:
+        with unit_of_work(connection, live()) as unit:
             item_id = unit.head.position + 1
             later = [changed(item_id, version) for version in range(2, 2 + item_id % 3)]
-            unit.record([created(item_id, name), *later], now=item_id)
+            record_in(unit, [created(item_id, name), *later], now=item_id)
         return item_id
 
     return work

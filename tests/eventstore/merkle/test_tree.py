@@ -11,7 +11,7 @@ from eventstore.errors import InconsistentLogError
 from eventstore.merkle import hashing
 from eventstore.merkle.proofs import consistency_spans, inclusion_spans, root_of_inclusion, subtrees, verify_consistency
 from eventstore.merkle.tree import Tree, stored_below
-from tests.eventstore.recording import created, execute, record
+from tests.eventstore.recording import Unprojected, created, execute, record
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ async def look(database: Database, work: Callable[[Tree], T]) -> T:
 
 async def fill(database: Database, size: int = SIZE) -> list[bytes]:
     """Record events in an empty log; return the root at each size."""
-    await record(database, [created(position) for position in range(1, size + 1)], projectors=())
+    await record(database, [created(position) for position in range(1, size + 1)], projector=Unprojected())
     rows = await database.read(text("SELECT leaf_hash FROM events ORDER BY position"))
     frontier: hashing.Frontier = ()
     roots = [hashing.root(frontier)]

@@ -12,7 +12,7 @@ from eventstore.errors import InconsistentLogError
 from eventstore.merkle import tree_head
 from eventstore.merkle.tree_head import TreeHead
 from tests.eventstore.merkle.test_tree import fill
-from tests.eventstore.recording import created, execute, opened, record
+from tests.eventstore.recording import Unprojected, created, execute, opened, record
 from tests.support.tampering import tamper
 
 SIGNED = 300
@@ -38,7 +38,7 @@ async def test_a_head_is_stored_before_it_is_signed(database: Database) -> None:
     roots = await fill_and_sign(database)
     assert await kept(database) == (SIGNED, roots[SIGNED])
     assert await database.write(tree_head.advance) == TreeHead(SIGNED, roots[SIGNED])
-    await record(database, [created(SIGNED + 1)], projectors=())
+    await record(database, [created(SIGNED + 1)], projector=Unprojected())
     head = await database.write(tree_head.advance)
     assert (head.size, (head.size, head.root)) == (SIGNED + 1, await kept(database))
 
@@ -46,7 +46,7 @@ async def test_a_head_is_stored_before_it_is_signed(database: Database) -> None:
 async def test_another_process_must_extend_the_signed_head_too(database_url: str, database: Database) -> None:
     await fill_and_sign(database)
     async with opened(database_url) as other:
-        await record(other, [created(SIGNED + 1)], projectors=())
+        await record(other, [created(SIGNED + 1)], projector=Unprojected())
         newer = await other.write(tree_head.advance)
     await tamper(database, f"DELETE FROM events WHERE position = {newer.size}", covered_up=True)
     assert (await database.read_transaction(tree_head.head)).size == SIGNED
@@ -88,7 +88,7 @@ async def test_a_changed_log_is_not_signed_while_the_database_keeps_the_signed_h
     await tamper(database, f"UPDATE events SET actor = 'eve' WHERE position = {position}", covered_up=True)
     with pytest.raises(InconsistentLogError, match="its first 300 events do not match their checkpoint"):
         await database.write(tree_head.advance)
-    await record(database, [created(SIGNED + 1)], projectors=())
+    await record(database, [created(SIGNED + 1)], projector=Unprojected())
     with pytest.raises(InconsistentLogError, match="its first 300 events do not match their checkpoint"):
         await database.write(tree_head.advance)
 

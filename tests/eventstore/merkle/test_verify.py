@@ -12,12 +12,11 @@ from sqlalchemy import text
 
 from eventstore.database.database import Database
 from eventstore.errors import TamperedError
-from eventstore.events import ProposedEvent
-from eventstore.log import log
+from eventstore.log.head import read_head
 from eventstore.log.history_reader import Progress
 from eventstore.merkle import hashing, tree_head, verify_database
 from eventstore.merkle.tree_head import TreeHead
-from tests.eventstore.recording import changed, created, execute, opened, record
+from tests.eventstore.recording import ProposedEvent, Unprojected, changed, created, execute, opened, record
 from tests.support.service import migrate
 from tests.support.tampering import keep, restore, tamper
 
@@ -43,8 +42,8 @@ async def kept(shared_url: str) -> AsyncIterator[Log]:
     heads: list[TreeHead] = []
     async with opened(shared_url) as database:
         for first in range(1, SIZE, 100):
-            await record(database, [_event(position) for position in range(first, first + 100)], first, ())
-            head = await database.read_transaction(log.read_head)
+            await record(database, [_event(position) for position in range(first, first + 100)], first, Unprojected())
+            head = await database.read_transaction(read_head)
             heads.append(TreeHead(head.position, hashing.root(head.frontier)))
         await keep(database)
         yield Log(database, heads)

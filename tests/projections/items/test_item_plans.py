@@ -92,7 +92,7 @@ def _check_tree(query: Query, plan: dict[str, Any]) -> None:
     assert _bounds(query) == sum(condition.count(sign) for sign in "<>"), (query, plan)
     assert "id" not in residual_filter, (query, plan)
     # Only the page itself may be sorted.
-    assert [node for node in nodes if "Sort" in node["Node Type"]] == [plan] * ("projections" in query.statement)
+    assert [node for node in nodes if "Sort" in node["Node Type"]] == [plan] * ("log_head" in query.statement)
 
 
 def _check_rows(query: Query, plan: Sequence[Any]) -> None:
@@ -109,7 +109,7 @@ def _check_rows(query: Query, plan: Sequence[Any]) -> None:
         assert index in scan, (query, details)
     # Only the page itself may be sorted, at the outermost level.
     sorts = [parent for _, parent, _, detail in plan if "TEMP B-TREE" in detail]
-    assert sorts == [0] * ("projections" in query.statement), (query, details)
+    assert sorts == [0] * ("log_head" in query.statement), (query, details)
 
 
 def _bounds(query: Query) -> int:

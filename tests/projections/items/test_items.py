@@ -7,20 +7,18 @@ from sqlalchemy import Connection
 from eventstore.database.database import Database
 from eventstore.events import ItemCreated, ItemDeleted, ItemRestored
 from projections.items.items import ITEMS, items
-from projections.projection import PriorState, apply
-from tests.eventstore.recording import changed, created, proposed
-from tests.projections.transactions import append, rolled_back
+from tests.eventstore.recording import append, changed, created, proposed
+from tests.projections.transactions import apply, rolled_back
 from tests.support.fold import stored_items
 
 
 async def test_an_item_created_and_deleted_in_one_run_leaves_nothing(database: Database) -> None:
     def work(connection: Connection) -> None:
         recorded = append(connection, [created(1), created(2), changed(1, 2), proposed(1, 3, ItemDeleted())])
-        assert ITEMS.load(PriorState(connection, items, 0), recorded) == {}
-        changes = ITEMS.fold(recorded, {})
-        assert changes[1] is None
-        assert changes.keys() == {1, 2}
-        apply(connection, ITEMS, items, recorded)
+        changes = apply(connection, ITEMS, items, recorded)
+        assert set(changes.insert) == {2}
+        assert not changes.replace
+        assert not changes.delete
         assert stored_items(connection).keys() == {2}
 
     await rolled_back(database, work)

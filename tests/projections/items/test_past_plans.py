@@ -110,7 +110,7 @@ async def test_every_list_follows_the_indexes_of_its_order_whatever_the_planner_
 
 def _check_tree(query: tuple[Order, plans.Sent], tree: dict[str, Any]) -> None:
     order, _ = query
-    scans = [node for node in plans.nodes(tree) if "Relation Name" in node]
+    scans = [node for node in plans.nodes(tree) if node.get("Relation Name", "log_head") != "log_head"]
     used = {scan.get("Index Name") for scan in scans}
     assert used <= INDEXES[order.by] | LOOK_UPS, (query, tree)
     assert used & INDEXES[order.by], (query, tree)

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Connection
 
 from eventstore.database.database import Database
-from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored, ProposedEvent
+from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 from projections.items import past_reader
 from projections.items.items import ItemView, fold_name
 from projections.items.lists import Filter, Order, PageKey
 from projections.items.past_reader import PastItemReader
-from tests.eventstore.recording import proposed, record
+from tests.eventstore.recording import ProposedEvent, proposed, record
 from tests.projections.items.planning import ORDERS
 from tests.support.fold import assert_log_and_projection_agree, fold_of_log
 

@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, MetaData
 
 from eventstore.database.database import Database
+from eventstore.log.write_set import RowChanges
 from projections.items.items import items
 from projections.rebuild.compare import Comparison
 from tests.eventstore.recording import created, execute, record
@@ -17,7 +18,7 @@ async def test_a_row_that_is_rechecked_again_and_again_counts_once_more(database
 
     def compare(connection: Connection) -> None:
         comparison = Comparison(items, rebuilt, items.c.keys(), 3)
-        comparison.all(connection, {}, lambda: None)
+        comparison.all(connection, RowChanges(), lambda: None)
         assert (comparison.compared, comparison.differing) == (3, 1)
         for _ in range(3):  # as each try to swap does
             comparison.recheck(connection, [2, 3])

@@ -12,8 +12,8 @@ from sqlalchemy.engine import RootTransaction
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
 from eventstore.database.sqlite import SqliteDatabase
+from eventstore.log.write_set import RowChanges
 from projections.items.items import ITEMS
-from projections.projection import Changes
 from projections.rebuild import rebuild_state
 from projections.rebuild.compare import Comparison
 from projections.rebuild.rebuild import Options, rebuild
@@ -59,7 +59,7 @@ async def test_a_comparison_in_a_thread_is_stopped_with_its_rebuild(
     await record(database, [created(item) for item in range(1, 100)])
     loop, comparing = asyncio.get_running_loop(), asyncio.Event()
 
-    def endless(_self: Comparison, _connection: Connection, _overlay: Changes, tick: Callable[[], None]) -> None:
+    def endless(_self: Comparison, _connection: Connection, _overlay: RowChanges, tick: Callable[[], None]) -> None:
         loop.call_soon_threadsafe(comparing.set)
         began = time.monotonic()
         while time.monotonic() - began < 300:

@@ -126,14 +126,14 @@ def interrupt(
         else:  # this is the thread that writes
             asyncio.run_coroutine_threadsafe(meeting(), loop).result()
 
-    def swap_in_and_meet(shadow: Shadow, connection: Connection, position: int) -> None:
+    def swap_in_and_meet(shadow: Shadow, connection: Connection) -> None:
         if unlocked:
             connection.exec_driver_sql("COMMIT")
         if when == "before":
             meet(connection)
         if unlocked:
             connection.exec_driver_sql("BEGIN")
-        swap_in(shadow, connection, position)
+        swap_in(shadow, connection)
         if when == "after":
             meet(connection)
 

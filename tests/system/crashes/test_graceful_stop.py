@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from eventstore.database.engine import open_database
-from eventstore.log.log import lock_head
+from eventstore.log.head import lock_head
 from tests.support.checks import assert_stopped_well, assert_whole
 from tests.support.clients.ledger import Ledger
 from tests.support.clients.load import Client, LostError, list_items, new_item, request

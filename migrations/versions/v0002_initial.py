@@ -1,9 +1,10 @@
 """The initial schema: the log and its triggers, API keys, and the state of projections, rebuilds and verifications.
 
-Until the first release this file is edited in place. From then on it is frozen, and each change is a new revision.
-The tables of projections are not here: `migrations.upgrade` creates them for an empty log, and rebuilds replace them.
+Until the first release this file is edited in place, with a new number. From then on it is frozen, and each change is a
+new revision. The tables of projections are not here: `migrations.upgrade` creates them for an empty log, and rebuilds
+replace them.
 
-Revision ID: v0001
+Revision ID: v0002
 """
 
 from hashlib import sha256
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint
 
-revision = "v0001"
+revision = "v0002"
 down_revision = None
 
 BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
@@ -60,9 +61,10 @@ def upgrade() -> None:
         Column("id", SmallInteger, primary_key=True, autoincrement=False),
         *_required(BigInt, "position", "recorded_at"),
         Column("frontier", LargeBinary, nullable=False),
+        Column("tables_revision", BigInt, nullable=False),
         CheckConstraint("id = 1", name="one_row"),
     )
-    op.bulk_insert(log_head, [{"id": 1, "position": 0, "recorded_at": 0, "frontier": b""}])
+    op.bulk_insert(log_head, [{"id": 1, "position": 0, "recorded_at": 0, "frontier": b"", "tables_revision": 0}])
     op.create_table(
         "log_tiles",
         Column("level", SmallInteger, primary_key=True, autoincrement=False),
@@ -107,7 +109,6 @@ def upgrade() -> None:
         "projections",
         Column("name", Text, primary_key=True),
         Column("version", Integer, nullable=False),
-        Column("position", BigInt, nullable=False),
     )
     op.create_table(
         "rebuilds",

@@ -1,0 +1,70 @@
+"""The states of items around events that are read from the log: for replays, and for imports."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from eventstore.errors import TamperedError
+from eventstore.events import ItemEvent
+from eventstore.item import Item, NoItem, Transition, evolve, fold
+from eventstore.log.streams import read_streams
+
+#: The most items whose states are kept, about 20 MiB. The state of another item is folded from its events again.
+_MAX_ITEMS = 50_000
+
+
+class _Known(Struct, frozen=True, gc=False):
+    item: Item
+    #: The position of the event that led to it.
+    since: int
+
+
+_NOTHING = _Known(NoItem(), 0)
+
+
+class ItemStates:
+    """The states of items after the events that were followed so far. No snapshot is used: the log alone decides."""
+
+    def __init__(self, known: dict[int, _Known] | None = None) -> None:
+        self._known = known or {}
+
+    def copy(self) -> "ItemStates":
+        """Return a copy, for events that may be followed again."""
+        return ItemStates(dict(self._known))
+
+    def follow(self, connection: Connection, events: Sequence[ItemEvent]) -> list[Transition]:
+        """Return the transition of each of `events`, and keep the states after them.
+
+        They are in position order or item by item, and each item's are consecutive. The events before those of an item
+        that is not known are read. Raises TamperedError for an event that does not apply to its item,
+        UnknownEventTypeError or CorruptEventError.
+        """
+        self._read_missing(connection, events)
+        known, transitions = self._known, list[Transition]()
+        for event in events:
+            before = known.get(event.item_id, _NOTHING)
+            try:
+                after = evolve(before.item, event.event)
+            except ValueError as error:
+                raise TamperedError(event.position, str(error)) from None
+            known[event.item_id] = _Known(after, event.position)
+            transitions.append(Transition(event, before.item, after, before.since))
+        return transitions
+
+    def forget_all_but(self, item_id: int) -> None:
+        """Keep one item's state: item by item, no event of the others follows."""
+        kept = self._known.get(item_id)
+        self._known = {} if kept is None else {item_id: kept}
+
+    def _read_missing(self, connection: Connection, events: Sequence[ItemEvent]) -> None:
+        if len(self._known) > _MAX_ITEMS:
+            self._known = {}
+        begin = {event.item_id for event in events if event.version == 1}
+        missing = {event.item_id for event in events if event.version > 1} - begin - self._known.keys()
+        if missing:
+            read = read_streams(connection, missing, events[0].position - 1, ignore_snapshots=True)
+            for item_id, stream in groupby(read, key=lambda event: event.item_id):
+                past = list(stream)
+                self._known[item_id] = _Known(fold(past), past[-1].position)
