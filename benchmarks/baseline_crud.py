@@ -1,8 +1,9 @@
 """The plain CRUD service of the comparison: the SQLAlchemy guide's, changed only where it does not work as printed.
 
 Differences from the guide: sessions are opened inside the handlers, because FasterAPI injects a generator dependency
-unresolved. Ids are converted, because path parameters arrive as text. SQLite is as durable as ours (an answered request
-survives a power cut), and its busy timeout is long enough that no client sees an error.
+unresolved. Ids are converted, because path parameters arrive as text. PATCH is added, in the same way. SQLite is as
+durable as ours (an answered request survives a power cut), and its busy timeout is long enough that no client sees an
+error.
 
     DATABASE_URL=sqlite+aiosqlite:///./crud.db uvicorn benchmarks.baseline_crud:app --loop uvloop --http httptools
 """
@@ -65,6 +66,14 @@ class ItemCreate(msgspec.Struct):
     in_stock: bool = True
 
 
+class ItemUpdate(msgspec.Struct):
+    """Request body of a change: the fields to set."""
+
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    price: float | msgspec.UnsetType = msgspec.UNSET
+    in_stock: bool | msgspec.UnsetType = msgspec.UNSET
+
+
 class ItemResponse(msgspec.Struct):
     """Response body."""
 
@@ -116,6 +125,19 @@ async def get_item(item_id: str) -> ItemResponse:
         item = await session.get(ItemORM, int(item_id))
         if item is None:
             raise HTTPException(status_code=404, detail="Item not found")
+        return _response(item)
+
+
+@app.patch("/items/{item_id}", tags=["items"])
+async def update_item(item_id: str, body: ItemUpdate) -> ItemResponse:
+    """Change an item."""
+    async with AsyncSessionLocal() as session:
+        item = await session.get(ItemORM, int(item_id))
+        if item is None:
+            raise HTTPException(status_code=404, detail="Item not found")
+        for field, value in msgspec.to_builtins(body).items():
+            setattr(item, field, value)
+        await session.commit()
         return _response(item)
 
 

@@ -22,7 +22,7 @@ class BenchmarkError(Exception):
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """Results of one run of wrk, as the scripts print them."""
+    """Results of one run of wrk, as the scripts print them, and what the server used meanwhile."""
 
     requests: int
     duration_us: int
@@ -30,11 +30,18 @@ class Measurement(msgspec.Struct, frozen=True):
     p99_us: int
     wrong_answers: dict[str, int]
     socket_errors: dict[str, int]
+    # Of the server's processes. wrk does not know it.
+    processor_seconds: float = 0.0
 
     @property
     def per_second(self) -> float:
         """Responses per second."""
         return self.requests / self.duration_us * 1_000_000
+
+    @property
+    def processor_us(self) -> float:
+        """Microseconds of the server's processor time per request."""
+        return self.processor_seconds / self.requests * 1_000_000 if self.requests else 0.0
 
     @property
     def errors(self) -> dict[str, int]:

@@ -5,16 +5,20 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
-from typing import Final, Self
+from typing import Final, Self, assert_never
 
 import msgspec
 
-from benchmarks.databases import Databases
+from benchmarks.databases import DatabaseName, Databases
 from benchmarks.load import Measurement, measure, prepare
+from benchmarks.process_usage import processor_seconds
 from benchmarks.scenarios import Contender, Scenario
 from benchmarks.servers import Server, batches_to, run_server
 
 WARM_UP_SECONDS: Final = 1
+# Requests of a run that it does not count: the one each client has under way at its end, and one that wrk asks the
+# script for before it begins. They use items up too.
+UNCOUNTED: Final = 2
 
 
 class Rounds(msgspec.Struct, frozen=True):
@@ -34,6 +38,7 @@ class Figures(msgspec.Struct, frozen=True):
     per_second: float
     p50_ms: float
     p99_ms: float
+    processor_us: float
     errors: dict[str, int]
 
     @classmethod
@@ -46,6 +51,7 @@ class Figures(msgspec.Struct, frozen=True):
             statistics.median(measurement.per_second for measurement in rounds),
             statistics.median(measurement.p50_us for measurement in rounds) / 1000,
             statistics.median(measurement.p99_us for measurement in rounds) / 1000,
+            statistics.median(measurement.processor_us for measurement in rounds),
             dict(errors),
         )
 
@@ -54,26 +60,38 @@ class Result(msgspec.Struct, frozen=True):
     """Result of a scenario."""
 
     scenario: Scenario
+    database: DatabaseName
     first: Figures
     second: Figures
 
     @property
+    def target(self) -> float | None:
+        """Target of the ratio on this database."""
+        return self.scenario.targets.get(self.database)
+
+    @property
     def ratio(self) -> float:
-        """Ratio of the first contender's throughput, or 99th percentile, to the second's."""
-        if self.scenario.of == "p99":
-            return self.first.p99_ms / self.second.p99_ms
-        # Only a contender that never responded has no throughput, and its errors say so.
-        return self.first.per_second / self.second.per_second if self.second.per_second else 0.0
+        """Ratio of the first contender's throughput, 99th percentile or processor time to the second's."""
+        match self.scenario.of:
+            case "throughput":
+                first, second = self.first.per_second, self.second.per_second
+            case "p99":
+                first, second = self.first.p99_ms, self.second.p99_ms
+            case "processor":
+                first, second = self.first.processor_us, self.second.processor_us
+            case _:
+                assert_never(self.scenario.of)
+        # Only a contender that never responded has zeros, and its errors say so.
+        return first / second if second else 0.0
 
     @property
     def met(self) -> bool:
         """Whether the first contender met the target."""
         if self.first.errors:
             return False
-        target = self.scenario.target
-        if target is None:
+        if self.target is None:
             return True
-        return self.ratio <= target if self.scenario.of == "p99" else self.ratio >= target
+        return self.ratio >= self.target if self.scenario.of == "throughput" else self.ratio <= self.target
 
     @property
     def errors(self) -> dict[str, dict[str, int]]:
@@ -82,9 +100,12 @@ class Result(msgspec.Struct, frozen=True):
         return {contender.label: figures.errors for contender, figures in sides if figures.errors}
 
 
-def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Result:
+def run_scenario(scenario: Scenario, database: DatabaseName, databases: Databases, rounds: Rounds) -> Result:
     """Start both contenders with fresh databases and measure them in turn."""
     contenders = (scenario.first, scenario.second)
+    scripts = {scenario.first: scenario.script, scenario.second: scenario.second_script or scenario.script}
+    # Items that runs have used up, if the script does that.
+    used = dict.fromkeys(contenders, 0)
     measured: dict[Contender, list[Measurement]] = {contender: [] for contender in contenders}
     with ExitStack() as stack:
         servers = {
@@ -93,21 +114,31 @@ def run_scenario(scenario: Scenario, databases: Databases, rounds: Rounds) -> Re
         }
         if scenario.items:
             for server in servers.values():
-                prepare(server.url, scenario.items)
+                if server.stores:
+                    prepare(server.url, scenario.items)
+
+        def load(contender: Contender, seconds: int) -> Measurement:
+            server, first = servers[contender], used[contender] + 1
+            measurement = _load(scripts[contender], scenario, server, first, seconds)
+            used[contender] += measurement.requests + UNCOUNTED * scenario.clients
+            return measurement
+
         for number in range(rounds.count):
             # The order alternates, so that one contender's pending disk writes do not always hit the other.
             for contender in contenders if number % 2 == 0 else reversed(contenders):
                 server = servers[contender]
                 with batches_to(server.url) if contender.batches else nullcontext():
-                    _load(scenario, server, WARM_UP_SECONDS)
-                    measurement = _load(scenario, server, rounds.seconds)
+                    load(contender, WARM_UP_SECONDS)
+                    measurement = load(contender, rounds.seconds)
                 measured[contender].append(measurement)
                 if measurement.errors:
                     report = f"{contender.label}: {measurement.errors}; its log ends with\n{server.log_tail()}"
                     print(report, file=sys.stderr)
-    return Result(scenario, *(Figures.of(measured[contender]) for contender in contenders))
+    return Result(scenario, database, *(Figures.of(measured[contender]) for contender in contenders))
 
 
-def _load(scenario: Scenario, server: Server, seconds: int) -> Measurement:
-    arguments = (str(scenario.items),) if scenario.items else ()
-    return measure(scenario.script, server.url, clients=scenario.clients, seconds=seconds, arguments=arguments)
+def _load(script: str, scenario: Scenario, server: Server, first: int, seconds: int) -> Measurement:
+    arguments = (str(scenario.items), str(first)) if scenario.items else ()
+    before = processor_seconds(server.pid)
+    measurement = measure(script, server.url, clients=scenario.clients, seconds=seconds, arguments=arguments)
+    return msgspec.structs.replace(measurement, processor_seconds=processor_seconds(server.pid) - before)

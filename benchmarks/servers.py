@@ -16,7 +16,15 @@ import msgspec
 from benchmarks.databases import Databases
 from benchmarks.load import ROOT, BenchmarkError, get_status
 
-ServerName = Literal["itemledger", "crud", "crud, tuned", "no database"]
+ServerName = Literal[
+    "itemledger",
+    "itemledger, new file",
+    "itemledger, two processes",
+    "crud",
+    "crud, tuned",
+    "framework",
+    "no database",
+]
 
 BIN: Final = Path(sys.executable).parent
 ITEMLEDGER: Final = str(BIN / "itemledger")
@@ -30,6 +38,11 @@ class Server(msgspec.Struct, frozen=True):
 
     url: str
     log: Path
+    pid: int
+    # Whether it stores items.
+    stores: bool
+    # From the start of its command.
+    ready_seconds: float = 0.0
 
     def log_tail(self) -> str:
         """Return the last lines of its output."""
@@ -44,6 +57,7 @@ class Program(msgspec.Struct, frozen=True):
     ready_path: str
     ready_status: int
     migrated: bool
+    stores: bool = True
     environment: tuple[tuple[str, str], ...] = ()
 
 
@@ -54,11 +68,15 @@ def _uvicorn(app: str) -> tuple[str, ...]:
 
 PROGRAMS: Final[dict[ServerName, Program]] = {
     "itemledger": Program((ITEMLEDGER, "serve"), "/readyz", 200, migrated=True),
+    "itemledger, new file": Program((ITEMLEDGER, "serve"), "/readyz", 200, migrated=False),
+    "itemledger, two processes": Program((ITEMLEDGER, "serve", "--workers", "2"), "/readyz", 200, migrated=True),
     "crud": Program(_uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False),
     "crud, tuned": Program(
         _uvicorn("benchmarks.baseline_crud:app"), "/items/0", 404, migrated=False, environment=(("CRUD_POOL", "tuned"),)
     ),
-    "no database": Program(_uvicorn("benchmarks.no_database:app"), "/livez", 200, migrated=True),
+    # Has no GET.
+    "framework": Program(_uvicorn("benchmarks.framework:app"), "/items", 404, migrated=False, stores=False),
+    "no database": Program(_uvicorn("benchmarks.no_database:app"), "/livez", 200, migrated=True, stores=False),
 }
 
 
@@ -80,10 +98,10 @@ def run_server(name: ServerName, databases: Databases, events: int = 0, changes:
             port = _free_port()
             command = (*program.command, "--host", "127.0.0.1", "--port", str(port))
             with log.open("a", encoding="utf-8") as output, _process(command, environment, output.fileno()) as process:
-                server = Server(f"http://127.0.0.1:{port}", log)
-                _wait_until_ready(server, program, process)
+                server = Server(f"http://127.0.0.1:{port}", log, process.pid, program.stores)
+                ready_seconds = _wait_until_ready(server, program, process)
                 try:
-                    yield server
+                    yield msgspec.structs.replace(server, ready_seconds=ready_seconds)
                 except BenchmarkError as error:
                     raise BenchmarkError(f"{error}\nThe log of {name} ends with\n{server.log_tail()}") from error
         finally:
@@ -119,15 +137,16 @@ def _process(command: tuple[str, ...], environment: dict[str, str], output: int)
             process.wait()
 
 
-def _wait_until_ready(server: Server, program: Program, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+def _wait_until_ready(server: Server, program: Program, process: subprocess.Popen[bytes]) -> float:
+    """Return the seconds that it took."""
+    began = time.monotonic()
+    while process.poll() is None and time.monotonic() < began + START_SECONDS:
         try:
             if get_status(server.url, program.ready_path) == program.ready_status:
-                return
+                return time.monotonic() - began
         except OSError:
             pass  # not listening yet
-        time.sleep(0.05)
+        time.sleep(0.01)
     raise BenchmarkError(f"{program.command} did not get ready:\n{server.log_tail()}")
 
 

@@ -1,10 +1,11 @@
 """Writes the results of the scenario `replay` as Markdown."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from benchmarks.peers import PAGE
 from benchmarks.replay import auditing
-from benchmarks.replay.scenario import NAME, ROUNDS, TARGET_MIB, TARGET_RATIO, Replayed
+from benchmarks.replay.scenario import NAME, ROUNDS, TARGET_MIB, TARGET_PER_SECOND, TARGET_RATIO, Replayed
 
 _REBUILT_HEAD: Final = f"""\
 | `{NAME}`: `itemledger rebuild items` | events/s | target | MiB | target | whole, s | rows compared | differ | met |
@@ -37,7 +38,7 @@ def tables(replayed: Replayed) -> str:
         cells = (
             f"{rebuilt.events:,} events",
             f"{rebuilt.per_second:,.0f}",
-            f"≥ {replayed.target_per_second:,}",
+            f"≥ {TARGET_PER_SECOND:,}",
             f"{rebuilt.peak_mib:.0f}",
             f"≤ {TARGET_MIB}",
             f"{rebuilt.seconds:.1f}",
@@ -67,6 +68,19 @@ def tables(replayed: Replayed) -> str:
         rates = f"{peer.events:,}", f"{peer.per_second:,.0f}", f"{ratio:.2f}", f"≥ {TARGET_RATIO:g}"
         rows.append(_row(peer.label, *rates, met))
     return "\n".join(rows)
+
+
+def missed(replayed: Replayed) -> Iterator[str]:
+    """Return what did not meet its target on one database."""
+    for rebuilt in replayed.rebuilt:
+        if not replayed.met(rebuilt):
+            yield f"`{NAME}`: rebuild of {rebuilt.events:,} events"
+    for audited in replayed.audited:
+        if not audited.met:
+            yield f"`{NAME}`: export or verification of {audited.events:,} events"
+    for peer in replayed.peers:
+        if replayed.ratio(peer) < TARGET_RATIO:
+            yield f"`{NAME}`: compared with {peer.label}"
 
 
 def _row(*cells: str) -> str:
