@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -17,8 +18,6 @@ from api.audit import routes as audit
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.authenticator import Authenticator
-from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError
-from api.auth.jwt.verifier import JwtVerifier
 from api.edge.boundary import Boundary, reraise
 from api.edge.route_checks import check_routes
 from api.edge.routing import register
@@ -49,6 +48,9 @@ from projections.live import LiveProjections
 from projections.projection_status import projection_statuses
 from projections.rebuild.rebuild import Options
 
+if TYPE_CHECKING:
+    from api.auth.jwt.verifier import JwtVerifier  # imports PyJWT, which only a configured issuer needs
+
 ROUTES = [
     route
     for module in (items, activity, events, audit, stream, export, proofs, projections, keys, health, docs)
@@ -73,7 +75,7 @@ class Services(Struct):
     past_items: PastItemReader
     rebuild_jobs: RebuildJobs
     feed: Feed
-    openapi: bytes  # the OpenAPI document, encoded
+    openapi: Callable[[], bytes]  # returns the OpenAPI document, encoded
     position: int = 0  # the newest log position that a response of this process has reflected
 
 
@@ -145,7 +147,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                     past_items=PastItemReader(database),
                     rebuild_jobs=rebuild_jobs,
                     feed=feed,
-                    openapi=_openapi_document(),
+                    openapi=openapi_document,
                     position=max(status.position or 0 for status in statuses),
                 )
         finally:
@@ -154,10 +156,13 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         await database.dispose()
 
 
-async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
+async def open_jwt_verifier(settings: Settings) -> "JwtVerifier | None":
     """Return the verifier of access tokens, None if not configured. Raises StartError for an unreadable key file."""
     if settings.jwt_issuer is None or settings.jwt_audience is None or settings.jwt_jwks is None:
         return None
+    from api.auth.jwt.jwks import IssuerKeys, UnreadableKeysError
+    from api.auth.jwt.verifier import JwtVerifier
+
     keys = IssuerKeys(settings.jwt_jwks)
     try:
         await keys.load()
@@ -170,7 +175,8 @@ async def open_jwt_verifier(settings: Settings) -> JwtVerifier | None:
 
 
 @cache
-def _openapi_document() -> bytes:
+def openapi_document() -> bytes:
+    """Build the OpenAPI document at its first use: it would be a twentieth of the start."""
     return msgspec.json.encode(openapi.build_document(ROUTES))
 
 

@@ -5,14 +5,11 @@ from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any, cast
 
-import msgspec
-
 import migrations
-from api.app import ROUTES, Services, create_app
+from api.app import Services, create_app, openapi_document
 from api.auth.principal import ANYBODY, Principal
 from api.cli.runner import freeze_gc
 from api.events.feed import Feed
-from api.ops import openapi
 from api.projections.rebuild_jobs import RebuildJobs
 from api.settings import from_environment
 from api.transparency.checkpoint_signer import CheckpointSigner
@@ -74,7 +71,7 @@ async def _services() -> AsyncIterator[Services]:
         past_items=PastItemReader(database),
         rebuild_jobs=RebuildJobs(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
-        openapi=msgspec.json.encode(openapi.build_document(ROUTES)),
+        openapi=openapi_document,
     )
 
 

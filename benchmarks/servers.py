@@ -89,6 +89,7 @@ def run_server(name: ServerName, databases: Databases, events: int = 0, changes:
         database_url = databases.create(directory)
         log = directory / "server.log"
         environment = {**os.environ, **dict(program.environment), "DATABASE_URL": database_url}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as installed: a start does not compile the modules again
         try:
             if program.migrated:
                 _run_to_end((ITEMLEDGER, "migrate"), environment, log)

@@ -38,12 +38,12 @@ def current(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Upgrade the schema to `revision` in one transaction, one process at a time. Raises UnknownRevisionError."""
-    from alembic import command
-
     with connection.begin():
         _lock(connection)
-        _known_revision(connection)
-        command.upgrade(_config(connection), revision)
+        if _known_revision(connection) != (head() if revision == "head" else revision):
+            from alembic import command  # not where there is nothing to do, as at most starts of the service
+
+            command.upgrade(_config(connection), revision)
         if revision == "head":
             # Tables of projections are made from live code, not by a revision: a rebuild replaces them when it changes.
             create_missing_tables(connection, PROJECTIONS)

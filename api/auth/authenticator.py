@@ -7,6 +7,7 @@ then only from this machine. A credential that a request shows is always checked
 import re
 from collections.abc import Collection, Mapping
 from time import time
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
@@ -14,12 +15,14 @@ from msgspec import Struct
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.format import PREFIX, read_key
 from api.auth.api_keys.usage import KeyUsage
-from api.auth.jwt.verifier import JwtVerifier
 from api.auth.principal import ANYBODY, CredentialError, Principal
 from api.auth.scopes import Scope, Unscoped
 from api.http.client_address import is_local
 from api.http.problems import CREDENTIAL_INVALID, CREDENTIAL_REQUIRED, INSUFFICIENT_SCOPE, Problem
 from api.http.responses import Headers
+
+if TYPE_CHECKING:
+    from api.auth.jwt.verifier import JwtVerifier  # imports PyJWT, which only a configured issuer needs
 
 log = structlog.get_logger()
 
@@ -33,7 +36,7 @@ class Authenticator(Struct, eq=False):
 
     _key_cache: ApiKeyCache
     _key_usage: KeyUsage
-    _jwt_verifier: JwtVerifier | None
+    _jwt_verifier: "JwtVerifier | None"
     origins: Collection[str]  # pages of these count as local while no credentials exist
     insecure: bool  # whether remote requests are accepted too while no credentials exist
 

@@ -1,10 +1,24 @@
 """The command line. A command's module is imported only when the command runs, so that `--help` answers at once."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 import click
+
+
+@contextmanager
+def without_collecting() -> Iterator[None]:
+    """Do not collect garbage for a while: imports leave little, and each collection visits all that is loaded."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class LazyGroup(click.Group):
@@ -23,7 +37,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self.targets:
             return None
         module, _, name = self.targets[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), name)
+        with without_collecting():
+            command: click.Command = getattr(import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,5 +1,7 @@
 """`itemledger serve`."""
 
+import api.cli.structlog_without_rich  # noqa: F401, I001  (first: see there)
+
 import asyncio
 import os
 import resource
@@ -16,6 +18,7 @@ import uvicorn
 from msgspec import structs
 
 from api.auth.api_keys.cache import ApiKeyCache
+from api.cli import without_collecting
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
@@ -129,9 +132,10 @@ def _check_tls(certificate: str | None, key: str | None) -> None:
 
 def application() -> "Boundary":
     """Build the application for a process that does nothing else."""
-    from api.app import create_app  # not in the parent of several workers, nor where the start is refused
+    with without_collecting():
+        from api.app import create_app  # not in the parent of several workers, nor where the start is refused
 
-    app = create_app()
+        app = create_app()
     connections = _raise_file_limit(app.settings.max_connections)
     app.settings = structs.replace(app.settings, max_connections=connections)
     freeze_gc()

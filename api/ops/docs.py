@@ -1,6 +1,7 @@
 """The routes by which the service documents itself: the OpenAPI document, a page that shows it, problem types."""
 
-from functools import partial
+import asyncio
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ _STATIC = Path(__file__).parent / "static"
 _PAGE = (_STATIC / "docs.html").read_bytes()
 #: Swagger UI's files come from a package, so the page loads nothing from other machines.
 _ASSETS = {
-    path.name: (media_type, path.read_bytes())
+    path.name: (media_type, path)
     for path, media_type in {
         Path(swagger_ui_path) / "swagger-ui.css": b"text/css; charset=utf-8",
         Path(swagger_ui_path) / "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
@@ -48,7 +49,8 @@ async def openapi_document() -> HttpResponse:
 
     It describes every response of every route. It does not change while the process runs.
     """
-    return HttpResponse(200, current.get().services.openapi, (JSON,))
+    document = await asyncio.to_thread(current.get().services.openapi)  # the first time it is built
+    return HttpResponse(200, document, (JSON,))
 
 
 async def docs() -> HttpResponse:
@@ -68,8 +70,10 @@ async def docs_asset(asset: str) -> HttpResponse:
     """
     if asset not in _ASSETS:
         raise Problem(NOT_FOUND)
-    media_type, content = _ASSETS[asset]
-    return HttpResponse(200, content, ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400")))
+    media_type, path = _ASSETS[asset]
+    return HttpResponse(
+        200, _content(path), ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400"))
+    )
 
 
 async def problem_kind(code: str) -> HttpResponse:
@@ -82,6 +86,12 @@ async def problem_kind(code: str) -> HttpResponse:
     return json_response(200, _to_problem_kind(_KINDS[code]))
 
 
+@cache
+def _content(path: Path) -> bytes:
+    """Read a file when it is first needed: Swagger UI is 1.5 MiB, and most processes never send it."""
+    return path.read_bytes()
+
+
 def _to_problem_kind(kind: Kind) -> ProblemKind:
     return ProblemKind(f"/problems/{kind.code}", kind.title, kind.status, kind.description)
 
@@ -90,7 +100,7 @@ def _name_schema(description: str, names: Any, example: str) -> dict[str, Any]:
     return {"type": "string", "enum": sorted(names), "description": description, "examples": [example]}
 
 
-_START = _ASSETS["start.js"][1].decode()
+_START = _ASSETS["start.js"][1].read_text()
 _DOCUMENT = Answer(200, "The OpenAPI 3.1 document", dict[str, Any], example=load("ops")["openapi"])
 _HTML = Answer(200, "The page", str, (), _PAGE.decode(), media_type="text/html")
 _FILES = (

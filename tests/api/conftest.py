@@ -22,7 +22,7 @@ def judged(running: InProcess) -> InProcess:
 
 
 def contract_of(running: InProcess) -> Contract:
-    return _contract(running.services.openapi)
+    return _contract(running.services.openapi())
 
 
 @cache

@@ -9,10 +9,13 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    # At run time only where a key is used: it takes long to import, and most processes have no key.
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 #: The only supported signature type.
 _ED25519 = b"\x01"
@@ -53,6 +56,9 @@ class VerifierKey(Struct, frozen=True):
 
     def verifies(self, text: str, signature: bytes) -> bool:
         """Check whether this key made `signature`, given without the key's id, for `text`."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
         try:
             Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
         except (InvalidSignature, ValueError):
@@ -65,7 +71,7 @@ class SignerKey:
 
     __slots__ = ("_private", "verifier")
 
-    def __init__(self, name: str, private: Ed25519PrivateKey) -> None:
+    def __init__(self, name: str, private: "Ed25519PrivateKey") -> None:
         """Raise NoteError if the name is not valid."""
         self._private = private
         self.verifier = VerifierKey(check_name(name), private.public_key().public_bytes_raw())
@@ -73,11 +79,15 @@ class SignerKey:
     @classmethod
     def generate(cls, name: str) -> "SignerKey":
         """Generate a key. Raises NoteError."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         return cls(name, Ed25519PrivateKey.generate())
 
     @classmethod
     def parse(cls, text: str) -> "SignerKey":
         """Parse what `write` wrote. Raises NoteError, which reveals nothing of the text."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
         if not text.startswith(_PRIVATE_PREFIX):
             raise NoteError(f"a private key must begin with {_PRIVATE_PREFIX}")
         name, key_id, private = _parse_key(text.removeprefix(_PRIVATE_PREFIX), "private key")

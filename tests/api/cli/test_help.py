@@ -14,6 +14,8 @@ from tests.api.cli.command import clean_environment, process
 #: Modules that are slow to import.
 HEAVY = {"FasterAPI", "alembic", "api.app", "cryptography", "rich", "sqlalchemy", "structlog", "uvicorn"}
 WEB = {"FasterAPI", "api.app", "uvicorn"}
+#: What a running service imports when it needs it: for a schema that is not at head, a key, an issuer, a format.
+LATER = {"alembic", "cryptography", "jwt", "mako", "pyarrow", "pygments", "rich"}
 LIGHT_COMMANDS: dict[str, set[str]] = {
     "--help": HEAVY,
     "verify --help": HEAVY,
@@ -63,6 +65,25 @@ def test_a_command_imports_only_what_it_needs(line: str, sqlite_url: str) -> Non
     modules = set(json.loads(done.stderr.splitlines()[-1]))
     assert "api.cli" in modules
     assert modules & LIGHT_COMMANDS[line] == set()
+
+
+def test_a_service_without_keys_or_issuer_imports_only_what_it_needs(sqlite_url: str) -> None:
+    """Each of these is slow to import, and most processes never need it."""
+    assert process(sqlite_url, "migrate").returncode == 0
+    with subprocess.Popen(
+        [sys.executable, "-c", _LIST_MODULES, "serve", "--port", "0"],
+        env=clean_environment(DATABASE_URL=sqlite_url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as serving:
+        assert serving.stdout is not None
+        assert serving.stderr is not None
+        assert any("Uvicorn running" in line for line in serving.stdout)
+        serving.terminate()
+        modules = set(json.loads(serving.stderr.read().splitlines()[-1]))
+    assert {"FasterAPI", "api.app", "sqlalchemy"} <= modules
+    assert modules & LATER == set()
 
 
 def test_the_help_of_a_group_lists_the_commands_own_short_help() -> None:

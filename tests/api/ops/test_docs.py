@@ -77,7 +77,7 @@ async def test_the_page_asks_for_a_required_credential_and_does_not_store_it(sma
     assert "<form hidden>" in page
     assert 'name="credential" type="password" autocomplete="off"' in page
     script = (await small.client.get("/docs/start.js")).text
-    [scheme] = json.loads(small.services.openapi)["components"]["securitySchemes"]
+    [scheme] = json.loads(small.services.openapi())["components"]["securitySchemes"]
     assert f'preauthorizeApiKey("{scheme}", credential)' in script, "requests that are tried out use it, too"
     for store in ("Storage", "cookie", "indexedDB", "history", "location", "persistAuthorization"):
         assert store not in script
