@@ -8,7 +8,7 @@ and writes one log line per request. It also runs the lifespan: if the start fai
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.auth.authenticator import authorize
 from api.auth.scopes import Unscoped
-from api.edge.concurrency_limits import Limit
+from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import current
 from api.edge.cors import Cors
 from api.edge.exchange import Exchange
@@ -76,7 +76,7 @@ class Boundary:
     async def _serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self._services, self._cors)
         try:
-            with ExitStack() as reserved:
+            with Reservations() as reserved:
                 await self._dispatch(scope, receive, exchange, reserved)
         except ClientDisconnectedError:
             exchange.status = 0
@@ -87,7 +87,7 @@ class Boundary:
             await exchange.fail(error)
         exchange.log()
 
-    async def _dispatch(self, scope: AsgiScope, receive: Receive, exchange: Exchange, reserved: ExitStack) -> None:
+    async def _dispatch(self, scope: AsgiScope, receive: Receive, exchange: Exchange, reserved: Reservations) -> None:
         request = exchange.context
         counted = self._limits.count_address(request.address)
         if is_rejected(counted) and request.services.authenticator.recognizes(request.headers):

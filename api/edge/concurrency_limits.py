@@ -5,7 +5,7 @@ other client; bodies of normal size are bounded by the number of connections. No
 one) gets more than a quarter of a limit, except local clients; as in api/edge/rate_limits.py.
 """
 
-from contextlib import ExitStack
+from typing import Self
 
 from api.http.problems import BUSY, Problem
 
@@ -20,17 +20,40 @@ class Limit:
         self._max_share = max(min_share, size // _CLIENT_SHARE)
         self._used: dict[str | None, int] = {}
 
-    def reserve(self, client: str | None, until: ExitStack, amount: int = 1) -> None:
-        """Reserve `amount` for a client until the stack ends; None is not limited to a share. Raises Problem (503)."""
+    def reserve(self, client: str | None, until: "Reservations", amount: int = 1) -> None:
+        """Reserve `amount` for a client; None is not limited to a share. Raises Problem (503)."""
+        if not amount:  # an empty part of a body
+            return
         used = self._used.get(client, 0) + amount
         if amount > self._free or (client is not None and used > self._max_share):
             raise Problem(BUSY)
         self._free -= amount
         self._used[client] = used
-        until.callback(self._release, client, amount)
+        until.add(self, client, amount)
 
-    def _release(self, client: str | None, amount: int) -> None:
+    def release(self, client: str | None, amount: int) -> None:
+        """Release what was reserved."""
         self._free += amount
         self._used[client] -= amount
         if not self._used[client]:
             del self._used[client]
+
+
+class Reservations:
+    """What one request has reserved; released where the context ends."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held: list[tuple[Limit, str | None, int]] = []
+
+    def add(self, limit: Limit, client: str | None, amount: int) -> None:
+        """Release `amount` of `limit` at the end."""
+        self._held.append((limit, client, amount))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for limit, client, amount in self._held:
+            limit.release(client, amount)

@@ -1,7 +1,7 @@
 """One request and its response: what is added to every response, and what is logged of it."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from api.http.client_address import address_of
 from api.http.request_body import wait_for_disconnect
 from api.http.responses import AsgiScope, Message, Receive, Send
 from api.http.security_headers import security_headers
-from api.logs import audit, summary
+from api.logs import RequestLine, log_request, summary
 
 if TYPE_CHECKING:
     from api.app import Services
@@ -41,9 +41,9 @@ class Exchange:
 
     def __init__(self, scope: AsgiScope, receive: Receive, send: Send, services: "Services | None", cors: Cors) -> None:
         headers = _combined(scope["headers"])
-        sent_id = headers.get(b"x-request-id", b"")
-        request_id = sent_id.decode() if _REQUEST_ID.fullmatch(sent_id) else new_id()
-        trace = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+        sent_id, parent = headers.get(b"x-request-id"), headers.get(b"traceparent")
+        request_id = sent_id.decode() if sent_id is not None and _REQUEST_ID.fullmatch(sent_id) else new_id()
+        trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
         assert services is not None, "served before the lifespan began"
         self.context = RequestContext(
             services=services,
@@ -61,7 +61,7 @@ class Exchange:
         self.status: int | None = None
         self._rate_limits: list[RateLimitState] = []
         self._code: str | None = None
-        self._extra_log_fields: Mapping[str, object] = {}
+        self._extra_log_fields: Mapping[str, Any] = {}
         self._send = send
         self._started = perf_counter_ns()
 
@@ -76,14 +76,16 @@ class Exchange:
             self.status = message["status"]
             context = self.context
             position = context.services.position if context.position is None else context.position
-            headers = (
+            headers = message["headers"] = [
                 *message["headers"],
                 (b"x-request-id", context.request_id.encode()),
                 (b"log-position", b"%d" % position),
-                *([(b"idempotency-replayed", b"true")] if context.replayed else []),
-                *rate_limit_headers(self._rate_limits),
-            )
-            message = {**message, "headers": [*headers, *security_headers(headers, self._scheme), *self._cors]}
+            ]
+            if context.replayed:
+                headers.append((b"idempotency-replayed", b"true"))
+            headers += rate_limit_headers(self._rate_limits)
+            headers += security_headers(headers, self._scheme)
+            headers += self._cors
         elif self.context.method == "HEAD":
             message = {**message, "body": b""}
         await self._send(message)
@@ -105,30 +107,34 @@ class Exchange:
     def log(self) -> None:
         """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
         context, route = self.context, self.route
-        line: dict[str, Any] = {
-            "request_id": context.request_id,
-            "actor": context.actor,
-            "address": context.address,
-            "method": context.method,
-            "route": route and route.path,
-            "status": self.status,  # 0: the client disconnected before its request was complete
-            "code": self._code,
-            "position": context.position,
-            "duration_ms": (perf_counter_ns() - self._started) / 1e6,
-            **self._extra_log_fields,
-        }
-        if route is not None and route.scope in _HISTORY:
+        fields = self._extra_log_fields
+        of_history = route is not None and route.scope in _HISTORY
+        refused = self.status in _REFUSED
+        if of_history:
             query = {} if context.query is None else msgspec.to_builtins(context.query)
-            audit.info("request", **line, path=context.path, filter=query)
-        elif self.status in _REFUSED:
-            audit.warning("request", **line)
-        else:
-            log.info("request", **line)
+            fields = {**fields, "path": context.path, "filter": query}
+        line = RequestLine(
+            request_id=context.request_id,
+            actor=context.principal.actor,
+            address=context.address,
+            method=context.method,
+            route=None if route is None else route.path,
+            status=self.status,
+            code=self._code,
+            position=context.position,
+            duration_ms=(perf_counter_ns() - self._started) / 1e6,
+            level="warning" if refused and not of_history else "info",
+            **fields,
+        )
+        log_request(line, at_any_level=of_history or refused)
 
 
-def _combined(lines: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return headers by name; repeated headers are joined to one list (RFC 9110, section 5.3)."""
-    headers: dict[bytes, bytes] = {}
+    headers = dict(lines)
+    if len(headers) == len(lines):
+        return headers
+    headers.clear()
     for name, value in lines:
         headers[name] = headers[name] + b", " + value if name in headers else value
     return headers

@@ -21,13 +21,13 @@ _KEY = re.compile(PATTERN.encode())
 
 def read_key(header: bytes | None) -> str | None:
     """Return the key, None without a header. Raises Problem (400)."""
-    # Imported here, so that the settings, which only need PATTERN, do not import the framework.
-    from api.http.problems import INVALID_HEADER, Problem
-
     if header is None:
         return None
     key = header.strip(b" \t")
     if not _KEY.fullmatch(key):
+        # Imported here, so that the settings, which only need PATTERN, do not import the framework.
+        from api.http.problems import INVALID_HEADER, Problem
+
         detail = f"Idempotency-Key must have 1 to {MAX_LENGTH} characters, in double quotes or as one word of ASCII"
         raise Problem(INVALID_HEADER, detail)
     if key.startswith(b'"'):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from FasterAPI import HTTPException, RequestValidationError
@@ -140,7 +140,7 @@ class Problem(Exception):  # noqa: N818  (RFC 9457's word)
         headers: Headers = (),
         retry_after: int | None = None,
         violated_policies: tuple[str, ...] = (),
-        extra_log_fields: Mapping[str, object] = MappingProxyType({}),
+        extra_log_fields: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail or kind.description)
         self.kind = kind

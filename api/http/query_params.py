@@ -1,5 +1,6 @@
 """Query parameters: one Struct per route, converted here, since FasterAPI does not validate them."""
 
+from functools import cache
 from typing import Annotated
 from urllib.parse import parse_qsl
 
@@ -30,11 +31,13 @@ class StateQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
 
 def parse(query_string: bytes, struct: type[Struct]) -> Struct:
     """Convert a query string to `struct`. Raises Problem (400) for one that is malformed or does not match."""
+    if not query_string:
+        return _defaults(struct)
     try:
         pairs = parse_qsl(
             query_string.decode("ascii"),
             keep_blank_values=True,
-            strict_parsing=bool(query_string),
+            strict_parsing=True,
             errors="strict",
             max_num_fields=_MAX_PARAMETERS,
         )
@@ -46,6 +49,15 @@ def parse(query_string: bytes, struct: type[Struct]) -> Struct:
             raise wrong(name, f"Unknown query parameter {name!r}")
     if len(values) < len(pairs):
         raise Problem(INVALID_QUERY, "A query parameter is repeated")
+    return _convert(values, struct)
+
+
+@cache
+def _defaults(struct: type[Struct]) -> Struct:
+    return _convert({}, struct)
+
+
+def _convert(values: dict[str, str], struct: type[Struct]) -> Struct:
     try:
         return msgspec.convert(values, struct, strict=False)
     except msgspec.ValidationError as error:

@@ -1,6 +1,5 @@
 """Reads a request body completely, or rejects it. FasterAPI would run a handler on half a body."""
 
-import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
@@ -11,6 +10,7 @@ from FasterAPI import RequestValidationError
 
 from api.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 from api.http.responses import Message, Receive
+from api.http.timeouts import within
 from api.settings import Settings
 
 T = TypeVar("T")
@@ -39,8 +39,7 @@ async def read_body(
     since the request is complete only with it.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
     """
-    content_type = _MEDIA_TYPE.fullmatch(headers.get(b"content-type", b"").decode("latin-1"))
-    if media_types and (content_type is None or content_type[1].lower() not in media_types):
+    if media_types and _media_type(headers.get(b"content-type", b"").decode("latin-1")) not in media_types:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(media_types)}")
     max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
@@ -49,14 +48,19 @@ async def read_body(
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
     try:
-        async with asyncio.timeout(settings.body_timeout):
-            body = await _read(receive, max_bytes, reserve_bytes)
+        body = await within(settings.body_timeout, _read(receive, max_bytes, reserve_bytes))
     except TimeoutError:
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
     if not media_types:
         return b""
     _check_text(body, settings.max_depth)
     return body
+
+
+def _media_type(content_type: str) -> str | None:
+    """Return the media type that a `Content-Type` names; None if it names another charset than UTF-8."""
+    match = _MEDIA_TYPE.fullmatch(content_type)
+    return None if match is None else match[1].lower()
 
 
 async def _read(receive: Receive, max_bytes: int, reserve_bytes: Callable[[int], None] | None) -> bytes:

@@ -1,6 +1,8 @@
 """Security headers of every response, from OWASP ASVS 5.0, chapter 3.4, and the OWASP REST Security Cheat Sheet."""
 
-from api.http.responses import Headers
+from collections.abc import Sequence
+
+from api.http.responses import Header, Headers
 
 #: A response loads only from the service itself, and no page elsewhere may frame it.
 CONTENT_SECURITY_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -17,8 +19,8 @@ _ALL_OVER_TLS: Headers = (*_ALL, (b"strict-transport-security", STRICT_TRANSPORT
 _OVERRIDABLE = frozenset((b"content-security-policy", b"cache-control"))
 
 
-def security_headers(headers: Headers, scheme: str) -> Headers:
+def security_headers(headers: Sequence[Header], scheme: str) -> Headers:
     """Return the headers to add to a response with `headers`; `scheme` is the one that the client used."""
     added = _ALL_OVER_TLS if scheme == "https" else _ALL
-    names = [name for name, _ in headers]
-    return added if _OVERRIDABLE.isdisjoint(names) else tuple(header for header in added if header[0] not in names)
+    sent = dict(headers)
+    return added if _OVERRIDABLE.isdisjoint(sent) else tuple(header for header in added if header[0] not in sent)

@@ -9,9 +9,12 @@ from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
+from msgspec import UNSET
+from msgspec.structs import asdict
 from structlog.testing import CapturingLogger
 
 from api.edge import exchange
+from api.logs import RequestLine
 from tests.support.clients.http import Contract
 from tests.support.service import InProcess, migrate
 
@@ -90,7 +93,14 @@ class RequestLogs(NamedTuple):
 @pytest.fixture
 def request_logs(monkeypatch: pytest.MonkeyPatch) -> RequestLogs:
     """Capture the log of requests. structlog's `capture_logs` does not reach cached loggers, which the service has."""
-    logs = RequestLogs(CapturingLogger(), CapturingLogger())
-    monkeypatch.setattr(exchange, "log", logs.log)
-    monkeypatch.setattr(exchange, "audit", logs.audit)
-    return logs
+    captured = RequestLogs(CapturingLogger(), CapturingLogger())
+
+    def log_request(line: RequestLine, *, at_any_level: bool) -> None:
+        fields = {name: value for name, value in asdict(line).items() if value is not UNSET}
+        method = getattr(captured.audit if at_any_level else captured.log, fields.pop("level"))
+        del fields["timestamp"]
+        method(fields.pop("event"), **fields)
+
+    monkeypatch.setattr(exchange, "log", captured.log)
+    monkeypatch.setattr(exchange, "log_request", log_request)
+    return captured

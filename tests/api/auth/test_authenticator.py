@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -20,12 +20,11 @@ from api.auth.api_keys import store
 from api.auth.api_keys.format import _checksum, new_key, read_key
 from api.auth.principal import ANYBODY
 from api.auth.scopes import Scope, Unscoped
-from api.edge import exchange
 from api.edge.cors import Origin
 from api.edge.routing import Route
 from api.http.idempotency import command_id
 from eventstore.log.tables import events
-from tests.api.conftest import judged
+from tests.api.conftest import RequestLogs, judged
 from tests.support.clients.http import JSON, call, check_problem, unchanged_log
 from tests.support.clients.keys import as_read, bearer, make_key
 from tests.support.service import InProcess
@@ -71,10 +70,8 @@ async def guarded(shared_url: str) -> AsyncIterator[Guarded]:
 
 
 @pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturingLogger]:
-    logger = CapturingLogger()
-    monkeypatch.setattr(exchange, "audit", logger)
-    return logger
+def lines(request_logs: RequestLogs) -> CapturingLogger:
+    return request_logs.audit
 
 
 def concrete(route: Route) -> str:

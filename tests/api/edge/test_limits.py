@@ -3,12 +3,11 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
 
 import httpx
 import pytest
 
-from api.edge.concurrency_limits import Limit
+from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.rate_limits import RateLimits, rate_limit_headers
 from api.http.problems import Problem
 from api.http.responses import Message
@@ -241,8 +240,8 @@ async def test_buffered_batch_bytes_are_limited_and_released(sqlite_url: str) ->
 
 def test_no_client_has_more_than_a_quarter_but_local_clients_have_all() -> None:
     limit = Limit(100)
-    with ExitStack() as others:
-        with ExitStack() as first:
+    with Reservations() as others:
+        with Reservations() as first:
             for _ in range(5):
                 limit.reserve("one", first, 5)
             for client in ("one", "two"):
@@ -253,9 +252,18 @@ def test_no_client_has_more_than_a_quarter_but_local_clients_have_all() -> None:
             with pytest.raises(Problem):
                 limit.reserve("three", others, 1)
         limit.reserve("three", others, 25)
-    with ExitStack() as all_of_it:
+    with Reservations() as all_of_it:
         limit.reserve(None, all_of_it, 100)
         Limit(2, min_share=2).reserve("one", all_of_it, 2)  # any client may use that much at least
+
+
+def test_empty_parts_of_a_body_reserve_nothing() -> None:
+    limit = Limit(4)
+    for amounts in ((0, 1), (1, 0), (0, 1, 0)):
+        with Reservations() as reserved:
+            for amount in amounts:
+                limit.reserve(None, reserved, amount)
+        assert limit._used == {}
 
 
 async def test_concurrent_exports_of_a_client_are_limited(sqlite_url: str) -> None:
