@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.edge.response_cycle import ResponseCycle
 from api.http.security_headers import security_headers
 
 if TYPE_CHECKING:
@@ -116,8 +117,12 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Accept a header; ignore trailers (RFC 9110, section 6.5.1)."""
-        if self._head_bytes is not None:
-            super().on_header(name, value)
+        if self._head_bytes is None:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
         """Accept body data."""
@@ -137,6 +142,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._head_bytes, self._framing_bytes = None, 0
         self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
         super().on_headers_complete()
+        self.cycle.__class__ = ResponseCycle  # uvicorn names its class itself
         self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
@@ -146,12 +152,19 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless one has begun or this one's body is still arriving."""
-        super().on_response_complete()
+        # Without uvicorn's, which would start a timer after each answer.
+        self.server_state.total_requests += 1
         del self._unanswered[0]
+        if self.transport.is_closing():
+            return
         if self.pipeline:
-            self.flow.pause_reading()  # uvicorn resumes reading, so each answer would admit many more requests
+            super()._start_asgi_task(*self.pipeline.pop())
+        if self.pipeline:
+            self.flow.pause_reading()  # else each answer would admit many more requests
+            return
+        self.flow.resume_reading()
         if self._deadline is None and self._is_idle():
-            self._wait_for(self.timeout_keep_alive + _CHECK_SECONDS)
+            self._wait_for(self.timeout_keep_alive)
 
     def resume_writing(self) -> None:
         """Restart the timeout for reading: the client has read most of the output."""
@@ -189,7 +202,11 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         elif self._unread_since is None:
             self._unread_since = now
         late = self._deadline is not None and now >= self._deadline
-        if late or (self._unread_since is not None and now - self._unread_since >= self._settings.answer_timeout):
+        unread = self._unread_since is not None and now - self._unread_since >= self._settings.answer_timeout
+        between_requests = self._head_bytes is None and self._is_idle()
+        if unread or (late and not between_requests):
             self.transport.abort()
-        else:
-            self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)
+            return
+        if late:
+            self.transport.close()  # once the client has read what was sent
+        self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)

@@ -48,7 +48,7 @@ async def test_every_attribute_that_is_used_is_one_of_uvicorn(plain: HttpToolsPr
     own = {name for name in attributes_of("self") if name.startswith("_")}
     used = {"self": attributes_of("self") - own, "flow": attributes_of("self.flow"), "cycle": attributes_of("cycle")}
     assert used["self"] >= {"app", "client", "connections", "cycle", "flow", "loop", "pipeline", "timeout_keep_alive"}
-    assert used["flow"] == {"pause_reading", "read_paused"}
+    assert used["flow"] == {"pause_reading", "read_paused", "resume_reading"}
     assert used["cycle"] == {"disconnected", "message_event", "response_complete"}
     for owner, value in (("self", plain), ("flow", plain.flow), ("cycle", plain.cycle)):
         assert [name for name in used[owner] if not hasattr(value, name)] == []
