@@ -11,7 +11,7 @@ import structlog
 
 from api.events import sse
 from api.http.problems import QUOTA_EXCEEDED, STOPPING, TOO_MANY_STREAMS, Problem
-from eventstore.database.batching import Batched
+from eventstore.batching import Batched
 from eventstore.database.database import Database
 from eventstore.errors import UnavailableError
 from eventstore.log.tail import Tail

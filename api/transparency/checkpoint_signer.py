@@ -10,7 +10,7 @@ from time import monotonic
 
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.log_identity import LogKeys
-from eventstore.database.batching import Batched
+from eventstore.batching import Batched
 from eventstore.database.database import Database
 from eventstore.merkle import tree_head
 from eventstore.merkle.tree_head import TreeHead

@@ -17,6 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from eventstore.database.failures import is_stale, translated
+from eventstore.database.lookups import LookupConnection, Lookups, Rows
+from eventstore.database.prepared import Prepared
 from eventstore.errors import UnavailableError
 from eventstore.log.past import Needs, Past
 from eventstore.log.write_set import Projector, WriteSet
@@ -34,6 +36,11 @@ class Database(ABC):
     def __init__(self, url: URL, reader: AsyncEngine) -> None:
         self.url = url
         self.reader = reader
+        self._lookups = Lookups(self._open_lookup)
+
+    @abstractmethod
+    async def _open_lookup(self) -> LookupConnection:
+        """Open a connection for look-ups."""
 
     @abstractmethod
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -116,6 +123,14 @@ class Database(ABC):
                 if not (is_stale(error) or getattr(error, "connection_invalidated", False)):
                     raise
             return await self._read(statement, parameters)
+
+    async def look_up(self, statement: Prepared, parameters: Mapping[str, object]) -> Rows:
+        """Run one SELECT, which reads one snapshot, and return its rows as the driver does: a boolean may be 0 or 1.
+
+        It is for the most frequent reads: `read` costs several times as much.
+        """
+        with translated():
+            return await self._lookups.fetch(statement.text, statement.arguments(parameters))
 
     async def _read(self, statement: Executable, parameters: Mapping[str, object] | None) -> Sequence[Row[Any]]:
         try:

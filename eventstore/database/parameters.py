@@ -76,7 +76,7 @@ def pairs(connection: Connection, parameter: str, values: Sequence[tuple[int, in
     return {parameter: msgspec.json.encode(values).decode()}
 
 
-def in_ids(connection: Connection, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
+def in_ids(connection: Connection | AsyncEngine, column: ColumnElement[int], parameter: str) -> ColumnElement[bool]:
     """Return the condition that `column` is one of the ids in `parameter`, whose value `numbers` builds."""
     if connection.dialect.name == "postgresql":
         return column == any_(bindparam(parameter, type_=ARRAY(BigInteger)))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translated
+from eventstore.database.lookups import PostgresLookup
 from eventstore.database.postgresql_appender import PostgresAppender
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.past import Needs, Past
@@ -113,6 +114,9 @@ class PostgresDatabase(Database):
             await connection.invalidate()
             await connection.close()
 
+    async def _open_lookup(self) -> PostgresLookup:
+        return await PostgresLookup.open(self.reader)
+
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         with translated():
             async with self.reader.connect() as connection:
@@ -174,6 +178,7 @@ class PostgresDatabase(Database):
                 raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}; set it to {' or '.join(safe)}")
 
     async def dispose(self) -> None:
+        await self._lookups.close()
         await self._disconnect()
         await self._writer.dispose()
         await self.reader.dispose()

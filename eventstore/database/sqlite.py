@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translate, translated
+from eventstore.database.lookups import SqliteLookup
 from eventstore.database.sqlite_appender import append
 from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.past import Needs, Past
@@ -99,6 +100,15 @@ class SqliteDatabase(Database):
         if connection is not None:
             connection.close()
 
+    async def _open_lookup(self) -> SqliteLookup:
+        return SqliteLookup(self._connect_for_lookups)
+
+    def _connect_for_lookups(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.url.database or "", check_same_thread=False, isolation_level=None)
+        for pragma in (*_PRAGMAS, "query_only=ON", "cache_size=-4096"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        return connection
+
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._view_threads, _run, self._viewer, work)
 
@@ -181,6 +191,7 @@ class SqliteDatabase(Database):
             raise UnsafeDatabaseError("SQLite runs with journal_mode={}, synchronous={}".format(*settings))
 
     async def dispose(self) -> None:
+        await self._lookups.close()
         await self.reader.dispose()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
         self._thread.shutdown()

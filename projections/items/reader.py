@@ -6,8 +6,10 @@ from typing import Any
 
 from sqlalchemy import Select, bindparam, select
 
-from eventstore.database.batching import Batched
+from eventstore.batching import Batched
 from eventstore.database.database import Database
+from eventstore.database.parameters import in_ids, numbers
+from eventstore.database.prepared import Prepared
 from eventstore.log.head import POSITION
 from eventstore.log.tables import log_head
 from projections.items.items import ITEMS, ItemView, items
@@ -20,9 +22,11 @@ SCAN_ROWS = 10_000
 
 # Each query returns the position of its snapshot: the row of `log_head`, outer joined with the items, so that there is
 # a row even where no item matches.
-_BY_ID: Select[Any] = select(log_head.c.position, *(items.c[name] for name in ItemView.__struct_fields__)).select_from(
-    log_head.outerjoin(items, items.c.id.in_(bindparam("ids", expanding=True)))
-)
+_COLUMNS = (log_head.c.position, items.c.id, items.c.name, items.c.price, items.c.in_stock, items.c.version)
+
+#: The most look-ups by id at once, and how long one may take. One that gets no answer does not delay the others.
+_MAX_LOADS = 2
+_LOAD_SECONDS = 3.0
 
 
 class ItemReader:
@@ -30,7 +34,10 @@ class ItemReader:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._by_id = Batched(self._load)
+        wanted = in_ids(database.reader, items.c.id, "ids")
+        by_id = select(*_COLUMNS).select_from(log_head.outerjoin(items, wanted))
+        self._statement = Prepared(by_id, database.reader.dialect.name)
+        self._by_id = Batched(self._load, max_loads=_MAX_LOADS, timeout_seconds=_LOAD_SECONDS)
         self._position = Batched(self._load_position)
 
     async def position(self) -> int:
@@ -61,9 +68,14 @@ class ItemReader:
         return Page(rows[0].position, views[:limit], more)
 
     async def _load(self, item_ids: Sequence[int]) -> Mapping[int, tuple[int, ItemView | None]]:
-        rows = await self._database.read(_BY_ID, {"ids": item_ids})
-        views = {row.id: ItemView(*tuple(row)[1:]) for row in rows if row.id is not None}
-        return {item_id: (rows[0].position, views.get(item_id)) for item_id in item_ids}
+        ids = numbers(self._database.reader, item_ids)
+        rows = await self._database.look_up(self._statement, {"ids": ids})
+        views = {
+            item_id: ItemView(item_id, name, price, bool(in_stock), version)
+            for _, item_id, name, price, in_stock, version in rows
+            if item_id is not None
+        }
+        return {item_id: (rows[0][0], views.get(item_id)) for item_id in item_ids}
 
     async def _load_position(self, keys: Sequence[None]) -> Mapping[None, int]:
         return dict.fromkeys(keys, (await self._database.read(POSITION))[0].position)

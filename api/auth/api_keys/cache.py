@@ -11,12 +11,14 @@ from sqlalchemy import func, select
 from api.auth.api_keys.format import ParsedKey
 from api.auth.api_keys.store import ApiKey, api_keys, as_key
 from api.auth.principal import CredentialError, Principal
+from eventstore.batching import Batched
 from eventstore.clock import now
-from eventstore.database.batching import Batched
 from eventstore.database.database import Database
 
 #: The age at which the keys are read again before one is accepted. A revoked key is accepted at most this long.
 FRESH_SECONDS = 1.0
+#: How long one read may take. Every request waits for one; the next begins beside one that gets no answer.
+_READ_SECONDS = 3.0
 _READ_PAUSE_SECONDS = 0.05  # the least time between two reads, so that unknown keys cause few queries
 
 #: Every change of a row adds one, in whatever order the changes commit.
@@ -37,7 +39,7 @@ class ApiKeyCache:
         self._entries: dict[str, _Entry] = {}
         self._changes = -1
         self._read_at = float("-inf")
-        self._reads = Batched(self._read)
+        self._reads = Batched(self._read, max_loads=2, timeout_seconds=_READ_SECONDS)
 
     async def is_empty(self) -> bool:
         """Return whether no key was ever created. Raises UnavailableError."""
@@ -87,8 +89,10 @@ class ApiKeyCache:
         await asyncio.sleep(max(0.0, self._read_at + _READ_PAUSE_SECONDS - monotonic()))
         started_at = monotonic()
         [(changes,)] = await self._database.read(_CHANGES)
-        if changes != self._changes:
-            rows = await self._database.read(select(api_keys))
+        rows = await self._database.read(select(api_keys)) if changes != self._changes else None
+        if started_at < self._read_at:  # a read that began later was faster
+            return dict.fromkeys(requests)
+        if rows is not None:
             self._entries = {row.id: _Entry(row.digest, key := as_key(row), _holder(key)) for row in rows}
             self._changes = sum(row.revision for row in rows)
         self._read_at = started_at

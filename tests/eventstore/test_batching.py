@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from eventstore.database.batching import Batched
+from eventstore.batching import Batched
+from eventstore.errors import UnavailableError
 
 
 class Source:
@@ -99,3 +100,86 @@ async def test_an_error_without_a_waiting_caller_is_not_logged(caplog: pytest.Lo
     source.answer.put_nowait("found")
     assert await source.batched.get(1) == "found 1"
     assert caplog.records == []  # asyncio logs an exception that was never retrieved
+
+
+class Silent:
+    """A source whose loads get no answer, but for those that the test lets go."""
+
+    def __init__(self, max_loads: int = 2, timeout_seconds: float | None = None) -> None:
+        self.loads: list[tuple[list[int], asyncio.Event]] = []
+        self.most_at_once = self._at_once = 0
+        self.batched = Batched(self._load, max_loads=max_loads, timeout_seconds=timeout_seconds)
+
+    async def _load(self, keys: Sequence[int]) -> dict[int, int]:
+        answer = asyncio.Event()
+        self.loads.append((list(keys), answer))
+        self._at_once += 1
+        self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            await answer.wait()
+        finally:
+            self._at_once -= 1
+        return {key: key * 10 for key in keys}
+
+    async def ask(self, *keys: int) -> list[asyncio.Task[int]]:
+        tasks = [asyncio.create_task(self.batched.get(key)) for key in keys]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        return tasks
+
+
+@pytest.mark.parametrize("max_loads", [1, 2, 3])
+async def test_at_most_max_loads_run_at_once(max_loads: int) -> None:
+    source = Silent(max_loads)
+    tasks = [task for key in range(20) for task in await source.ask(key)]
+    assert source.most_at_once == len(source.loads) == max_loads
+    while not all(task.done() for task in tasks):
+        for _, answer in source.loads:
+            answer.set()
+        await asyncio.sleep(0)
+    assert [task.result() for task in tasks] == [key * 10 for key in range(20)]
+    assert source.most_at_once == max_loads
+    assert [keys for keys, _ in source.loads[:max_loads]] == [[key] for key in range(max_loads)]
+
+
+async def test_look_ups_go_on_beside_a_load_that_never_answers() -> None:
+    source = Silent()
+    (silent,) = await source.ask(1)
+    for key in range(2, 10):
+        (task,) = await source.ask(key)
+        source.loads[-1][1].set()
+        assert await task == key * 10
+    assert not silent.done()
+    (again,) = await source.ask(1)  # not joined: that load may not see what was committed since
+    source.loads[-1][1].set()
+    assert await again == 10
+    assert not silent.done()
+    silent.cancel()
+
+
+async def test_a_load_without_an_answer_is_unavailable_after_the_limit_and_its_slot_is_free_again() -> None:
+    source = Silent(max_loads=1, timeout_seconds=0.01)
+    waiting = await source.ask(1) + await source.ask(2)
+    assert [keys for keys, _ in source.loads] == [[1]]
+    for task in waiting:  # each is limited by itself
+        with pytest.raises(UnavailableError):
+            await task
+    assert [keys for keys, _ in source.loads] == [[1], [2]]
+    (task,) = await source.ask(3)
+    source.loads[-1][1].set()
+    assert await task == 30
+
+
+async def test_a_look_up_that_comes_as_a_load_ends_is_not_forgotten() -> None:
+    """The task of a load must not count as running once it has looked for the last time."""
+    source = Source()
+    for turns in range(6):
+        source.answer.put_nowait("a")
+        first = asyncio.create_task(source.batched.get(1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        source.answer.put_nowait("b")
+        async with asyncio.timeout(60):
+            await asyncio.gather(first, source.batched.get(2))
+        while not source.answer.empty():
+            source.answer.get_nowait()
