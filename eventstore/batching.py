@@ -43,10 +43,13 @@ class Batched(Generic[K, V]):
         # A future for each caller, so that one can be cancelled without the others.
         future: asyncio.Future[V] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(future)
-        if not self._starting and len(self._running) < self._max_loads:
+        self._start()
+        return await future
+
+    def _start(self) -> None:
+        if self._waiting and not self._starting and len(self._running) < self._max_loads:
             self._starting = True
             self._running.add(asyncio.create_task(self._run()))
-        return await future
 
     async def _run(self) -> None:
         self._starting = False
@@ -54,6 +57,7 @@ class Batched(Generic[K, V]):
             while self._waiting:
                 keys = list(islice(self._waiting, self._max_batch))
                 callers = [(key, future) for key in keys for future in self._waiting.pop(key)]
+                self._start()  # for what exceeds a batch
                 try:
                     values = await self._load_in_time(keys)
                 except Exception as error:

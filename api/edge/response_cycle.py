@@ -20,8 +20,15 @@ _PERMITTED = bytes({*range(0x20, 0x100), 0x09} - {0x7F})
 class ResponseCycle(RequestResponseCycle):
     """One request and its response."""
 
+    #: The head of a response whose body comes next: they are one write.
+    _head: bytes | None = None
+
     async def send(self, message: Any) -> None:
         """Send an ASGI message."""
+        if self._head is not None:
+            head, self._head = self._head, None
+            await self._send_body(head, message)
+            return
         if self.response_started or self.disconnected or self.flow.write_paused or not self.keep_alive:
             await super().send(message)
             return
@@ -35,8 +42,21 @@ class ResponseCycle(RequestResponseCycle):
             return
         self.response_started, self.waiting_for_100_continue = True, False
         if length is not None:
-            self.chunked_encoding, self.expected_content_length = False, int(length)
-        self.transport.write(b"%b%b\r\n\r\n" % (STATUS_LINE[status], fields))
+            self.chunked_encoding = False
+            self.expected_content_length = 0 if self.scope["method"] == "HEAD" else int(length)
+        self._head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], fields)
+
+    async def _send_body(self, head: bytes, message: Any) -> None:
+        body = message.get("body", b"")
+        is_complete = len(body) == self.expected_content_length and not message.get("more_body", False)
+        if not is_complete or self.disconnected or self.flow.write_paused or not self.keep_alive:
+            self.transport.write(head)
+            await super().send(message)
+            return
+        self.transport.write(head + body)
+        self.response_complete = True
+        self.message_event.set()
+        self.on_response()
 
 
 def join_fields(headers: Sequence[Header]) -> bytes | None:

@@ -103,7 +103,7 @@ async def test_an_error_without_a_waiting_caller_is_not_logged(caplog: pytest.Lo
 
 
 class Silent:
-    """A source whose loads get no answer, but for those that the test lets go."""
+    """A source whose loads end only where the test lets them."""
 
     def __init__(self, max_loads: int = 2, timeout_seconds: float | None = None) -> None:
         self.loads: list[tuple[list[int], asyncio.Event]] = []
@@ -140,6 +140,17 @@ async def test_at_most_max_loads_run_at_once(max_loads: int) -> None:
     assert [task.result() for task in tasks] == [key * 10 for key in range(20)]
     assert source.most_at_once == max_loads
     assert [keys for keys, _ in source.loads[:max_loads]] == [[key] for key in range(max_loads)]
+
+
+async def test_keys_beyond_one_batch_are_looked_up_at_once_by_the_other_load() -> None:
+    source = Source(max_batch=2)
+    source.batched._max_loads = 2
+    tasks = await source.ask(*range(5))
+    assert source.asked == [[0, 1], [2, 3]]
+    for answer in "abc":
+        source.answer.put_nowait(answer)
+    assert [answer[1:] for answer in await asyncio.gather(*tasks)] == [f" {key}" for key in range(5)]
+    assert source.asked[2:] == [[4]]
 
 
 async def test_look_ups_go_on_beside_a_load_that_never_answers() -> None:

@@ -1,13 +1,15 @@
 """One item, or a page of items, each with its log position."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from eventstore.database.database import Database
+from eventstore.database.lookups import Rows
+from eventstore.database.prepared import Prepared
 from eventstore.events import ItemDeleted
 from projections.items import reader as item_reader
 from projections.items.items import ItemView
@@ -26,9 +28,16 @@ def reader(database: Database) -> ItemReader:
 
 
 @pytest.fixture
-def queries(database: Database) -> Iterator[list[str]]:
-    """The statements that the read engine runs."""
+def queries(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The statements that the read engine and look-ups run."""
     ran: list[str] = []
+    look_up = database.look_up
+
+    async def noted(statement: Prepared, parameters: Mapping[str, object]) -> Rows:
+        ran.append(statement.text)
+        return await look_up(statement, parameters)
+
+    monkeypatch.setattr(database, "look_up", noted)
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         ran.append(statement)

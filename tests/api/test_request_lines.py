@@ -173,7 +173,7 @@ def test_the_end_of_a_process_loses_no_line(end: str) -> None:
     code = f"""
 import asyncio, sys
 from api import logs
-from tests.api.edge.test_request_lines import line
+from tests.api.test_request_lines import line
 
 async def main() -> None:
     logs.log_request(line("last"), at_any_level=False)
