@@ -24,7 +24,7 @@ REVALIDATE = (b"cache-control", b"private, no-cache")
 
 def etag(version: int) -> bytes:
     """Return the tag of an item at `version`."""
-    return f'"{ITEMS.version}.{version}"'.encode()
+    return b'"%d.%d"' % (ITEMS.version, version)
 
 
 def page_etag(page: HistoryPage) -> bytes:

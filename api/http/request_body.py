@@ -39,7 +39,8 @@ async def read_body(
     since the request is complete only with it.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
     """
-    if media_types and _media_type(headers.get(b"content-type", b"").decode("latin-1")) not in media_types:
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
+    if media_types and content_type not in media_types and _media_type(content_type) not in media_types:
         raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(media_types)}")
     max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
