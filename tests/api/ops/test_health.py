@@ -35,8 +35,8 @@ def disconnect(monkeypatch: pytest.MonkeyPatch, service: InProcess) -> None:
     async def fail(*_: object) -> None:
         raise UnavailableError
 
-    monkeypatch.setattr(service.services.database, "read", fail)
-    monkeypatch.setattr(service.services.database, "write", fail)
+    for method in ("read", "look_up", "write"):
+        monkeypatch.setattr(service.services.database, method, fail)
 
 
 async def test_a_working_service_is_ready(service: InProcess) -> None:
