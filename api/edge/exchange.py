@@ -21,6 +21,7 @@ from api.http.request_body import wait_for_disconnect
 from api.http.responses import AsgiScope, Message, Receive, Send
 from api.http.security_headers import security_headers
 from api.logs import RequestLine, log_request, summary
+from eventstore.errors import WriteFailedError
 
 if TYPE_CHECKING:
     from api.app import Services
@@ -96,7 +97,7 @@ class Exchange:
         self._code = kind.code
         if isinstance(error, problems.Problem):
             self._extra_log_fields = error.extra_log_fields
-        if kind is problems.INTERNAL:
+        if kind is problems.INTERNAL and not isinstance(error, WriteFailedError):  # the writer logs that once
             route = self.route and self.route.path
             log.error("unexpected error", request_id=request_id, route=route, exc_info=error)
         elif error.__cause__ is not None and kind.status >= 500:
