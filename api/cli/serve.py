@@ -1,7 +1,5 @@
 """`itemledger serve`."""
 
-import api.cli.structlog_without_rich  # noqa: F401, I001  (first: see there)
-
 import asyncio
 import os
 import resource

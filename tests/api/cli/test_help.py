@@ -15,7 +15,7 @@ from tests.api.cli.command import clean_environment, process
 HEAVY = {"FasterAPI", "alembic", "api.app", "cryptography", "rich", "sqlalchemy", "structlog", "uvicorn"}
 WEB = {"FasterAPI", "api.app", "uvicorn"}
 #: What a running service imports when it needs it: for a schema that is not at head, a key, an issuer, a format.
-LATER = {"alembic", "cryptography", "jwt", "mako", "pyarrow", "pygments", "rich"}
+LATER = {"alembic", "cryptography", "jwt", "mako", "pyarrow"}
 LIGHT_COMMANDS: dict[str, set[str]] = {
     "--help": HEAVY,
     "verify --help": HEAVY,
