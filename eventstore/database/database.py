@@ -20,8 +20,8 @@ from eventstore.database.failures import is_stale, translated
 from eventstore.database.lookups import LookupConnection, Lookups, Rows
 from eventstore.database.prepared import Prepared
 from eventstore.errors import UnavailableError
-from eventstore.log.past import Needs, Past
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.past import Needs
+from eventstore.log.write_set import Decide, Projector
 
 T = TypeVar("T")
 
@@ -50,14 +50,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    async def append(
-        self,
-        needs: Needs,
-        decide: Callable[[Past], tuple[WriteSet | None, T]],
-        projector: Projector,
-        *,
-        locked: bool = False,
-    ) -> T:
+    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
         """Read what `needs` names, let `decide` make a write set of it, and commit that; return its other result.
 
         `decide` is pure, and is called again where the log grew meanwhile. A write set of None writes nothing. With

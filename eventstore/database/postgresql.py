@@ -15,8 +15,8 @@ from eventstore.database.failures import DISCONNECTING, translated
 from eventstore.database.lookups import PostgresLookup
 from eventstore.database.postgresql_appender import PostgresAppender
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
-from eventstore.log.past import Needs, Past
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.past import Needs
+from eventstore.log.write_set import Decide, Projector
 
 T = TypeVar("T")
 
@@ -76,14 +76,7 @@ class PostgresDatabase(Database):
         async with self._writing() as connection:
             return await connection.run_sync(work)
 
-    async def append(
-        self,
-        needs: Needs,
-        decide: Callable[[Past], tuple[WriteSet | None, T]],
-        projector: Projector,
-        *,
-        locked: bool = False,
-    ) -> T:
+    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
         async with self._writing() as connection:
             if self._appender is None:
                 self._appender = await PostgresAppender.open(connection)

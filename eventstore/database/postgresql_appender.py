@@ -4,7 +4,6 @@ The lock order is the same everywhere, so that nobody waits for each other: the 
 row. A statement takes its table locks before it waits for a row.
 """
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -17,7 +16,7 @@ from eventstore.errors import UnavailableError
 from eventstore.log import past as reading
 from eventstore.log.head import Head
 from eventstore.log.past import Needs, Past
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.write_set import Decide, Projector, WriteSet
 
 T = TypeVar("T")
 
@@ -42,14 +41,7 @@ class PostgresAppender:
         """Append over `connection`, which has no transaction while `append` runs."""
         return cls(connection, (await connection.get_raw_connection()).driver_connection)
 
-    async def append(
-        self,
-        needs: Needs,
-        decide: Callable[[Past], tuple[WriteSet | None, T]],
-        projector: Projector,
-        *,
-        locked: bool,
-    ) -> T:
+    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool) -> T:
         """See Database.append."""
         if self._driver.is_closed():
             raise UnavailableError
@@ -58,9 +50,7 @@ class PostgresAppender:
             if (decided := await attempt(needs, decide, projector)) is not None:
                 return decided[0]
 
-    async def _append_guarded(
-        self, needs: Needs, decide: Callable[[Past], tuple[WriteSet | None, T]], projector: Projector
-    ) -> tuple[T] | None:
+    async def _append_guarded(self, needs: Needs, decide: Decide[T], projector: Projector) -> tuple[T] | None:
         """Append in one statement; return None, with nothing done, where it must be decided again."""
         past = await self._read(needs) if needs or self._head is None else Past(self._head)
         if not await self._knows_tables(past, projector):
@@ -77,9 +67,7 @@ class PostgresAppender:
         self._head = write_set.head
         return (result,)
 
-    async def _append_locked(
-        self, needs: Needs, decide: Callable[[Past], tuple[WriteSet | None, T]], projector: Projector
-    ) -> tuple[T] | None:
+    async def _append_locked(self, needs: Needs, decide: Decide[T], projector: Projector) -> tuple[T] | None:
         """Append under the lock; return None, with nothing done, where `projector` did not know the current tables."""
         lock = "".join(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE;" for table in projector.tables)
         try:

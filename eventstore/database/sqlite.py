@@ -18,8 +18,8 @@ from eventstore.database.failures import DISCONNECTING, translate, translated
 from eventstore.database.lookups import SqliteLookup
 from eventstore.database.sqlite_appender import append
 from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
-from eventstore.log.past import Needs, Past
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.past import Needs
+from eventstore.log.write_set import Decide, Projector
 
 T = TypeVar("T")
 
@@ -68,14 +68,7 @@ class SqliteDatabase(Database):
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
 
-    async def append(
-        self,
-        needs: Needs,
-        decide: Callable[[Past], tuple[WriteSet | None, T]],
-        projector: Projector,
-        *,
-        locked: bool = False,
-    ) -> T:
+    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
         return await self.write(lambda connection: append(connection, needs, decide, projector))
 
     def _write(self, work: Callable[[Connection], T]) -> T:

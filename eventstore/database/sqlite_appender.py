@@ -1,7 +1,6 @@
 """Reads, decides and commits on SQLite, in one transaction that holds the append lock from its beginning."""
 
 import sqlite3
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -12,14 +11,12 @@ from eventstore.database.sqlite_writes import make_texts, statements
 from eventstore.log import past as reading
 from eventstore.log.head import of_row
 from eventstore.log.past import Needs, Past
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.write_set import Decide, Projector
 
 T = TypeVar("T")
 
 
-def append(
-    connection: Connection, needs: Needs, decide: Callable[[Past], tuple[WriteSet | None, T]], projector: Projector
-) -> T:
+def append(connection: Connection, needs: Needs, decide: Decide[T], projector: Projector) -> T:
     """See Database.append. Statements run on the driver's cursor, which caches them by their texts."""
     driver: Any = connection.connection.driver_connection
     while (decided := _try(driver, needs, decide, projector)) is None:
@@ -28,12 +25,7 @@ def append(
     return decided[0]
 
 
-def _try(
-    driver: sqlite3.Connection,
-    needs: Needs,
-    decide: Callable[[Past], tuple[WriteSet | None, T]],
-    projector: Projector,
-) -> tuple[T] | None:
+def _try(driver: sqlite3.Connection, needs: Needs, decide: Decide[T], projector: Projector) -> tuple[T] | None:
     """Append, or return None, with nothing done, where `projector` does not know the current tables."""
     cursor = driver.cursor()
     cursor.execute("BEGIN IMMEDIATE")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import Connection, Table
@@ -13,9 +13,12 @@ from eventstore import codec
 from eventstore.events import RecordedEvent
 from eventstore.item import Transition
 from eventstore.log.head import Head
+from eventstore.log.past import Past
 from eventstore.log.snapshots import Snapshot
 from eventstore.log.tables import events
 from eventstore.merkle import hashing
+
+T = TypeVar("T")
 
 Row = Mapping[str, Any]
 #: Values in the order of a table's columns.
@@ -72,6 +75,10 @@ class WriteSet(Struct, frozen=True):
     tiles: Sequence[Values]
     snapshots: Sequence[Values]
     tables: Sequence[TableChanges]
+
+
+#: Pure: makes a write set of what was read, None to write nothing, and a result of its own.
+Decide = Callable[[Past], tuple[WriteSet | None, T]]
 
 
 class Projector(Protocol):
