@@ -99,6 +99,7 @@ class PostgresAppender:
         """Return whether `projector` knows the current tables. If not, it finds out now."""
         if past.head.tables_revision == projector.revision:
             return True
+        self._head = None  # its revision may be the old one
         await self._connection.run_sync(projector.refresh)
         return False
 

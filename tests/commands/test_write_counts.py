@@ -13,6 +13,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from sqlalchemy import Connection
 from sqlalchemy.sql.compiler import Compiled
 
+from commands.errors import ItemNotFoundError
 from commands.item import ChangeItem, Command, CreateItem, DeleteItem, RestoreItem
 from commands.writer import Writer
 from eventstore.database import sqlite_appender, sqlite_writes
@@ -209,6 +210,13 @@ async def test_a_table_that_another_process_swapped_is_looked_at_again(
             await writer.submit(PEN, metadata=metadata())
         assert sent.count("WITH head") == 2  # the first changed nothing
         assert "SELECT projections.name," in sent
+
+        for _ in range(9):
+            await writer.submit(PEN, metadata=metadata())  # alone again: the next is a single statement
+        await other.write(_change_tables)
+        with pytest.raises(ItemNotFoundError):
+            await writer.submit(DeleteItem(999), metadata=metadata())  # commits nothing, but sees the change
+        await writer.submit(PEN, metadata=metadata())
     await assert_log_and_projection_agree(database)
 
 
