@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from msgspec import Struct
 from sqlalchemy import Connection
 
 from eventstore.errors import TamperedError
@@ -15,13 +14,9 @@ from eventstore.log.streams import read_streams
 _MAX_ITEMS = 50_000
 
 
-class _Known(Struct, frozen=True, gc=False):
-    item: Item
-    #: The position of the event that led to it.
-    since: int
-
-
-_NOTHING = _Known(NoItem(), 0)
+#: An item's state, and the position of the event that led to it.
+_Known = tuple[Item, int]
+_NOTHING: _Known = (NoItem(), 0)
 
 
 class ItemStates:
@@ -41,16 +36,19 @@ class ItemStates:
         that is not known are read. Raises TamperedError for an event that does not apply to its item,
         UnknownEventTypeError or CorruptEventError.
         """
-        self._read_missing(connection, events)
+        if len(self._known) > _MAX_ITEMS:
+            self._known = {}
         known, transitions = self._known, list[Transition]()
         for event in events:
-            before = known.get(event.item_id, _NOTHING)
+            if (before := known.get(event.item_id)) is None:
+                before = _NOTHING if event.version == 1 else self._read(connection, events, event.item_id)
+            item, since = before
             try:
-                after = evolve(before.item, event.event)
+                after = evolve(item, event.event)
             except ValueError as error:
                 raise TamperedError(event.position, str(error)) from None
-            known[event.item_id] = _Known(after, event.position)
-            transitions.append(Transition(event, before.item, after, before.since))
+            known[event.item_id] = (after, event.position)
+            transitions.append(Transition(event, item, after, since))
         return transitions
 
     def forget_all_but(self, item_id: int) -> None:
@@ -58,13 +56,12 @@ class ItemStates:
         kept = self._known.get(item_id)
         self._known = {} if kept is None else {item_id: kept}
 
-    def _read_missing(self, connection: Connection, events: Sequence[ItemEvent]) -> None:
-        if len(self._known) > _MAX_ITEMS:
-            self._known = {}
+    def _read(self, connection: Connection, events: Sequence[ItemEvent], item_id: int) -> _Known:
+        """Read the streams of this item and all others that are not known, up to `events`; return this one's state."""
         begin = {event.item_id for event in events if event.version == 1}
         missing = {event.item_id for event in events if event.version > 1} - begin - self._known.keys()
-        if missing:
-            read = read_streams(connection, missing, events[0].position - 1, ignore_snapshots=True)
-            for item_id, stream in groupby(read, key=lambda event: event.item_id):
-                past = list(stream)
-                self._known[item_id] = _Known(fold(past), past[-1].position)
+        read = read_streams(connection, missing, events[0].position - 1, ignore_snapshots=True)
+        for missing_id, stream in groupby(read, key=lambda event: event.item_id):
+            past = list(stream)
+            self._known[missing_id] = (fold(past), past[-1].position)
+        return self._known.get(item_id, _NOTHING)
