@@ -141,13 +141,9 @@ class _Done:
         return fold([event] if is_first else self._past.results[event.position])
 
 
-class _State(Struct, frozen=True, gc=False):
-    item: Item
-    #: The position of the event that led to it.
-    since: int
-
-
-_NO_STATE = _State(NoItem(), 0)
+#: An item's state, and the position of the event that led to it.
+_State = tuple[Item, int]
+_NO_STATE: _State = (NoItem(), 0)
 
 
 class _Draft:
@@ -157,7 +153,9 @@ class _Draft:
         self.transitions: list[Transition] = []
         self._past = past
         self._recorded_at = recorded_at
-        self._states = {item_id: _State(fold(stream), stream[-1].position) for item_id, stream in past.streams.items()}
+        self._states: dict[int, _State] = {
+            item_id: (fold(stream), stream[-1].position) for item_id, stream in past.streams.items()
+        }
 
     @property
     def position(self) -> int:
@@ -172,25 +170,25 @@ class _Draft:
         position = self.position
         for command in submission.commands:
             item_id = position + 1 if isinstance(command, CreateItem) else command.item_id
-            before = states.get(item_id) or self._states.get(item_id, _NO_STATE)
-            for event in decide(command, before.item):
-                after, position = evolve(before.item, event), position + 1
+            item, since = states.get(item_id) or self._states.get(item_id, _NO_STATE)
+            for event in decide(command, item):
+                after, position = evolve(item, event), position + 1
                 recorded = RecordedEvent(
                     *(position, item_id, after.version, self._recorded_at, event, submission.metadata, len(transitions))
                 )
-                transitions.append(Transition(recorded, before.item, after, before.since))
-                before = _State(after, position)
-            states[item_id] = before
+                transitions.append(Transition(recorded, item, after, since))
+                item, since = after, position
+            states[item_id] = item, since
             changed_ids.append(item_id)
         self.transitions += transitions
         self._states |= states
-        return Recorded(tuple((item_id, states[item_id].item) for item_id in changed_ids), position)
+        return Recorded(tuple((item_id, states[item_id][0]) for item_id in changed_ids), position)
 
     def snapshots(self) -> list[Snapshot]:
         """Return a snapshot of each item that is due for one; of a deleted item only after it is restored."""
         recorded, taken = self._past.head.position, list[Snapshot]()
         for item_id, stream in self._past.streams.items():
-            item, since = self._states[item_id].item, self._states[item_id].since
+            item, since = self._states[item_id]
             due = stream[0].version + SNAPSHOT_EVERY_EVENTS
             if since > recorded and isinstance(item, LiveItem) and item.version >= due:
                 content = ItemCreated(item.name, item.price, item.in_stock)
