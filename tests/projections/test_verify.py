@@ -68,7 +68,7 @@ _ADDED = "INSERT INTO items (id, name, price, in_stock, version, name_folded) VA
 _ANOTHER_STATE = (
     "valid_from, node, id, name, price, in_stock, version, name_folded FROM item_versions WHERE valid_to = 41"
 )
-_ANOTHER_DAY = "created, changed, deleted, restored, active_items, stock_value FROM activity"
+_ANOTHER_DAY = "created, changed, deleted, restored, stock_value_quotient, stock_value_rest FROM activity"
 
 #: SQL that spoils each table, with the key and the column that must be reported. The key of the one day is not known.
 TAMPERINGS: dict[str, list[tuple[str, int | None, str]]] = {

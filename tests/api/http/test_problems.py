@@ -57,7 +57,6 @@ UNEXPECTED = [
     UnicodeDecodeError("utf-8", b"secret", 0, 1, "secret"),
     HTTPException(418, "secret"),
     IntegrityError("INSERT INTO secret", {}, Exception("secret")),
-    eventstore.WriteFailedError(),
     StartError("secret"),
     SettingsError("secret"),
     eventstore.UnknownEventTypeError(7, "secret"),

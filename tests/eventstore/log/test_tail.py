@@ -280,6 +280,8 @@ async def test_few_subscribers_read_pages_at_the_same_time(database: Database, m
 
         async def counting(statement: Any, parameters: Any = None) -> Sequence[Any]:
             nonlocal reading, most
+            if not parameters or parameters.get("after", 0) > 30:  # the tail itself, at the end of the log
+                return await read(statement, parameters)
             reading += 1
             most = max(most, reading)
             rows = await read(statement, parameters)
