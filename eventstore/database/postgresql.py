@@ -154,6 +154,8 @@ class PostgresDatabase(Database):
                 driver: Any = (await connection.get_raw_connection()).driver_connection
                 own_pid = driver.get_server_pid()
                 driver.add_termination_listener(lambda _: committed.set())  # so that NOTIFY fails, below
+                # A NOTIFY is a transaction. Its flush would delay the commits of writes, and a lost one is harmless.
+                await driver.execute("SET synchronous_commit = off")
                 await driver.add_listener(_CHANNEL, lambda _, pid, *__: None if pid == own_pid else heard())
                 heard()  # earlier notifications may have been missed
                 while True:
@@ -161,7 +163,7 @@ class PostgresDatabase(Database):
                         async with asyncio.timeout(_MAX_NOTIFY_SECONDS):
                             await committed.wait()
                     committed.clear()
-                    await connection.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+                    await driver.execute(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_MIN_NOTIFY_SECONDS)
 
     async def check(self) -> None:
