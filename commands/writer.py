@@ -175,7 +175,8 @@ class Writer:
             return build(past.head, decided.transitions, self._projector, decided.snapshots), decided.outcomes
 
         locked = any(submission.uncertain for submission in batch)
-        return await self._database.append(needs_of(batch), decide, self._projector, locked=locked)
+        bulk = any(len(submission.commands) > self._max_batch for submission in batch)
+        return await self._database.append(needs_of(batch), decide, self._projector, locked=locked, bulk=bulk)
 
     async def _fail(self, batch: Sequence[Submission], error: Exception) -> None:
         """Fail a batch that the database refuses, or run each submission alone where one may be to blame."""

@@ -50,12 +50,15 @@ class Database(ABC):
         """
 
     @abstractmethod
-    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
+    async def append(
+        self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False, bulk: bool = False
+    ) -> T:
         """Read what `needs` names, let `decide` make a write set of it, and commit that; return its other result.
 
         `decide` is pure, and is called again where the log grew meanwhile. A write set of None writes nothing. With
         `locked`, it is read under the append lock: an earlier append whose outcome is unknown has committed before, or
-        never will. Raises OutcomeUnknownError, and UnavailableError and the other errors where nothing was committed.
+        never will. `bulk` says that `decide` takes long. Raises OutcomeUnknownError, and UnavailableError and the other
+        errors where nothing was committed.
         """
 
     @abstractmethod

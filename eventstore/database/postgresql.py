@@ -76,11 +76,13 @@ class PostgresDatabase(Database):
         async with self._writing() as connection:
             return await connection.run_sync(work)
 
-    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
+    async def append(
+        self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False, bulk: bool = False
+    ) -> T:
         async with self._writing() as connection:
             if self._appender is None:
                 self._appender = await PostgresAppender.open(connection)
-            return await self._appender.append(needs, decide, projector, locked=locked)
+            return await self._appender.append(needs, decide, projector, locked=locked, bulk=bulk)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

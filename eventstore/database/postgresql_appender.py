@@ -4,21 +4,24 @@ The lock order is the same everywhere, so that nobody waits for each other: the 
 row. A statement takes its table locks before it waits for a row.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventstore.database.failures import commit_outcome
-from eventstore.database.postgresql_writes import arguments, statement
+from eventstore.database.postgresql_writes import statement
 from eventstore.database.prepared import Prepared
 from eventstore.errors import UnavailableError
 from eventstore.log import past as reading
-from eventstore.log.head import Head
+from eventstore.log.head import Head, of_row
 from eventstore.log.past import Needs, Past
 from eventstore.log.write_set import Decide, Projector, WriteSet
 
 T = TypeVar("T")
+_Decide = Callable[[Past], Awaitable[tuple[WriteSet | None, T]]]
 
 #: After this many commits in turn under the lock without another process's append, go back to the single statement.
 _ALONE_COMMITS = 8
@@ -41,25 +44,30 @@ class PostgresAppender:
         """Append over `connection`, which has no transaction while `append` runs."""
         return cls(connection, (await connection.get_raw_connection()).driver_connection)
 
-    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool) -> T:
+    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool, bulk: bool) -> T:
         """See Database.append."""
         if self._driver.is_closed():
             raise UnavailableError
+
+        async def decided(past: Past) -> tuple[WriteSet | None, T]:
+            # A thousand decisions at once would keep every other request waiting.
+            return await asyncio.to_thread(decide, past) if bulk else decide(past)
+
         while True:
             attempt = self._append_locked if locked or self._locked_commits else self._append_guarded
-            if (decided := await attempt(needs, decide, projector)) is not None:
-                return decided[0]
+            if (appended := await attempt(needs, decided, projector)) is not None:
+                return appended[0]
 
-    async def _append_guarded(self, needs: Needs, decide: Decide[T], projector: Projector) -> tuple[T] | None:
+    async def _append_guarded(self, needs: Needs, decide: _Decide[T], projector: Projector) -> tuple[T] | None:
         """Append in one statement; return None, with nothing done, where it must be decided again."""
         past = await self._read(needs) if needs or self._head is None else Past(self._head)
         if not await self._knows_tables(past, projector):
             return None
-        write_set, result = decide(past)
+        write_set, result = await decide(past)
         if write_set is None:
             return (result,)
         with commit_outcome():
-            committed = await self._run(write_set, projector)
+            committed = await self._run(write_set)
         if not committed:
             # Other processes append: do not decide in vain again.
             self._head, self._locked_commits = None, _ALONE_COMMITS
@@ -67,21 +75,23 @@ class PostgresAppender:
         self._head = write_set.head
         return (result,)
 
-    async def _append_locked(self, needs: Needs, decide: Decide[T], projector: Projector) -> tuple[T] | None:
+    async def _append_locked(self, needs: Needs, decide: _Decide[T], projector: Projector) -> tuple[T] | None:
         """Append under the lock; return None, with nothing done, where `projector` did not know the current tables."""
-        lock = "".join(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE;" for table in projector.tables)
+        names = ", ".join(table.name for table in projector.tables)
         try:
-            await self._driver.execute(f"BEGIN;{lock}SELECT FROM log_head WHERE id = 1 FOR UPDATE")
-            past = await self._read(needs)
+            await self._driver.execute(f"BEGIN; LOCK TABLE {names} IN ROW EXCLUSIVE MODE" if names else "BEGIN")
+            past = Past(await self._lock_head())
+            if needs:
+                past = await self._read(needs)
             if past.head.tables_revision != projector.revision:
                 await self._driver.execute("ROLLBACK")
                 await self._knows_tables(past, projector)
                 return None
-            write_set, result = decide(past)
+            write_set, result = await decide(past)
             if write_set is None:
                 await self._driver.execute("ROLLBACK")
                 return (result,)
-            await self._run(write_set, projector)
+            await self._run(write_set)
         except Exception:
             if not self._driver.is_closed():
                 await self._driver.execute("ROLLBACK")
@@ -90,6 +100,10 @@ class PostgresAppender:
         self._locked_commits = self._locked_commits - 1 if past.head == self._head else _ALONE_COMMITS
         self._head = write_set.head
         return (result,)
+
+    async def _lock_head(self) -> Head:
+        (row,) = await self._fetch(reading.head_statement("postgresql", locked=True), {})
+        return of_row(*row)
 
     async def _commit(self) -> None:
         with commit_outcome():
@@ -103,9 +117,9 @@ class PostgresAppender:
         await self._connection.run_sync(projector.refresh)
         return False
 
-    async def _run(self, write_set: WriteSet, projector: Projector) -> bool:
-        prepared = await self._prepare(statement(tuple(projector.tables)))
-        return bool(await prepared.fetch(*arguments(write_set)))
+    async def _run(self, write_set: WriteSet) -> bool:
+        text, arguments = statement(write_set)
+        return bool(await (await self._prepare(text)).fetch(*arguments))
 
     async def _prepare(self, text: str) -> Any:
         if text not in self._prepared:

@@ -1,20 +1,20 @@
 """A write set as one statement of PostgreSQL: it changes everything if the log is at the expected head, else nothing.
 
-The guard is the UPDATE of the head's row. Every other part depends on the row that it returns. Rows are sent as one
-array per column, so the text is the same for any number of rows.
+The guard is the UPDATE of the head's row. Every other part depends on the row that it returns. A statement has only the
+parts that have rows, and each column's values are one array: there are few texts, and each is prepared once.
 """
 
 # ruff: noqa: S608  (every name in the text is the code's own)
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Column, String, Table
 from sqlalchemy.dialects import postgresql
 
-from eventstore.log.tables import can_add, events, key_of, log_head, log_tiles, snapshots
-from eventstore.log.write_set import Values, WriteSet
+from eventstore.log.tables import events, key_of, log_head, log_tiles, snapshots
+from eventstore.log.write_set import WriteSet
 from eventstore.merkle import hashing
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -23,37 +23,38 @@ _MOVED = ("position", "recorded_at", "frontier")
 _GUARD = (*_MOVED, "tables_revision")
 _IF_MOVED = "EXISTS (SELECT FROM head)"
 
+#: What a part of the statement does to its table.
+_Kind = Literal["insert", "set", "add", "delete"]
 
-@lru_cache(64)
-def statement(tables: tuple[Table, ...]) -> str:
-    """Return the text that commits a write set of projections with `tables`. It returns a row if it took place.
 
-    Parts of one statement do not see each other's changes, and no table has two that write the same row.
+def statement(write_set: WriteSet) -> tuple[str, list[object]]:
+    """Return the text that commits a write set, and its arguments. It returns a row if it took place.
+
+    Parts of one statement do not see each other's changes, and no two write the same row.
     """
-    return f"WITH {', '.join(_parts(tables))} SELECT id FROM head"
-
-
-def arguments(write_set: WriteSet) -> list[object]:
-    """Return the values of the statement's parameters."""
     head, expected = write_set.head, write_set.expected
-    values: list[object] = [head.position, head.recorded_at, hashing.pack(head.frontier)]
-    values += (expected.position, expected.recorded_at, hashing.pack(expected.frontier), expected.tables_revision)
-    for table, rows in ((events, write_set.events), (log_tiles, write_set.tiles), (snapshots, write_set.snapshots)):
-        values += _arrays(table, rows)
+    arguments: list[object] = [head.position, head.recorded_at, hashing.pack(head.frontier)]
+    arguments += (expected.position, expected.recorded_at, hashing.pack(expected.frontier), expected.tables_revision)
+    parts: list[tuple[_Kind, Table]] = []
+    for kind, table, rows in _parts(write_set):
+        if rows:
+            parts.append((kind, table))
+            arguments += zip(*rows, strict=True)
+    return _text(tuple(parts)), arguments
+
+
+def _parts(write_set: WriteSet) -> Iterator[tuple[_Kind, Table, Sequence[tuple[Any, ...]]]]:
+    yield "insert", events, write_set.events
+    yield "insert", log_tiles, write_set.tiles
+    yield "insert", snapshots, write_set.snapshots
     for changed in write_set.tables:
-        table, changes = changed.table, changed.changes
-        values += _arrays(table, changed.set_values())
-        values.append(list(changes.delete))
-        if can_add(table):
-            values += _arrays(table, changed.added_values())
-    return values
+        yield "set", changed.table, changed.set_values()
+        yield "add", changed.table, changed.added_values()
+        yield "delete", changed.table, [(key,) for key in changed.changes.delete]
 
 
-def _arrays(table: Table, rows: Sequence[Values]) -> Iterable[Sequence[object]]:
-    return zip(*rows, strict=True) if rows else [()] * len(table.c)
-
-
-def _parts(tables: Iterable[Table]) -> Iterator[str]:
+@lru_cache(256)
+def _text(parts: tuple[tuple[_Kind, Table], ...]) -> str:
     numbers = count(1)
 
     def parameter(column: Column[Any], suffix: str = "") -> str:
@@ -67,21 +68,28 @@ def _parts(tables: Iterable[Table]) -> Iterator[str]:
         source = f"unnest({sent}) AS sent({names}) WHERE {_IF_MOVED}"
         return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {source}"
 
+    def upsert(table: Table, old: str) -> str:
+        others = [_quoted(column) for column in table.c if not column.primary_key]
+        new = ", ".join(f"{name} = {old.format(name)}excluded.{name}" for name in others)
+        return f"{insert(table)} ON CONFLICT ({_quoted(key_of(table))}) DO UPDATE SET {new}"
+
+    def part(kind: _Kind, table: Table) -> str:
+        match kind:
+            case "insert":
+                return insert(table)
+            case "set":
+                return upsert(table, "")
+            case "add":
+                return upsert(table, f"{table.name}.{{}} + ")
+            case "delete":
+                keys = parameter(key_of(table), "[]")
+                return f"DELETE FROM {table.name} WHERE {_quoted(key_of(table))} = ANY({keys}) AND {_IF_MOVED}"
+
     moved = ", ".join(f"{name} = {parameter(log_head.c[name])}" for name in _MOVED)
     guard = " AND ".join(f"{name} = {parameter(log_head.c[name])}" for name in _GUARD)
-    yield f"head AS (UPDATE log_head SET {moved} WHERE id = 1 AND {guard} RETURNING id)"
-    for table in (events, log_tiles, snapshots):
-        yield f"new_{table.name} AS ({insert(table)})"
-    for table in tables:
-        name, key = table.name, _quoted(key_of(table))
-        others = [_quoted(column) for column in table.c if not column.primary_key]
-        new = ", ".join(f"{other} = excluded.{other}" for other in others)
-        yield f"set_{name} AS ({insert(table)} ON CONFLICT ({key}) DO UPDATE SET {new})"
-        deleted = f"{key} = ANY({parameter(key_of(table), '[]')}) AND {_IF_MOVED}"
-        yield f"deleted_{name} AS (DELETE FROM {name} WHERE {deleted})"
-        if can_add(table):
-            sums = ", ".join(f"{other} = {name}.{other} + excluded.{other}" for other in others)
-            yield f"added_{name} AS ({insert(table)} ON CONFLICT ({key}) DO UPDATE SET {sums})"
+    head = f"head AS (UPDATE log_head SET {moved} WHERE id = 1 AND {guard} RETURNING id)"
+    named = (f"{kind}_{table.name} AS ({part(kind, table)})" for kind, table in parts)
+    return f"WITH {', '.join((head, *named))} SELECT id FROM head"
 
 
 def _quoted(column: Column[Any]) -> str:

@@ -68,7 +68,9 @@ class SqliteDatabase(Database):
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
 
-    async def append(self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False) -> T:
+    async def append(
+        self, needs: Needs, decide: Decide[T], projector: Projector, *, locked: bool = False, bulk: bool = False
+    ) -> T:
         return await self.write(lambda connection: append(connection, needs, decide, projector))
 
     def _write(self, work: Callable[[Connection], T]) -> T:

@@ -53,9 +53,10 @@ _STREAM, _COMMAND, _HEAD = 0, 1, 2
 
 
 @cache
-def head_statement(dialect: str) -> Prepared:
-    """Return the statement that reads a row for `log_end.of_row`."""
-    return Prepared(select(*log_end.COLUMNS).where(log_head.c.id == 1), dialect)
+def head_statement(dialect: str, *, locked: bool = False) -> Prepared:
+    """Return the statement that reads a row for `log_end.of_row`, and locks it if `locked`."""
+    row = select(*log_end.COLUMNS).where(log_head.c.id == 1)
+    return Prepared(row.with_for_update() if locked else row, dialect)
 
 
 @cache

@@ -24,8 +24,8 @@ class UnitOfWork:
     def write(self, write_set: WriteSet) -> None:
         """Write a set that expects the current head. Raises sqlalchemy.exc.IntegrityError."""
         if self.connection.dialect.name == "postgresql":
-            statement = postgresql_writes.statement(tuple(self.projector.tables))
-            self.connection.exec_driver_sql(statement, tuple(postgresql_writes.arguments(write_set))).one()
+            text, arguments = postgresql_writes.statement(write_set)
+            self.connection.exec_driver_sql(text, tuple(arguments)).one()
         else:
             for text, parameters in sqlite_writes.statements(write_set):
                 self.connection.exec_driver_sql(text, tuple(parameters))

@@ -173,7 +173,7 @@ async def test_a_replay_reads_the_log_and_writes_nothing(
         assert sent == ["BEGIN IMMEDIATE", PAST, PAST, "ROLLBACK"]
 
 
-LOCKED = ["BEGIN LOCK", "SELECT anon_1.position,", "WITH head", "COMMIT"]
+LOCKED = ["BEGIN LOCK", "SELECT log_head.position,", "WITH head", "COMMIT"]
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

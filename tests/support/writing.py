@@ -18,7 +18,7 @@ from eventstore.database.postgresql_appender import PostgresAppender
 from eventstore.database.sqlite import SqliteDatabase
 from eventstore.errors import OutcomeUnknownError
 from eventstore.events import Metadata
-from eventstore.log.write_set import Projector, WriteSet
+from eventstore.log.write_set import WriteSet
 from projections import PROJECTIONS
 from projections.live import LiveProjections
 
@@ -61,11 +61,11 @@ def lose_commits(monkeypatch: pytest.MonkeyPatch, database: Database, times: int
             driver.commit()
         raise OutcomeUnknownError
 
-    async def run(appender: PostgresAppender, write_set: WriteSet, projector: Projector) -> bool:
+    async def run(appender: PostgresAppender, write_set: WriteSet) -> bool:
         if appender._driver.is_in_transaction() or not lost():
-            return await run_statement(appender, write_set, projector)
+            return await run_statement(appender, write_set)
         if committed:
-            assert await run_statement(appender, write_set, projector)
+            assert await run_statement(appender, write_set)
         raise ConnectionResetError
 
     async def commit_locked(appender: PostgresAppender) -> None:
