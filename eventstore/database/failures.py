@@ -52,7 +52,7 @@ def commit_outcome() -> Iterator[None]:
 def _is_rolled_back(error: Exception) -> bool:
     # PostgreSQL answers a statement with an ERROR only where it has rolled back. A FATAL error ends the session,
     # perhaps just after the commit. A ValueError is asyncpg's for a value that it cannot send.
-    return getattr(error, "severity", None) == "ERROR" or isinstance(error, ValueError)
+    return getattr(error, "severity_en", None) == "ERROR" or isinstance(error, ValueError)
 
 
 def concerns_one_command(error: Exception) -> bool:
@@ -85,8 +85,10 @@ def translate(error: Exception) -> Exception:
 
 
 def _is_closed(cause: object) -> bool:
-    # asyncpg's error for a call over a connection that is closed; its subclasses are errors of the call.
-    return type(cause).__name__ == "InterfaceError" and type(cause).__module__.startswith("asyncpg")
+    # asyncpg's errors for a call over a connection that is closed, or that the server has just ended. Its subclasses of
+    # the first are errors of the call itself.
+    names = ("InterfaceError", "InternalClientError")
+    return type(cause).__name__ in names and type(cause).__module__.startswith("asyncpg")
 
 
 def is_stale(error: Exception) -> bool:

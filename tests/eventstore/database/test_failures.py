@@ -4,12 +4,14 @@ import sqlite3
 from collections.abc import Awaitable
 from pathlib import Path
 
+import asyncpg
 import pytest
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from eventstore.database.database import Database
-from eventstore.errors import StorageFullError, UnavailableError
+from eventstore.database.failures import commit_outcome, translate
+from eventstore.errors import OutcomeUnknownError, StorageFullError, UnavailableError
 from tests.eventstore.recording import assert_still_works, created, execute, history, opened, record
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -125,3 +127,23 @@ async def test_an_error_of_the_statement_is_raised_unchanged(database: Database,
     with pytest.raises(DBAPIError):
         await execute(database, statement)
     await assert_still_works(database)
+
+
+@pytest.mark.parametrize(
+    "lost", [asyncpg.InterfaceError("closed"), asyncpg.InternalClientError("unknown protocol state")]
+)
+def test_a_call_over_a_connection_that_was_lost_is_unavailable(lost: Exception) -> None:
+    assert type(translate(lost)) is UnavailableError
+    assert translate(error := asyncpg.DataError("an argument")) is error
+
+
+@pytest.mark.parametrize(
+    ("severity", "raised"), [("ERROR", asyncpg.UniqueViolationError), ("FATAL", OutcomeUnknownError)]
+)
+def test_only_an_error_of_the_statement_itself_shows_that_nothing_was_committed(
+    severity: str, raised: type[Exception]
+) -> None:
+    error = asyncpg.UniqueViolationError("provoked")
+    error.severity, error.severity_en = "FEHLER", severity  # the first is in the server's language
+    with pytest.raises(raised), commit_outcome():
+        raise error
