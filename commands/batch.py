@@ -8,7 +8,7 @@ from msgspec import Struct
 from commands.errors import CommandRejectedError, IdempotencyKeyReusedError
 from commands.item import Command, CreateItem, decide
 from eventstore.events import ItemCreated, Metadata, RecordedEvent
-from eventstore.item import Item, LiveItem, NoItem, Transition, evolve, fold
+from eventstore.item import NOTHING, Item, LiveItem, StateAt, Transition, evolve, fold, last_state
 from eventstore.log.past import Needs, Past
 from eventstore.log.snapshots import Snapshot
 
@@ -141,11 +141,6 @@ class _Done:
         return fold([event] if is_first else self._past.results[event.position])
 
 
-#: An item's state, and the position of the event that led to it.
-_State = tuple[Item, int]
-_NO_STATE: _State = (NoItem(), 0)
-
-
 class _Draft:
     """The decisions so far: the items' current states, and the events to append."""
 
@@ -153,9 +148,7 @@ class _Draft:
         self.transitions: list[Transition] = []
         self._past = past
         self._recorded_at = recorded_at
-        self._states: dict[int, _State] = {
-            item_id: (fold(stream), stream[-1].position) for item_id, stream in past.streams.items()
-        }
+        self._states = {item_id: last_state(stream) for item_id, stream in past.streams.items()}
 
     @property
     def position(self) -> int:
@@ -165,12 +158,12 @@ class _Draft:
     def decide(self, submission: Submission) -> Recorded:
         """Decide all commands of a submission. Raises CommandRejectedError, and then none has an effect."""
         transitions: list[Transition] = []
-        states: dict[int, _State] = {}
+        states: dict[int, StateAt] = {}
         changed_ids: list[int] = []
         position = self.position
         for command in submission.commands:
             item_id = position + 1 if isinstance(command, CreateItem) else command.item_id
-            item, since = states.get(item_id) or self._states.get(item_id, _NO_STATE)
+            item, since = states.get(item_id) or self._states.get(item_id, NOTHING)
             for event in decide(command, item):
                 after, position = evolve(item, event), position + 1
                 recorded = RecordedEvent(

@@ -3,7 +3,7 @@
 Decisions, snapshots and every projection use this one fold, so they cannot disagree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import assert_never
 
@@ -34,6 +34,11 @@ class DeletedItem(_CreatedItem, frozen=True, gc=False):
 
 
 Item = NoItem | LiveItem | DeletedItem
+
+
+#: An item's state, and the position of the event that led to it: 0 before the first.
+StateAt = tuple[Item, int]
+NOTHING: StateAt = (NoItem(), 0)
 
 
 class Transition(Struct, frozen=True, gc=False):
@@ -88,3 +93,8 @@ def fold(stream: Iterable[ItemEvent]) -> Item:
     for state in states(stream):
         item = state
     return item
+
+
+def last_state(stream: Sequence[ItemEvent]) -> StateAt:
+    """Return the item after a stream, which is not empty, and the position of its last event."""
+    return fold(stream), stream[-1].position

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.util import await_only
 
 from eventstore.database import sqlite_writes
-from eventstore.database.sqlite_writes import Conflict
+from eventstore.database.prepared import Conflict
 
 Rows = Sequence[Mapping[str, object]]
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from eventstore.database.failures import commit_outcome
 from eventstore.database.postgresql_writes import statement
 from eventstore.database.prepared import Prepared
+from eventstore.database.session import writing_lock
 from eventstore.errors import UnavailableError
 from eventstore.log import past as reading
 from eventstore.log.head import Head, of_row
@@ -77,9 +78,8 @@ class PostgresAppender:
 
     async def _append_locked(self, needs: Needs, decide: _Decide[T], projector: Projector) -> tuple[T] | None:
         """Append under the lock; return None, with nothing done, where `projector` did not know the current tables."""
-        names = ", ".join(table.name for table in projector.tables)
         try:
-            await self._driver.execute(f"BEGIN; LOCK TABLE {names} IN ROW EXCLUSIVE MODE" if names else "BEGIN")
+            await self._driver.execute(f"BEGIN; {writing_lock(projector.tables)}")
             past = Past(await self._lock_head())
             if needs:
                 past = await self._read(needs)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from sqlalchemy import Column, String, Table
 from sqlalchemy.dialects import postgresql
 
+from eventstore.database.prepared import Conflict, on_conflict, quoted_names
 from eventstore.log.tables import events, key_of, log_head, log_tiles, snapshots
 from eventstore.log.write_set import WriteSet
 from eventstore.merkle import hashing
@@ -22,8 +23,8 @@ _MOVED = ("position", "recorded_at", "frontier")
 _GUARD = (*_MOVED, "tables_revision")
 _IF_MOVED = "EXISTS (SELECT FROM head)"
 
-#: What a part of the statement does to its table.
-_Kind = Literal["insert", "set", "add", "delete"]
+#: What a part of the statement does to its table: delete rows, or insert them, in one of three ways.
+_Kind = Conflict | Literal["delete"]
 
 
 def statement(write_set: WriteSet) -> tuple[str, list[object]]:
@@ -43,11 +44,11 @@ def statement(write_set: WriteSet) -> tuple[str, list[object]]:
 
 
 def _parts(write_set: WriteSet) -> Iterator[tuple[_Kind, Table, Sequence[tuple[Any, ...]]]]:
-    yield "insert", events, write_set.events
-    yield "insert", log_tiles, write_set.tiles
-    yield "insert", snapshots, write_set.snapshots
+    yield "", events, write_set.events
+    yield "", log_tiles, write_set.tiles
+    yield "", snapshots, write_set.snapshots
     for changed in write_set.tables:
-        yield "set", changed.table, changed.set_values()
+        yield "replace", changed.table, changed.set_values()
         yield "add", changed.table, changed.added_values()
         yield "delete", changed.table, [(key,) for key in changed.changes.delete]
 
@@ -61,36 +62,18 @@ def _text(parts: tuple[tuple[_Kind, Table], ...]) -> str:
         type_ = "TEXT" if isinstance(column.type, String) else column.type.compile(_DIALECT)
         return f"${next(numbers)}::{type_}{suffix}"
 
-    def insert(table: Table) -> str:
-        names = ", ".join(map(_quoted, table.c))
+    def part(kind: _Kind, table: Table) -> str:
+        if kind == "delete":
+            chosen = f"{key_of(table).name} = ANY({parameter(key_of(table), '[]')})"
+            return " ".join(("DELETE FROM", table.name, "WHERE", chosen, "AND", _IF_MOVED))
+        names = ", ".join(quoted_names(table, "postgresql"))
         sent = ", ".join(parameter(column, "[]") for column in table.c)
         source = f"unnest({sent}) AS sent({names}) WHERE {_IF_MOVED}"
-        return " ".join(("INSERT INTO", table.name, f"({names})", "SELECT", names, "FROM", source))
-
-    def upsert(table: Table, old: str) -> str:
-        others = [_quoted(column) for column in table.c if not column.primary_key]
-        new = ", ".join(f"{name} = {old.format(name)}excluded.{name}" for name in others)
-        return " ".join((insert(table), f"ON CONFLICT ({_quoted(key_of(table))})", "DO UPDATE SET", new))
-
-    def part(kind: _Kind, table: Table) -> str:
-        match kind:
-            case "insert":
-                return insert(table)
-            case "set":
-                return upsert(table, "")
-            case "add":
-                return upsert(table, f"{table.name}.{{}} + ")
-            case "delete":
-                key = key_of(table)
-                chosen = f"{_quoted(key)} = ANY({parameter(key, '[]')})"
-                return " ".join(("DELETE FROM", table.name, "WHERE", chosen, "AND", _IF_MOVED))
+        insert = " ".join(("INSERT INTO", table.name, f"({names})", "SELECT", names, "FROM", source))
+        return f"{insert} {on_conflict(table, kind, 'postgresql')}"
 
     moved = ", ".join(f"{name} = {parameter(log_head.c[name])}" for name in _MOVED)
     guard = " AND ".join(f"{name} = {parameter(log_head.c[name])}" for name in _GUARD)
     head = " ".join(("head AS (UPDATE log_head SET", moved, "WHERE id = 1 AND", guard, "RETURNING id)"))
     named = (f"{kind}_{table.name} AS ({part(kind, table)})" for kind, table in parts)
     return " ".join(("WITH", ", ".join((head, *named)), "SELECT id FROM head"))
-
-
-def _quoted(column: Column[Any]) -> str:
-    return str(_DIALECT.identifier_preparer.quote(column.name))

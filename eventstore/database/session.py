@@ -24,9 +24,14 @@ def lock_for_writing(connection: Connection, tables: Iterable[Table]) -> None:
 
     Every transaction takes its locks in this order, so that no two wait for each other.
     """
-    if connection.dialect.name == "postgresql":
-        for table in tables:
-            connection.exec_driver_sql(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE")
+    if connection.dialect.name == "postgresql" and (text := writing_lock(tables)):
+        connection.exec_driver_sql(text)
+
+
+def writing_lock(tables: Iterable[Table]) -> str:
+    """Return PostgreSQL's statement for that, an empty text for no tables."""
+    names = ", ".join(table.name for table in tables)
+    return f"LOCK TABLE {names} IN ROW EXCLUSIVE MODE" if names else ""
 
 
 def tolerate_invalid_utf8(connection: Connection) -> None:

@@ -100,8 +100,7 @@ class SqliteDatabase(Database):
 
     def _connect_for_lookups(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.url.database or "", check_same_thread=False, isolation_level=None)
-        for pragma in (*_PRAGMAS, "query_only=ON", "cache_size=-4096"):
-            connection.execute(f"PRAGMA {pragma}").close()
+        _set_pragmas(connection, "query_only=ON", "cache_size=-4096")
         return connection
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
@@ -198,14 +197,19 @@ def _configure(engine: Engine, *pragmas: str, begin: str = "") -> None:
     """Run `_PRAGMAS` and `pragmas` on every new connection, and the statement `begin` where a transaction begins."""
 
     def connect(dbapi_connection: Any, _record: object) -> None:
-        cursor = dbapi_connection.cursor()
-        for pragma in (*_PRAGMAS, *pragmas):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        _set_pragmas(dbapi_connection, *pragmas)
 
     event.listen(engine, "connect", connect)
     if begin:
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+
+def _set_pragmas(connection: Any, *pragmas: str) -> None:
+    """Run `_PRAGMAS` and `pragmas` on a connection of sqlite3, or on what SQLAlchemy has made of one of aiosqlite."""
+    cursor = connection.cursor()
+    for pragma in (*_PRAGMAS, *pragmas):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
 
 
 def _run(engine: Engine, work: Callable[[Connection], T]) -> T:

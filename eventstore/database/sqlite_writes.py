@@ -4,15 +4,15 @@ In an executemany the driver releases the GIL and takes it back for every row, a
 loop's thread. A statement of many rows does so once.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import chain, product
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import sqlite
 
 from eventstore.database.parameters import id_values
+from eventstore.database.prepared import Conflict, on_conflict, quoted_names
 from eventstore.log.tables import can_add, events, key_of, log_tiles, snapshots
 from eventstore.log.write_set import Values, WriteSet
 from eventstore.merkle import hashing
@@ -20,12 +20,9 @@ from eventstore.merkle import hashing
 #: The most rows of one statement.
 MAX_ROWS = 64
 
-_PREPARER: Any = sqlite.dialect().identifier_preparer
 _MOVE_HEAD = "UPDATE log_head SET position = ?, recorded_at = ?, frontier = ? WHERE id = 1"
 
 Statement = tuple[str, Sequence[Any]]
-#: What an INSERT does where the table has a row with the key: fail, replace the row, or add its numbers.
-Conflict = Literal["", "replace", "add"]
 
 
 def statements(write_set: WriteSet) -> Iterator[Statement]:
@@ -66,27 +63,11 @@ def make_texts(tables: Iterable[Table]) -> None:
 @lru_cache(2048)
 def _insert(table: Table, rows: int, conflict: Conflict) -> str:
     values = f"({', '.join('?' * len(table.c))})"
-    names = ", ".join(_quoted_names(table))
+    names = ", ".join(quoted_names(table, "sqlite"))
     many = ", ".join([values] * rows)
-    return " ".join(("INSERT INTO", table.name, f"({names})", "VALUES", many, _on(table, conflict)))
-
-
-@cache
-def _on(table: Table, conflict: Conflict) -> str:
-    if not conflict:
-        return ""
-    assert conflict == "replace" or can_add(table), f"nothing can be added to rows of {table.name}"
-    old = f"{table.name}.{{0}} + " if conflict == "add" else ""
-    others = [name for name, column in zip(_quoted_names(table), table.c, strict=True) if not column.primary_key]
-    new = ", ".join(f"{name} = {old}excluded.{name}".format(name) for name in others)
-    return " ".join((f"ON CONFLICT ({key_of(table).name})", "DO UPDATE SET", new))
+    return " ".join(("INSERT INTO", table.name, f"({names})", "VALUES", many, on_conflict(table, conflict, "sqlite")))
 
 
 @cache
 def _delete(table: Table) -> str:
     return " ".join(("DELETE FROM", table.name, "WHERE", key_of(table).name, "IN (SELECT value FROM json_each(?))"))
-
-
-@cache
-def _quoted_names(table: Table) -> Collection[str]:
-    return [_PREPARER.quote(column.name) for column in table.c]

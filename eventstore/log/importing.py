@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from eventstore import codec
 from eventstore.errors import NotEmptyError, TamperedError
@@ -49,10 +50,14 @@ class Import:
         """
         self._verification.add(map(row_of, events))
         unit, recorded = self._unit, list(map(_recorded, events))
-        self._find_repeated(events)
         transitions = self._states.follow(unit.connection, recorded)
         rows = list(map(msgspec.structs.astuple, events))
-        unit.write(extend(unit.head, rows, unit.projector.fold(transitions)))
+        try:
+            with unit.connection.begin_nested():
+                unit.write(extend(unit.head, rows, unit.projector.fold(transitions)))
+        except IntegrityError:
+            self._find_repeated(events)
+            raise
 
     def finish(self) -> TreeHead:
         """Return the log's head. Raises TamperedError where the log ends before a known head."""

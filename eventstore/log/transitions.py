@@ -7,22 +7,17 @@ from sqlalchemy import Connection
 
 from eventstore.errors import TamperedError
 from eventstore.events import ItemEvent
-from eventstore.item import Item, NoItem, Transition, evolve, fold
+from eventstore.item import NOTHING, StateAt, Transition, evolve, last_state
 from eventstore.log.streams import read_streams
 
 #: The most items whose states are kept, about 20 MiB. The state of another item is folded from its events again.
 _MAX_ITEMS = 50_000
 
 
-#: An item's state, and the position of the event that led to it.
-_Known = tuple[Item, int]
-_NOTHING: _Known = (NoItem(), 0)
-
-
 class ItemStates:
     """The states of items after the events that were followed so far. No snapshot is used: the log alone decides."""
 
-    def __init__(self, known: dict[int, _Known] | None = None) -> None:
+    def __init__(self, known: dict[int, StateAt] | None = None) -> None:
         self._known = known or {}
 
     def copy(self) -> "ItemStates":
@@ -41,7 +36,7 @@ class ItemStates:
         known, transitions = self._known, list[Transition]()
         for event in events:
             if (before := known.get(event.item_id)) is None:
-                before = _NOTHING if event.version == 1 else self._read(connection, events, event.item_id)
+                before = NOTHING if event.version == 1 else self._read(connection, events, event.item_id)
             item, since = before
             try:
                 after = evolve(item, event.event)
@@ -56,12 +51,11 @@ class ItemStates:
         kept = self._known.get(item_id)
         self._known = {} if kept is None else {item_id: kept}
 
-    def _read(self, connection: Connection, events: Sequence[ItemEvent], item_id: int) -> _Known:
+    def _read(self, connection: Connection, events: Sequence[ItemEvent], item_id: int) -> StateAt:
         """Read the streams of this item and all others that are not known, up to `events`; return this one's state."""
         begin = {event.item_id for event in events if event.version == 1}
         missing = {event.item_id for event in events if event.version > 1} - begin - self._known.keys()
         read = read_streams(connection, missing, events[0].position - 1, ignore_snapshots=True)
         for missing_id, stream in groupby(read, key=lambda event: event.item_id):
-            past = list(stream)
-            self._known[missing_id] = (fold(past), past[-1].position)
-        return self._known.get(item_id, _NOTHING)
+            self._known[missing_id] = last_state(list(stream))
+        return self._known.get(item_id, NOTHING)
