@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 #: "itemledg" as a 64-bit integer, so that no other user of advisory locks uses the same number by chance.
 _LOCK = text(f"SELECT pg_advisory_xact_lock({int.from_bytes(b'itemledg')})")
-_BEFORE_RELEASE = frozenset((*(f"{number:04}" for number in range(1, 13)), "v0001"))
+_BEFORE_RELEASE = frozenset((*(f"{number:04}" for number in range(1, 13)), "v0001", "v0002"))
 
 
 class UnknownRevisionError(Exception):

@@ -11,8 +11,8 @@ _REVISION = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "v0003"
-down_revision = "v0002"
+revision = "v0004"
+down_revision = "v0003"
 
 
 def upgrade():
@@ -32,5 +32,5 @@ def add_second_revision(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Copy the revisions to `folder`, add one, and use the copy for the rest of the test."""
     copy = folder / "migrations"
     shutil.copytree(migrations._HERE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    (copy / "versions" / "v0003_second.py").write_text(_REVISION)
+    (copy / "versions" / "v0004_second.py").write_text(_REVISION)
     monkeypatch.setattr(migrations, "_HERE", copy)

@@ -171,11 +171,11 @@ async def test_a_second_revision_is_applied_and_reverted_with_all_data_kept(
     add_second_revision(tmp_path, monkeypatch)
     for _ in range(2):
         await database.write(migrations.upgrade)
-        assert await database.write(migrations.current) == migrations.head() == "v0003"
+        assert await database.write(migrations.current) == migrations.head() == "v0004"
         (head,) = await database.read(text("SELECT * FROM log_head"))
         assert (head.position, head.note) == (302, "none")
         assert await database.read(text("SELECT * FROM second")) == []
-        await database.write(lambda connection: migrations.downgrade(connection, "v0002"))
+        await database.write(lambda connection: migrations.downgrade(connection, "v0003"))
         assert await database.write(shape) == schema
         assert await tables(database) == before
     await database.write(migrations.upgrade)
@@ -218,7 +218,7 @@ def run(database_url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([ITEMLEDGER, *arguments], env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0012", "v0001"])
+@pytest.mark.parametrize("revision", ["0001", "0012", "v0001", "v0002"])
 async def test_a_database_of_a_development_version_is_refused_with_the_way_out(
     database: Database, database_url: str, revision: str
 ) -> None:

@@ -4,7 +4,7 @@ Until the first release this file is edited in place, with a new number. From th
 new revision. The tables of projections are not here: `migrations.upgrade` creates them for an empty log, and rebuilds
 replace them.
 
-Revision ID: v0002
+Revision ID: v0003
 """
 
 from hashlib import sha256
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint
 
-revision = "v0002"
+revision = "v0003"
 down_revision = None
 
 BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
