@@ -37,7 +37,7 @@ from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
 from projections.activity import ActivityReader

@@ -5,7 +5,7 @@ import signal
 
 import migrations
 from eventstore.database.database import Database
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.event_type_check import check_types
 
 

@@ -213,7 +213,7 @@ def test_events_are_inserted_as_part_of_a_write_set_alone() -> None:
         inserting += [name_of(path) for call in calls if _INSERTS_EVENTS.fullmatch(call)]
         inserting += [name_of(path) for text in strings(path) if re.search(r'\binto\s+"?events\b', text, re.IGNORECASE)]
         building += [name_of(path) for call in calls if call.startswith("WriteSet(")]
-    assert inserting == ["eventstore/database/sqlite_writes.py"]  # PostgreSQL's text is made from the tables
+    assert inserting == ["eventstore/database/sqlite/writes.py"]  # PostgreSQL's text is made from the tables
     assert building == ["eventstore/log/write_set.py"]
 
 

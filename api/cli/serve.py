@@ -22,7 +22,7 @@ from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
 from api.startup import Failure, StartError, prepare
 from eventstore.database.database import Database
-from eventstore.database.postgresql import PostgresDatabase
+from eventstore.database.postgresql.database import PostgresDatabase
 
 if TYPE_CHECKING:
     from api.edge.boundary import Boundary

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Table, bindparam, column, func, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.util import await_only
 
-from eventstore.database import sqlite_writes
 from eventstore.database.prepared import Conflict
+from eventstore.database.sqlite import writes as sqlite_writes
 
 Rows = Sequence[Mapping[str, object]]
 

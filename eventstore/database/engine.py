@@ -4,8 +4,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from eventstore.database.database import Database
-from eventstore.database.postgresql import PostgresDatabase
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.postgresql.database import PostgresDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.errors import UnsupportedDatabaseError
 
 

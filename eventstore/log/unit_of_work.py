@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from eventstore.database import postgresql_writes, sqlite_writes
 from eventstore.database.failures import commit
+from eventstore.database.postgresql import writes as postgresql_writes
 from eventstore.database.session import lock_for_writing
+from eventstore.database.sqlite import writes as sqlite_writes
 from eventstore.log import head
 from eventstore.log.write_set import Projector, WriteSet
 

@@ -16,9 +16,10 @@ from sqlalchemy.sql.compiler import Compiled
 from commands.errors import ItemNotFoundError
 from commands.item import ChangeItem, Command, CreateItem, DeleteItem, RestoreItem
 from commands.writer import Writer
-from eventstore.database import sqlite_appender, sqlite_writes
 from eventstore.database.database import Database
-from eventstore.database.postgresql import PostgresDatabase
+from eventstore.database.postgresql.database import PostgresDatabase
+from eventstore.database.sqlite import appender as sqlite_appender
+from eventstore.database.sqlite import writes as sqlite_writes
 from eventstore.events import Metadata
 from eventstore.log.head import note_changed_tables
 from tests.eventstore.recording import opened

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import text
 
 from eventstore.database.engine import open_database
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.service import Server
 

@@ -27,7 +27,7 @@ from api.secret import SecretUrl
 from api.settings import Settings
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
-from eventstore.database.postgresql import PostgresDatabase
+from eventstore.database.postgresql.database import PostgresDatabase
 from migrations.rights import grant
 from tests.support.fork_server import Forked, ForkServer
 from tests.support.postgres import SERVICE_ROLE, PostgresServer, as_owner, as_service

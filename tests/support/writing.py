@@ -12,10 +12,10 @@ import pytest
 from commands.batch import Recorded
 from commands.item import CreateItem
 from commands.writer import Writer
-from eventstore.database import sqlite_appender
 from eventstore.database.database import Database
-from eventstore.database.postgresql_appender import PostgresAppender
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.postgresql.appender import PostgresAppender
+from eventstore.database.sqlite import appender as sqlite_appender
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.errors import OutcomeUnknownError
 from eventstore.events import Metadata
 from eventstore.log.write_set import WriteSet

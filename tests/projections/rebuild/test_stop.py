@@ -11,7 +11,7 @@ from sqlalchemy.engine import RootTransaction
 
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.write_set import RowChanges
 from projections.items.items import ITEMS
 from projections.rebuild import rebuild_state

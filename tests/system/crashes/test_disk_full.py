@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, event, text
 
-from eventstore.database.sqlite import SqliteDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from tests.support.checks import assert_whole
 from tests.support.clients.ledger import Ledger
 from tests.support.clients.load import Answer, Client, ask, list_items

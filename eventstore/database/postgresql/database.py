@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translated
 from eventstore.database.lookups import PostgresLookup
-from eventstore.database.postgresql_appender import PostgresAppender
+from eventstore.database.postgresql.appender import PostgresAppender
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.past import Needs
 from eventstore.log.write_set import Decide, Projector

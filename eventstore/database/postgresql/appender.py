@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from eventstore.database.failures import commit_outcome
-from eventstore.database.postgresql_writes import statement
+from eventstore.database.postgresql.writes import statement
 from eventstore.database.prepared import Prepared
 from eventstore.database.session import writing_lock
 from eventstore.errors import UnavailableError

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from eventstore.database.failures import commit
-from eventstore.database.sqlite_writes import make_texts, statements
+from eventstore.database.sqlite.writes import make_texts, statements
 from eventstore.log import past as reading
 from eventstore.log.head import of_row
 from eventstore.log.past import Needs, Past

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translate, translated
 from eventstore.database.lookups import SqliteLookup
-from eventstore.database.sqlite_appender import append
+from eventstore.database.sqlite.appender import append
 from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.past import Needs
 from eventstore.log.write_set import Decide, Projector

@@ -1,0 +1,1 @@
+"""PostgreSQL: a server shared by several processes."""

@@ -1,0 +1,1 @@
+"""SQLite: a file, written by one thread of one process."""
