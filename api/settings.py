@@ -1,6 +1,7 @@
 """Every setting: one frozen Struct, read from the environment here and nowhere else."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -16,6 +17,16 @@ from api.secret import Secret, SecretUrl
 from api.transparency.formats.log_identity import LogKeys, LogOrigin
 
 PREFIX = "ITEMLEDGER_"
+#: What Kubernetes adds for a Service whose name is `itemledger` or begins with it: a name and the form of its value.
+_SERVICE_LINKS = (
+    (re.compile(PREFIX + r"(\w+_)?SERVICE_HOST"), re.compile(r"[0-9a-fA-F.:]+")),
+    (re.compile(PREFIX + r"(\w+_)?SERVICE_PORT(_\w+)?"), re.compile(r"\d+")),
+    (re.compile(PREFIX + r"(\w+_)?PORT(_\d+_(TCP|UDP|SCTP))?"), re.compile(r"(tcp|udp|sctp)://\S+")),
+    (
+        re.compile(PREFIX + r"(\w+_)?PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR)"),
+        re.compile(r"tcp|udp|sctp|[0-9a-fA-F.:]+"),
+    ),
+)
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -124,19 +135,33 @@ _JWT_FIELDS = {field for field in _HINTS if field.startswith("jwt_")}
 def read_variables(environment: Mapping[str, str] = os.environ) -> dict[str, tuple[str, str]]:
     """Return the variable that sets each field, with its text, or that of the file it names; not yet validated.
 
-    Raises SettingsError for a variable that is unknown, duplicates another, or names an unreadable file.
+    An empty variable is an unset one. Raises SettingsError for a variable that is unknown, duplicates another, or names
+    an unreadable file.
     """
     variables: dict[str, tuple[str, str]] = {}
     for name, text in environment.items():
+        if not text:
+            continue
         field = _FIELDS.get(name) or _FILE_FIELDS.get(name)
         if field is not None:
             if field in variables:
                 raise SettingsError(f"{variable(field)} and {variable(field)}_FILE are both set. Unset one of them")
             variables[field] = name, (text if name in _FIELDS else _read_secret(name, text))
-        elif name.startswith(PREFIX):
-            known = ", ".join(sorted({*_FIELDS, *_FILE_FIELDS}))
-            raise SettingsError(f"{name} is not a setting. The settings are {known}")
+        elif name.startswith(PREFIX) and not _is_service_link(name, text):
+            raise SettingsError(f"{name} is not a setting.{_suggestion(name)}")
     return variables
+
+
+def _is_service_link(name: str, text: str) -> bool:
+    return any(names.fullmatch(name) and values.fullmatch(text) for names, values in _SERVICE_LINKS)
+
+
+def _suggestion(name: str) -> str:
+    from difflib import get_close_matches  # only where a start is refused
+
+    known = sorted({*_FIELDS, *_FILE_FIELDS})
+    similar = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+    return f" Did you mean {similar[0]}?" if similar else f" The settings are {', '.join(known)}"
 
 
 def _read_secret(name: str, path: str) -> str:

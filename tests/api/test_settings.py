@@ -1,5 +1,6 @@
 """Each setting is read from its environment variable. An unknown or invalid one is refused by name."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,16 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 INVALID = {
-    "ITEMLEDGER_MAX_QUEUE": ["0", "-1", "many", "", "1.5", " 7", "nan", "1_0", "None"],
+    "ITEMLEDGER_MAX_QUEUE": ["0", "-1", "many", "1.5", " 7", "nan", "1_0", "None"],
     "ITEMLEDGER_MAX_BATCH": ["0", "1001", "x", "9" * 30],
     "ITEMLEDGER_MAX_BATCH_QUEUE": ["0", "few"],
     "ITEMLEDGER_MAX_BODY": ["0", "64k"],
     "ITEMLEDGER_MAX_BATCH_BODY": ["0", "1m"],
     "ITEMLEDGER_MAX_DEPTH": ["1", "257", "deep"],
-    "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "", "-inf", "1e400"],
-    "ITEMLEDGER_VERIFY_INTERVAL": ["0s", "-1h", "24", "1y", "Off", "never", "", " 1h", "36601d"],
+    "ITEMLEDGER_BODY_TIMEOUT": ["0", "-1", "nan", "soon", "-inf", "1e400"],
+    "ITEMLEDGER_VERIFY_INTERVAL": ["0s", "-1h", "24", "1y", "Off", "never", " 1h", "36601d"],
     "ITEMLEDGER_MAX_CLIENT_STREAMS": ["0", "all"],
-    "ITEMLEDGER_MAX_STREAMS": ["-1", "all", ""],
+    "ITEMLEDGER_MAX_STREAMS": ["-1", "all"],
     "ITEMLEDGER_STREAM_LIFETIME": ["0", "-1", "inf", "86401", "ever"],
     "ITEMLEDGER_MAX_REQUESTS": ["0", "x"],
     "ITEMLEDGER_MAX_BATCH_BODIES": ["0", "64m"],
@@ -74,7 +75,7 @@ INVALID = {
     "ITEMLEDGER_MAX_CONNECTIONS": ["0", "many"],
     "ITEMLEDGER_HEAD_TIMEOUT": ["0", "inf", "3601"],
     "ITEMLEDGER_ANSWER_TIMEOUT": ["0", "never"],
-    "ITEMLEDGER_RATE_LIMIT": ["0", "-1", "Off", "on", "", "1e9x", "1000000001"],
+    "ITEMLEDGER_RATE_LIMIT": ["0", "-1", "Off", "on", "1e9x", "1000000001"],
     "ITEMLEDGER_EXPORT_LIMIT": ["0", "none"],
     "ITEMLEDGER_REBUILD_LIMIT": ["0", "none"],
     "ITEMLEDGER_TRUSTED_PROXIES": ["*", "localhost", "10.0.0.1/8", "10.0.0.0/8;::1", "10.0.0.0/8,", "::1/129"],
@@ -87,10 +88,10 @@ INVALID = {
             "https://a.example;https://b.example",
         ),
     ],
-    "ITEMLEDGER_LOG_KEY": ["", "swordfish", KEY[:-1], f"{KEY}\n{KEY.replace('Peter', 'Paul')}"],
-    "ITEMLEDGER_LOG_ORIGIN": ["", "example.com/my log", "a+b"],
-    "ITEMLEDGER_INSECURE_NO_AUTH": ["", "yes", "2", "on"],
-    "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "", "info\n", "xinfo"],
+    "ITEMLEDGER_LOG_KEY": ["swordfish", KEY[:-1], f"{KEY}\n{KEY.replace('Peter', 'Paul')}"],
+    "ITEMLEDGER_LOG_ORIGIN": ["example.com/my log", "a+b"],
+    "ITEMLEDGER_INSECURE_NO_AUTH": ["yes", "2", "on"],
+    "ITEMLEDGER_LOG_LEVEL": ["loud", "INFO", "info\n", "xinfo"],
 }
 
 
@@ -115,18 +116,66 @@ def test_all_settings_have_defaults_that_are_valid() -> None:
 
 
 @pytest.mark.parametrize(
-    "variable",
+    ("variable", "advice"),
     [
-        "ITEMLEDGER_MAX_QUEUES",
-        "ITEMLEDGER_",
-        "ITEMLEDGER_max_queue",
-        "ITEMLEDGER_DATABASE_URL",
-        "ITEMLEDGER_MAX_QUEUE_FILE",
+        ("ITEMLEDGER_MAX_QUEUES", "Did you mean ITEMLEDGER_MAX_QUEUE?"),
+        ("ITEMLEDGER_max_queue", "Did you mean ITEMLEDGER_MAX_QUEUE?"),
+        ("ITEMLEDGER_MAX_QUEUE_FILE", "Did you mean ITEMLEDGER_MAX_QUEUE?"),
+        ("ITEMLEDGER_LOG_KEYFILE", "Did you mean ITEMLEDGER_LOG_KEY_FILE?"),
+        ("ITEMLEDGER_", "The settings are "),
+        ("ITEMLEDGER_DATABASE_URL", "The settings are DATABASE_URL, DATABASE_URL_FILE, "),
     ],
 )
-def test_an_unknown_variable_with_the_prefix_is_refused_by_name(variable: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^{variable} is not a setting. The settings are .*ITEMLEDGER_MAX_QUEUE"):
+def test_an_unknown_variable_with_the_prefix_is_refused_by_name(variable: str, advice: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{variable} is not a setting\. {re.escape(advice)}"):
         from_environment({variable: "1"})
+
+
+#: What the Services `itemledger`, `itemledger-db` and `itemledger-max` of a namespace add to each of its containers.
+SERVICE_LINKS = {
+    "ITEMLEDGER_SERVICE_HOST": "10.96.12.7",
+    "ITEMLEDGER_SERVICE_PORT": "8000",
+    "ITEMLEDGER_SERVICE_PORT_HTTP": "8000",
+    "ITEMLEDGER_PORT": "tcp://10.96.12.7:8000",
+    "ITEMLEDGER_PORT_8000_TCP": "tcp://10.96.12.7:8000",
+    "ITEMLEDGER_PORT_8000_TCP_PROTO": "tcp",
+    "ITEMLEDGER_PORT_8000_TCP_PORT": "8000",
+    "ITEMLEDGER_PORT_8000_TCP_ADDR": "10.96.12.7",
+    "ITEMLEDGER_DB_SERVICE_HOST": "fd00::7",
+    "ITEMLEDGER_DB_SERVICE_PORT_POSTGRESQL_RW": "5432",
+    "ITEMLEDGER_DB_PORT": "tcp://[fd00::7]:5432",
+    "ITEMLEDGER_DB_PORT_5432_TCP_ADDR": "fd00::7",
+    "ITEMLEDGER_MAX_PORT_53_UDP": "udp://10.96.12.8:53",
+    "ITEMLEDGER_MAX_PORT_53_UDP_PROTO": "udp",
+}
+
+
+def test_what_kubernetes_adds_for_a_service_of_our_name_is_passed_over() -> None:
+    assert from_environment({**SERVICE_LINKS, "ITEMLEDGER_MAX_QUEUE": "7"}) == Settings(max_queue=7)
+    ours = {name for variable, _, _ in VARIABLES.values() for name in (variable, f"{variable}_FILE")}
+    assert not [name for name in ours if re.search(r"_PORT|_SERVICE", name)], "a Service could set it"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("ITEMLEDGER_PORT", "8000"),
+        ("ITEMLEDGER_SERVICE_HOST", "every.example"),
+        ("ITEMLEDGER_SERVICE_PORT", "http"),
+        ("ITEMLEDGER_PORT_8000", "tcp://10.96.12.7:8000"),
+        ("ITEMLEDGER_SERVICE", "10.96.12.7"),
+        ("ITEMLEDGER_MAX_REPORT", "tcp://10.96.12.7:8000"),
+    ],
+)
+def test_what_only_resembles_it_is_refused(variable: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{variable} is not a setting\."):
+        from_environment({variable: text})
+
+
+def test_an_empty_variable_is_an_unset_one() -> None:
+    names = [name for variable, _, _ in VARIABLES.values() for name in (variable, f"{variable}_FILE")]
+    assert from_environment(dict.fromkeys(names, "")) == Settings()
+    assert from_environment({"DATABASE_URL": URL, "DATABASE_URL_FILE": ""}).database_url == SecretUrl(URL)
 
 
 @pytest.mark.parametrize(("variable", "text"), [(name, text) for name, texts in INVALID.items() for text in texts])
@@ -160,11 +209,11 @@ def test_a_secret_is_set_only_once(tmp_path: Path) -> None:
             from_environment(dict(both))
 
 
-@pytest.mark.parametrize("case", ["missing", "a directory", "no text", "no name", "NUL in the name"])
+@pytest.mark.parametrize("case", ["missing", "a directory", "no text", "NUL in the name"])
 def test_an_unreadable_file_of_a_secret_is_refused_by_name(case: str, tmp_path: Path) -> None:
     (tmp_path / "a directory").mkdir()
     (tmp_path / "no text").write_bytes(b"swordfish\xff")
-    path = {"no name": "", "NUL in the name": "a\0b"}.get(case, str(tmp_path / case))
+    path = {"NUL in the name": "a\0b"}.get(case, str(tmp_path / case))
     with pytest.raises(SettingsError, match=r"^DATABASE_URL_FILE: cannot read .*: ") as refused:
         from_environment({"DATABASE_URL_FILE": path})
     assert "swordfish" not in str(refused.value)

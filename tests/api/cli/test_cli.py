@@ -61,7 +61,6 @@ def test_serve_refuses_several_workers_on_sqlite(sqlite_url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "",
         "nonsense",
         "mysql://me:secret@localhost/items",
         "postgresql://me:secret@localhost/items",
