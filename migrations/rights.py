@@ -18,6 +18,7 @@ RIGHTS: Mapping[str, str] = {
     "rebuilds": "SELECT, UPDATE",
     "verifications": "SELECT, INSERT, UPDATE",
     "api_keys": "SELECT, INSERT, UPDATE",
+    "first_api_key": "SELECT, INSERT",
     "alembic_version": "SELECT",
     **{projection.table.name: "SELECT, INSERT, UPDATE, DELETE" for projection in PROJECTIONS},
 }

@@ -54,10 +54,7 @@ class Authenticator(Struct, eq=False):
         try:
             return await self._holder(authorization)
         except CredentialError as error:
-            log_fields = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
-            raise Problem(
-                CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), extra_log_fields=log_fields
-            ) from None
+            raise rejection(error) from None
 
     def recognizes(self, headers: Mapping[bytes, bytes]) -> bool:
         """Return whether the credential in these headers was valid when it was last checked, without any I/O."""
@@ -106,6 +103,12 @@ class Authenticator(Struct, eq=False):
         holder = await self._key_cache.find(key)
         self._key_usage.record(key.id)
         return holder
+
+
+def rejection(error: CredentialError) -> Problem:
+    """Return the problem (401) for a credential that is not valid."""
+    log_fields = {"reason": error.reason, **({"key_id": error.key_id} if error.key_id else {})}
+    return Problem(CREDENTIAL_INVALID, headers=_challenge(error="invalid_token"), extra_log_fields=log_fields)
 
 
 def authorize(principal: Principal, required: Scope | Unscoped) -> None:

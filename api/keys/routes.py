@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -13,7 +13,8 @@ from api.auth.api_keys import store
 from api.auth.api_keys.format import ID_PATTERN
 from api.auth.api_keys.store import ApiKey, NewKey, NoSuchKeyError
 from api.auth.api_keys.usage import log_change
-from api.auth.authenticator import authorize
+from api.auth.authenticator import authorize, rejection
+from api.auth.principal import CredentialError
 from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
@@ -21,6 +22,8 @@ from api.http import problems
 from api.http.responses import HttpResponse, json_response
 from api.keys.schemas import CreatedKey, KeyId, KeyRequest, KeyState, RotationRequest, to_created_key, to_key
 from eventstore.clock import now
+
+T = TypeVar("T")
 
 _SECOND = 1_000_000
 
@@ -87,7 +90,7 @@ async def revoke_key(key_id: str) -> HttpResponse:
     """
     request = current.get()
     await _find(request, key_id)
-    key = await request.services.database.write(partial(store.revoke, key_id=key_id, by=request.actor))
+    key = await _change(request, partial(store.revoke, key_id=key_id))
     log_change("revoked", key, request.actor, request_id=request.request_id)
     return HttpResponse(204)
 
@@ -109,9 +112,17 @@ def _check_own_scopes(request: RequestContext, scopes: Collection[Scope]) -> Non
 
 async def _make(request: RequestContext, change: str, make: Callable[..., NewKey], **log_fields: str) -> HttpResponse:
     """Write a new key, made by `make` on behalf of the client, log it, and return the response with it."""
-    new = await request.services.database.write(partial(make, by=request.actor))
+    new = await _change(request, make)
     log_change(change, new.key, request.actor, **log_fields, request_id=request.request_id)
     return json_response(201, to_created_key(new), (b"location", b"/keys/%s" % new.key.id.encode()))
+
+
+async def _change(request: RequestContext, change: Callable[..., T]) -> T:
+    """Run `change` on behalf of the client. Raises Problem (401) where its credential has ended meanwhile."""
+    try:
+        return await request.services.database.write(partial(change, by=request.actor, client=request.principal))
+    except CredentialError as error:
+        raise rejection(error) from None
 
 
 EXAMPLES: dict[str, Any] = msgspec.json.decode(Path(__file__).with_name("examples.json").read_bytes())

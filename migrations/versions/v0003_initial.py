@@ -20,7 +20,7 @@ down_revision = None
 BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
 _TABLES = (
     *("events", "log_head", "log_tiles", "log_checkpoint", "snapshots"),
-    *("api_keys", "projections", "rebuilds", "verifications"),
+    *("api_keys", "first_api_key", "projections", "rebuilds", "verifications"),
 )
 
 
@@ -106,6 +106,14 @@ def upgrade() -> None:
         CheckConstraint("length(digest) = 32", name="digest"),
     )
     op.create_table(
+        "first_api_key",
+        Column("id", SmallInteger, primary_key=True, autoincrement=False),
+        Column("created_at", BigInt, nullable=False),
+        CheckConstraint("id = 1", name="one_row"),
+    )
+    for statement in _KEY_TRIGGERS[op.get_context().dialect.name]:
+        op.execute(statement)
+    op.create_table(
         "projections",
         Column("name", Text, primary_key=True),
         Column("version", Integer, nullable=False),
@@ -138,7 +146,7 @@ def downgrade() -> None:
     for name in [*op.get_bind().execute(sa.select(projections.c.name)).scalars(), *_TABLES]:
         op.drop_table(name)
     if op.get_context().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION events_append_only(), events_time()")
+        op.execute("DROP FUNCTION events_append_only(), events_time(), api_keys_kept()")
 
 
 #: In microseconds since the epoch, from 1970 to 9999-12-31T23:59:59.999999Z: RFC 3339 cannot write other times. A
@@ -172,5 +180,31 @@ _TRIGGERS = {
         "EXECUTE FUNCTION events_time()",
         # ALWAYS, so that session_replication_role = replica does not disable them.
         *(f"ALTER TABLE events ENABLE ALWAYS TRIGGER events_{name}" for name in ("no_change", "no_truncate", "time")),
+    ),
+}
+
+#: Without its keys a service would ask for no credential any more.
+_KEEP = "BEGIN SELECT RAISE(ABORT, 'API keys are kept for ever: revoke them'); END"
+_KEY_TRIGGERS = {
+    "sqlite": (
+        f"CREATE TRIGGER api_keys_no_delete BEFORE DELETE ON api_keys {_KEEP}",
+        f"CREATE TRIGGER first_api_key_no_delete BEFORE DELETE ON first_api_key {_KEEP}",
+        f"CREATE TRIGGER first_api_key_no_update BEFORE UPDATE ON first_api_key {_KEEP}",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION api_keys_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'API keys are kept for ever: revoke them' USING ERRCODE = 'restrict_violation'; END $$",
+        *(
+            statement
+            for table, changes in (("api_keys", "DELETE"), ("first_api_key", "UPDATE OR DELETE"))
+            for statement in (
+                f"CREATE TRIGGER {table}_no_change BEFORE {changes} ON {table} "
+                "FOR EACH ROW EXECUTE FUNCTION api_keys_kept()",
+                f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION api_keys_kept()",
+                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_change",
+                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_truncate",
+            )
+        ),
     ),
 }

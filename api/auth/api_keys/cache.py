@@ -6,8 +6,9 @@ from hmac import compare_digest
 from time import monotonic
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
+from api.auth.api_keys.first_key import first_api_key
 from api.auth.api_keys.format import ParsedKey
 from api.auth.api_keys.store import ApiKey, api_keys, as_key
 from api.auth.principal import CredentialError, Principal
@@ -21,8 +22,8 @@ FRESH_SECONDS = 1.0
 _READ_SECONDS = 3.0
 _READ_PAUSE_SECONDS = 0.05  # the least time between two reads, so that unknown keys cause few queries
 
-#: Every change of a row adds one, in whatever order the changes commit.
-_CHANGES = select(func.coalesce(func.sum(api_keys.c.revision), 0))
+#: Every change of a row adds one, in whatever order the changes commit. And whether there ever was a key.
+_CHANGES = select(func.coalesce(func.sum(api_keys.c.revision), 0), exists(select(first_api_key.c.id)))
 
 
 class _Entry(NamedTuple):
@@ -38,13 +39,14 @@ class ApiKeyCache:
         self._database = database
         self._entries: dict[str, _Entry] = {}
         self._changes = -1
+        self._had_key = False
         self._read_at = float("-inf")
         self._reads = Batched(self._read, max_loads=2, timeout_seconds=_READ_SECONDS)
 
     async def is_empty(self) -> bool:
         """Return whether no key was ever created. Raises UnavailableError."""
         await self._refresh()
-        return not self._entries
+        return not (self._had_key or self._entries)
 
     async def has_active_key(self) -> bool:
         """Return whether any key is active. Raises UnavailableError."""
@@ -88,7 +90,8 @@ class ApiKeyCache:
     async def _read(self, requests: Sequence[None]) -> dict[None, None]:
         await asyncio.sleep(max(0.0, self._read_at + _READ_PAUSE_SECONDS - monotonic()))
         started_at = monotonic()
-        [(changes,)] = await self._database.read(_CHANGES)
+        [[changes, had_key]] = map(tuple, await self._database.read(_CHANGES))
+        self._had_key |= bool(had_key)  # once for ever
         rows = await self._database.read(select(api_keys)) if changes != self._changes else None
         if started_at < self._read_at:  # a read that began later was faster
             return dict.fromkeys(requests)

@@ -4,7 +4,8 @@ Rows are never deleted, because events name the holders of keys for ever. `name`
 events. Several keys can have one name; `rotate` lets two of them be active at once.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
@@ -13,9 +14,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.types import Integer, LargeBinary, Text
 
+from api.auth.api_keys.first_key import note_key
 from api.auth.api_keys.format import new_key, read_key
+from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope, as_scopes
 from eventstore.clock import now
+from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit
 from eventstore.log.tables import BigInt, metadata
 
@@ -90,14 +94,21 @@ class NameTakenError(KeyChangeError):
     """The name already has an active key."""
 
 
-def create(connection: Connection, name: str, scopes: Collection[Scope], lifetime: int, by: str) -> NewKey:
+def create(
+    connection: Connection,
+    name: str,
+    scopes: Collection[Scope],
+    lifetime: int,
+    by: str,
+    client: Principal | None = None,
+) -> NewKey:
     """Create a key for `name`, which must match NAME_PATTERN, on behalf of `by`, in its own transaction.
 
-    It expires after `lifetime` microseconds; 0 means never. Raises NameTakenError if `name` has an active key: a second
-    holder would be the same actor in the history. A holder gets further keys by `rotate`.
+    `client`: the client that asks for it, None for an operator; see `_changing`. The key expires after `lifetime`
+    microseconds; 0 means never. Raises NameTakenError if `name` has an active key: a second holder would be the same
+    actor in the history. A holder gets further keys by `rotate`.
     """
-    with connection.begin():
-        moment = now()
+    with _changing(connection, client) as moment:
         same_name = [key for key in read_all(connection) if key.name == name]
         if active := [key.id for key in same_name if key.is_active(moment)]:
             raise NameTakenError(f"{name} already has an active key, {active[0]}. Rotate or revoke it instead")
@@ -105,14 +116,20 @@ def create(connection: Connection, name: str, scopes: Collection[Scope], lifetim
         return _insert(connection, name, len(same_name) + 1, scopes, moment, lifetime, by)
 
 
-def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | None, by: str) -> NewKey:
+def rotate(
+    connection: Connection,
+    key_id: str,
+    overlap: int,
+    lifetime: int | None,
+    by: str,
+    client: Principal | None = None,
+) -> NewKey:
     """Create a key that replaces `key_id`, which stays active for at most `overlap` more microseconds.
 
     The new key has the same name and scopes. It expires after `lifetime` microseconds (0: never), by default the
     lifetime of the old key. Raises NoSuchKeyError, and KeyEndedError, also if the key was already replaced.
     """
-    with connection.begin():
-        moment = now()
+    with _changing(connection, client) as moment:
         old = _active(connection, key_id, moment)
         if old.replaced_by is not None:
             raise KeyEndedError(f"The key {key_id} was already replaced, by {old.replaced_by}")
@@ -126,10 +143,9 @@ def rotate(connection: Connection, key_id: str, overlap: int, lifetime: int | No
         return new
 
 
-def revoke(connection: Connection, key_id: str, by: str) -> ApiKey:
+def revoke(connection: Connection, key_id: str, by: str, client: Principal | None = None) -> ApiKey:
     """Revoke a key at once, and return it. Raises NoSuchKeyError and KeyEndedError."""
-    with connection.begin():
-        moment = now()
+    with _changing(connection, client) as moment:
         key = _active(connection, key_id, moment)
         _change(connection, key_id, revoked_at=moment, revoked_by=by)
         return structs.replace(key, revoked_at=moment, revoked_by=by)
@@ -166,6 +182,35 @@ def as_key(row: Row[Any]) -> ApiKey:
     return ApiKey(**{**fields, "scopes": as_scopes(row.scopes.split(" "))})
 
 
+@contextmanager
+def _changing(connection: Connection, client: Principal | None) -> Iterator[int]:
+    """Begin a transaction that changes keys on behalf of `client`, provide its time, and commit it.
+
+    The client was authenticated by what this process had read up to a second ago. Here the database says whether its
+    credential is still active, and keeps it so until the commit: an ended credential must not leave a new one behind.
+    Raises CredentialError, and OutcomeUnknownError from a failed commit.
+    """
+    with connection.begin() as transaction:
+        moment = now()
+        if client is not None:
+            _check(connection, client, moment)
+        yield moment
+        commit(transaction)
+
+
+def _check(connection: Connection, client: Principal, moment: int) -> None:
+    if client.credential is None:
+        if not note_key(connection, moment):
+            raise CredentialError("no credential")
+    elif client.expires_at is not None and client.expires_at * 1e6 <= moment:
+        raise CredentialError("expired credential", client.key_id)
+    elif client.key_id is not None:
+        try:
+            _active(connection, client.key_id, moment)
+        except KeyChangeError:
+            raise CredentialError("ended key", client.key_id) from None
+
+
 def _insert(
     connection: Connection, name: str, generation: int, scopes: Collection[Scope], moment: int, lifetime: int, by: str
 ) -> NewKey:
@@ -174,6 +219,7 @@ def _insert(
     assert parsed is not None
     key = ApiKey(parsed.id, name, as_scopes(scopes), moment, by, moment + lifetime if lifetime else None)
     row = {**structs.asdict(key), "scopes": " ".join(key.scopes), "digest": parsed.digest, "revision": 1}
+    note_key(connection, moment)
     try:
         connection.execute(insert(api_keys).values(**row, generation=generation))
     except IntegrityError:

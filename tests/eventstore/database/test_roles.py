@@ -46,6 +46,8 @@ FORBIDDEN = (
     "DELETE FROM log_tiles",
     "DELETE FROM log_checkpoint",
     "DELETE FROM api_keys",
+    "DELETE FROM first_api_key",
+    "UPDATE first_api_key SET created_at = 0",
     "CREATE TABLE mine (n INTEGER)",
 )
 
@@ -117,7 +119,7 @@ async def test_every_table_gets_its_grants_and_other_grants_are_revoked(roles: R
     roles.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     given = await prepared(roles)
     assert {table: rights for rights, tables in given for table in tables} == RIGHTS
-    assert ("SELECT, INSERT", ["events", "log_tiles", "snapshots"]) in given
+    assert ("SELECT, INSERT", ["events", "first_api_key", "log_tiles", "snapshots"]) in given
     async with opened(roles.url_of(roles.service)) as database:
         assert (
             set(await database.read_transaction(lambda connection: inspect(connection).get_table_names()))
