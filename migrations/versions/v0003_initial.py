@@ -123,7 +123,7 @@ def upgrade() -> None:
         Column("name", Text, primary_key=True),
         Column("run", Text, nullable=False),
         Column("version", Integer, nullable=False),
-        *_required(Text, "state", "phase"),
+        *_required(Text, "code", "state", "phase"),
         *_required(BigInt, "position", "target"),
         Column("rate", sa.Float, nullable=False),
         *_required(BigInt, "started_at", "updated_at"),

@@ -72,8 +72,9 @@ async def rebuild(
 ) -> Report:
     """Rebuild the table of `projection` from the log, compare it with the live one, and swap it in.
 
-    Resumes an interrupted run, and its own after the database was lost for a while. Raises LockHeldError if the
-    projection is being rebuilt already, RebuildCancelledError, UnavailableError, and what a fold raises.
+    Resumes an interrupted run of the same code, and its own after the database was lost for a while. Raises
+    LockHeldError if the projection is being rebuilt already, RebuildCancelledError, UnavailableError, and what a fold
+    raises.
     """
     run = _RebuildRun(database, projection, options, on_progress)
     lost_at = 0.0
@@ -133,7 +134,7 @@ class _RebuildRun:
         except (UnavailableError, OutcomeUnknownError, OvertakenError):
             raise
         except Exception as error:
-            await self._end(state="failed", failure=f"{error}" or repr(error))
+            await self._end(drop=True, state="failed", failure=f"{error}" or repr(error))
             raise
         finally:
             watch.cancel()

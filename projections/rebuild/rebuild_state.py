@@ -23,8 +23,9 @@ rebuilds = Table(
     Column("name", Text, primary_key=True),
     #: The run that owns the shadow table: a run that another has overtaken must not write to it.
     Column("run", Text, nullable=False),
-    #: The version of the code that fills the shadow table.
+    #: The projection's version in the code that fills the shadow table, and that code's fingerprint.
     Column("version", Integer, nullable=False),
+    Column("code", Text, nullable=False),
     *required(Text, "state", "phase"),
     #: The replay checkpoint, with the last three columns; see `ReplayCheckpoint`. The log was at `target` then.
     *required(BigInt, "position", "target"),
@@ -88,6 +89,7 @@ class Rebuild(Struct, frozen=True):
     name: str
     run: str
     version: int
+    code: str
     state: State
     phase: Phase
     cursor: ReplayCheckpoint

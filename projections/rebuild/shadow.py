@@ -17,6 +17,7 @@ from eventstore.database.session import allow_async_commit, disable_statement_ti
 from eventstore.log.head import head_position
 from projections.projection import Projection, projections_table, set_version
 from projections.rebuild import rebuild_state
+from projections.rebuild.fingerprint import fingerprint
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
 from projections.rebuild.replay import Folded, write
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
@@ -30,11 +31,13 @@ class Shadow:
         self.table = table_swap.shadow_of(projection.table, f"{projection.table.name}_rebuild")
         self.cursor = ReplayCheckpoint()
         self._run = token_hex(8)
+        self._code = fingerprint(projection)
 
     def begin(self, connection: Connection, *, from_scratch: bool) -> Rebuild:
-        """Take over the table of an interrupted run, or create it; return the rebuild's state.
+        """Take over the table of an interrupted run of the same code, or create it; return the rebuild's state.
 
-        If this very run began before, and lost the database, it resumes; it may turn out to have succeeded.
+        If this very run began before, and lost the database, it resumes; it may turn out to have succeeded. A run that
+        failed may have left wrong rows, and so may other code: their table is discarded.
         """
         with self._transaction(connection):
             disable_statement_timeout(connection)
@@ -54,6 +57,7 @@ class Shadow:
                 name=self.projection.name,
                 run=self._run,
                 version=self.projection.version,
+                code=self._code,
                 state="running",
                 phase="fill",
                 cursor=self.cursor,
@@ -70,7 +74,9 @@ class Shadow:
 
     def _is_usable(self, connection: Connection, before: Rebuild) -> bool:
         return (
-            before.version == self.projection.version
+            before.state in ("running", "interrupted")
+            and before.version == self.projection.version
+            and before.code == self._code
             and table_swap.exists(connection, self.table.name)
             and set(table_swap.column_names(connection, self.table.name)) == set(self.table.columns.keys())
         )
