@@ -66,6 +66,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     answer_timeout: Seconds = 10.0
     #: Approximate size of a request's head in bytes. Beyond the limit: 431.
     max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024
+    #: Header fields of a request, trailers included. Beyond the limit: 431.
+    max_header_fields: Annotated[int, Meta(ge=16)] = 100
+    #: Length of a request's target (path and query) in bytes. Beyond the limit: 414.
+    max_target: Annotated[int, Meta(ge=1024)] = 8192
     #: Open connections per process. Beyond the limit: a new connection is closed at once.
     max_connections: Count = 10_000
     #: Open connections per address, except local clients and trusted proxies. Beyond the limit: closed at once.

@@ -1,8 +1,9 @@
 """The ASGI application around FasterAPI: everything about HTTP that the framework leaves out or gets wrong.
 
-In order: rate limits (429), route (404, 405, HEAD, OPTIONS), authentication (401), authorization (403), query, body,
-capacity (503), then the framework with one complete message. Around it, one place turns any exception into a problem,
-and writes one log line per request. It also runs the lifespan: if the start fails, nothing is served.
+In order: the address's rate limit, before anything else is computed (429), route (404, 405, HEAD, OPTIONS),
+authentication (401), the client's rate limits (429), authorization (403), query, body, capacity (503), then the
+framework with one complete message. Around it, one place turns any exception into a problem, and writes one log line
+per request. It also runs the lifespan: if the start fails, nothing is served.
 """
 
 import asyncio
@@ -21,11 +22,12 @@ from api.auth.scopes import Unscoped
 from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import current
 from api.edge.cors import Cors
-from api.edge.exchange import Exchange
+from api.edge.exchange import Exchange, combined
 from api.edge.rate_limits import EXPORT, RateLimits, client_of, is_rejected
 from api.edge.routing import Route, RouteTable, allow, options
+from api.edge.token_bucket import RateLimitState
 from api.http import problems
-from api.http.client_address import UNKNOWN, canonical, canonical_client
+from api.http.client_address import UNKNOWN, address_of, canonical, canonical_client
 from api.http.query_params import parse
 from api.http.request_body import ClientDisconnectedError, complete_message, read_body
 from api.http.responses import AsgiScope, HttpResponse, Receive, Send
@@ -74,10 +76,13 @@ class Boundary:
             await send({"type": "websocket.close"})
 
     async def _serve(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send, self._services, self._cors)
+        headers = combined(scope["headers"])
+        address = address_of(scope, headers)
+        counted = self._limits.count_address(address)  # before anything else is computed
+        exchange = Exchange(scope, headers, address, receive, send, self._services, self._cors)
         try:
             with Reservations() as reserved:
-                await self._dispatch(scope, receive, exchange, reserved)
+                await self._dispatch(scope, receive, exchange, counted, reserved)
         except ClientDisconnectedError:
             exchange.status = 0
         except asyncio.CancelledError:
@@ -87,9 +92,15 @@ class Boundary:
             await exchange.fail(error)
         exchange.log()
 
-    async def _dispatch(self, scope: AsgiScope, receive: Receive, exchange: Exchange, reserved: Reservations) -> None:
+    async def _dispatch(
+        self,
+        scope: AsgiScope,
+        receive: Receive,
+        exchange: Exchange,
+        counted: list[RateLimitState],
+        reserved: Reservations,
+    ) -> None:
         request = exchange.context
-        counted = self._limits.count_address(request.address)
         if is_rejected(counted) and request.services.authenticator.recognizes(request.headers):
             counted = []  # others exceeded the address's limit; this client has its own
         exchange.check_rate_limits(counted)

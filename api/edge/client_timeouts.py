@@ -8,7 +8,7 @@ the names used here still exist.
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -25,14 +25,17 @@ _BODY_TIMEOUT_ANSWER_SECONDS = 1.0  # how long after a body's timeout the applic
 _UNREAD_AT_STOP_SECONDS = 4.0  # how long after a stop a client may read what was sent before
 _KERNEL_UNSENT_BYTES = 128 * 1024  # by default the kernel would buffer 4 MiB for a client that reads nothing
 _MAX_PIPELINED_REQUESTS = 32  # requests of one connection that may await their answers
+_SMALL_PART_BYTES = 64  # of a body: each part costs as much as a header, whatever its size
+_HEAD_BYTES_PER_SMALL_PART = 16  # so that small parts are limited as headers are, to 4,096 by default
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
+_TARGET_TOO_LONG = b"HTTP/1.1 414 URI Too Long"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request"
 _CLOSE = ((b"connection", b"close"), (b"content-length", b"0"))
 
 
-class _TooManyPipelinedError(Exception):
-    """A client has sent too many requests ahead. Raised to httptools, which then stops parsing."""
+class _RefusedError(Exception):
+    """A request is refused before it is complete. Raised to httptools, which then stops parsing."""
 
 
 class Loop(uvloop.Loop):
@@ -55,7 +58,11 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         #: When the client must have sent what the server waits for; None if it waits for nothing.
         self._deadline: float | None = None
         self._unread_since: float | None = None  # since when there has been output that the client has not read
-        self._head_bytes: int | None = None  # bytes of an incomplete head; None if there is none
+        self._head_bytes: int | None = None  # bytes of an incomplete head, of earlier reads; None if there is none
+        self._read_bytes = 0  # bytes of the read that is being parsed
+        self._fields = 0  # header and trailer fields of the newest request
+        self._small_parts = 0  # parts of its body that are small
+        self._refusal = _BAD_REQUEST  # of a request that cannot be parsed further
         self._framing_bytes = 0  # bytes since the last head or body data: chunk framing and trailers
         self._unanswered: list[RequestResponseCycle] = []
         self._client: str | None = None  # the client that this connection counts for
@@ -94,6 +101,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse data; refuse a head that is too long, and too many bytes around a body."""
         only_head = self._head_bytes is not None or self._is_idle()  # or what follows a head
+        self._read_bytes = len(data)
         self._framing_bytes += len(data)
         super().data_received(data)
         if self.transport.is_closing():
@@ -106,8 +114,8 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
             self._refuse(_BAD_REQUEST)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse data that is not HTTP."""
-        self._refuse(_BAD_REQUEST)
+        """Refuse data that is not HTTP, or that one of the callbacks refuses."""
+        self._refuse(self._refusal)
 
     def _refuse(self, status: bytes) -> None:
         if self._is_idle():  # else it would be taken for the answer to a request in progress
@@ -115,8 +123,17 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
             self.transport.write(b"\r\n".join([status, *(b"%s: %s" % header for header in headers), b"", b""]))
         self.transport.close()
 
+    def on_url(self, url: bytes) -> None:
+        """Accept a part of the target. Raises _RefusedError: to decode it costs much for each byte."""
+        super().on_url(url)
+        if len(self.url) > self._settings.max_target:
+            self._raise_refused(_TARGET_TOO_LONG)
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Accept a header; ignore trailers (RFC 9110, section 6.5.1)."""
+        """Accept a header; ignore trailers (RFC 9110, section 6.5.1). Raises _RefusedError beyond the limit."""
+        self._fields += 1
+        if self._fields > self._settings.max_header_fields:
+            self._raise_refused(_HEAD_TOO_LARGE)
         if self._head_bytes is None:
             return
         name = name.lower()
@@ -125,20 +142,29 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_body(self, body: bytes) -> None:
-        """Accept body data."""
+        """Accept body data. Raises _RefusedError for too many small parts."""
         self._framing_bytes = 0
+        if len(body) < _SMALL_PART_BYTES:
+            self._small_parts += 1
+            if self._small_parts > self._settings.max_head // _HEAD_BYTES_PER_SMALL_PART:
+                self._raise_refused(_BAD_REQUEST)
         super().on_body(body)
 
     def on_message_begin(self) -> None:
         """Wait for the rest of the head."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes = self._fields = self._small_parts = 0
         self._wait_for(self._settings.head_timeout)
 
     def on_headers_complete(self) -> None:
-        """Wait for the body. Raises _TooManyPipelinedError."""
+        """Wait for the body. Raises _RefusedError for too many requests ahead, and a head that is too long."""
         if len(self._unanswered) == _MAX_PIPELINED_REQUESTS:
-            raise _TooManyPipelinedError
+            self._raise_refused(_BAD_REQUEST)
+        # A head that arrived in one read is not measured by `data_received`.
+        if (self._head_bytes or 0) + self._read_bytes > self._settings.max_head and self._measured_head() > (
+            self._settings.max_head
+        ):
+            self._raise_refused(_HEAD_TOO_LARGE)
         self._head_bytes, self._framing_bytes = None, 0
         self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
         super().on_headers_complete()
@@ -181,6 +207,14 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
     def _abort_if_unread(self) -> None:
         if self.transport.get_write_buffer_size():
             self.transport.abort()
+
+    def _raise_refused(self, status: bytes) -> NoReturn:
+        self._refusal = status
+        raise _RefusedError
+
+    def _measured_head(self) -> int:
+        """Return about how many bytes the head has: its target, and its headers with their separators."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _set_tcp_option(self, option: str, value: int) -> None:
         if (number := getattr(socket, option, None)) is not None:  # Linux has both

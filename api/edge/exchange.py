@@ -16,9 +16,8 @@ from api.edge.rate_limits import check_admitted, rate_limit_headers
 from api.edge.routing import Route
 from api.edge.token_bucket import RateLimitState
 from api.http import problems
-from api.http.client_address import address_of
 from api.http.request_body import wait_for_disconnect
-from api.http.responses import AsgiScope, Message, Receive, Send
+from api.http.responses import AsgiScope, Header, Message, Receive, Send
 from api.http.security_headers import security_headers
 from api.logs import RequestLine, log_request, summary
 from eventstore.errors import WriteFailedError
@@ -40,8 +39,16 @@ _TRACEPARENT = re.compile(
 class Exchange:
     """One request and its response."""
 
-    def __init__(self, scope: AsgiScope, receive: Receive, send: Send, services: "Services | None", cors: Cors) -> None:
-        headers = _combined(scope["headers"])
+    def __init__(
+        self,
+        scope: AsgiScope,
+        headers: dict[bytes, bytes],
+        address: str,
+        receive: Receive,
+        send: Send,
+        services: "Services | None",
+        cors: Cors,
+    ) -> None:
         sent_id, parent = headers.get(b"x-request-id"), headers.get(b"traceparent")
         request_id = sent_id.decode() if sent_id is not None and _REQUEST_ID.fullmatch(sent_id) else new_id()
         trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
@@ -53,7 +60,7 @@ class Exchange:
             method=scope["method"],
             path=scope["path"],
             headers=headers,
-            address=address_of(scope, headers),
+            address=address,
             disconnected=partial(wait_for_disconnect, receive),
         )
         self._scheme: str = scope["scheme"]
@@ -130,12 +137,12 @@ class Exchange:
         log_request(line, at_any_level=of_history or refused)
 
 
-def _combined(lines: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def combined(lines: Sequence[Header]) -> dict[bytes, bytes]:
     """Return headers by name; repeated headers are joined to one list (RFC 9110, section 5.3)."""
     headers = dict(lines)
     if len(headers) == len(lines):
         return headers
-    headers.clear()
+    values: dict[bytes, list[bytes]] = {}
     for name, value in lines:
-        headers[name] = headers[name] + b", " + value if name in headers else value
-    return headers
+        values.setdefault(name, []).append(value)
+    return {name: b", ".join(parts) for name, parts in values.items()}

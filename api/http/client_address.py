@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from api.http.responses import AsgiScope
 
 UNKNOWN = "unknown"  # an address that is not known
+_MAX_ADDRESS_LENGTH = 64  # of IPv6 with a zone; longer text would fill the caches below
+_MAX_ORIGIN_LENGTH = 300  # a host name has at most 253 characters
 
 #: Headers that show a request was forwarded by a proxy.
 _FORWARDING_HEADERS = frozenset((b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via"))
@@ -54,7 +56,6 @@ def is_loopback(address: str) -> bool:
     return address != UNKNOWN and ip_address(address).is_loopback
 
 
-@lru_cache(256)
 def is_this_machine(host: str) -> bool:
     """Return whether a host name or IP address means this machine (RFC 6761, section 6.3)."""
     return host == "localhost" or host.endswith(".localhost") or is_loopback(canonical(host))
@@ -73,17 +74,25 @@ def is_local(address: str, headers: Mapping[bytes, bytes], origins: Collection[s
     return is_loopback(address) and has_local_origin and (host is None or _names_this_machine(b"//" + host))
 
 
-@lru_cache(256)
 def _names_this_machine(url: bytes) -> bool:
+    return len(url) <= _MAX_ORIGIN_LENGTH and _is_of_this_machine(url)
+
+
+@lru_cache(256)
+def _is_of_this_machine(url: bytes) -> bool:
     try:
         return is_this_machine(urlsplit(url.decode("ascii")).hostname or "")
     except ValueError:
         return False
 
 
-@lru_cache(4096)
 def canonical(host: str) -> str:
     """Return an IP address in canonical form, IPv4-mapped IPv6 as IPv4; `unknown` for any other text."""
+    return _canonical(host) if host and len(host) <= _MAX_ADDRESS_LENGTH else UNKNOWN
+
+
+@lru_cache(4096)
+def _canonical(host: str) -> str:
     try:
         address = ip_address(host)
     except ValueError:
