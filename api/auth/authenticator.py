@@ -6,7 +6,6 @@ then only from this machine. A credential that a request shows is always checked
 
 import re
 from collections.abc import Collection, Mapping
-from time import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -63,14 +62,6 @@ class Authenticator(Struct, eq=False):
         if (key := read_key(match[1])) is not None:
             return self._key_cache.recognizes(key)
         return self._jwt_verifier is not None and self._jwt_verifier.recognizes(match[1])
-
-    async def is_still_valid(self, principal: Principal) -> bool:
-        """Return whether `principal` would still be accepted, for long responses. Raises UnavailableError."""
-        if principal.key_id is not None:
-            return await self._key_cache.is_active(principal.key_id)
-        if principal.expires_at is not None:
-            return time() < principal.expires_at
-        return await self._is_open()
 
     async def log_auth_mode(self) -> None:
         """Log, at the start, whether credentials are required. Raises UnavailableError."""

@@ -19,6 +19,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.auth.authenticator import authorize
 from api.auth.scopes import Unscoped
+from api.auth.watch import while_accepted
 from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import current
 from api.edge.cors import Cors
@@ -129,7 +130,12 @@ class Boundary:
         current.set(request)
         # HEAD is served as GET, and `exchange` drops its body. uvicorn needs its own scope unchanged.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}
-        await self._app(served, complete_message(request.body), exchange.send)
+        if route.lasts:
+            authenticator = request.services.authenticator
+            async with while_accepted(authenticator, request.headers, request.address, request.principal):
+                await self._app(served, complete_message(request.body), exchange.send)
+        else:
+            await self._app(served, complete_message(request.body), exchange.send)
 
     def client_of_connection(self, client: tuple[str, int] | None) -> str | None:
         """Return the client that a connection counts for, None for local clients and trusted proxies."""

@@ -1,7 +1,9 @@
 """One request and its response: what is added to every response, and what is logged of it."""
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from api.edge.routing import Route
 from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.request_body import wait_for_disconnect
-from api.http.responses import AsgiScope, Header, Message, Receive, Send
+from api.http.responses import ABORT, AsgiScope, Header, Message, Receive, Send
 from api.http.security_headers import security_headers
 from api.logs import RequestLine, log_request, summary
 from eventstore.errors import WriteFailedError
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 
 _HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)  # requests with these scopes read the history
 _REFUSED = (401, 403, 429)
+_LAST_PART_SECONDS = 0.2  # how long the end of a stream may take whose credential has ended
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _TRACEPARENT = re.compile(
@@ -111,6 +114,17 @@ class Exchange:
             log.warning(kind.code, request_id=request_id, cause=summary(error.__cause__))
         if self.status is None:
             await problems.problem_response(error, request_id).to_asgi(self.send)
+        elif kind.status == 401:
+            await self._end_with_credential()
+
+    async def _end_with_credential(self) -> None:
+        """End a response whose credential has ended: a stream as it always ends, an export visibly incomplete."""
+        if self.route is not None and self.route.streaming:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_PART_SECONDS):  # a client that does not read makes this wait
+                    await self._send({"type": "http.response.body"})
+                    return
+        await self._send(ABORT)
 
     def log(self) -> None:
         """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""

@@ -4,12 +4,14 @@ uvicorn compares each name and value of a header with a pattern, and each name w
 that it takes for a request.
 """
 
+import socket
+import struct
 from collections.abc import Sequence
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from api.http.responses import Header
+from api.http.responses import ABORT, Header
 
 #: Headers with which uvicorn ends the connection, or frames the body otherwise than by its length.
 _UNUSUAL = frozenset((b"connection", b"transfer-encoding"))
@@ -25,6 +27,9 @@ class ResponseCycle(RequestResponseCycle):
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message."""
+        if message is ABORT:
+            self._abort()
+            return
         if self._head is not None:
             head, self._head = self._head, None
             await self._send_body(head, message)
@@ -45,6 +50,15 @@ class ResponseCycle(RequestResponseCycle):
             self.chunked_encoding = False
             self.expected_content_length = 0 if self.scope["method"] == "HEAD" else int(length)
         self._head = b"%b%b\r\n\r\n" % (STATUS_LINE[status], fields)
+
+    def _abort(self) -> None:
+        """Drop the connection and what it has not sent, in this process and in the kernel, which would send on."""
+        if self.disconnected:
+            return
+        self.disconnected = True  # so that uvicorn does not report an incomplete response
+        connection = self.transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     async def _send_body(self, head: bytes, message: Any) -> None:
         body = message.get("body", b"")

@@ -9,6 +9,7 @@ from FasterAPI import Faster
 from msgspec import Struct
 
 from api.auth.scopes import Scope, Unscoped
+from api.edge.rate_limits import EXPORT
 from api.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
 from api.http.responses import AsgiResponse, Headers
 
@@ -53,6 +54,11 @@ class Route(Struct, frozen=True):
     example: Any = None
     streaming: bool = False  # whether its responses have no end; they don't count as concurrent requests
     rate_limit: str | None = None  # a second rate limit of `rate_limits.py`, for expensive routes
+
+    @property
+    def lasts(self) -> bool:
+        """Whether its responses may last, so that a credential can end meanwhile."""
+        return self.streaming or self.rate_limit == EXPORT
 
     @property
     def summary(self) -> str:

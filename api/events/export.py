@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from time import monotonic
 from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -16,7 +15,7 @@ from api.export.cloudevents import CloudEvent
 from api.export.encoder import Encoder
 from api.export.formats import BY_NAME, STREAMED, Format
 from api.http.content_negotiation import preferred
-from api.http.problems import CREDENTIAL_INVALID, POSITION_NOT_REACHED, STORAGE_FULL, Problem
+from api.http.problems import POSITION_NOT_REACHED, STORAGE_FULL
 from api.http.query_params import wrong
 from api.http.responses import Send, part
 from api.schemas.event_query import BoundedEventFilter
@@ -25,8 +24,6 @@ from eventstore.log.history import Filter
 
 #: Events encoded at once. Other requests wait meanwhile.
 _PAGE_ROWS = 500
-#: The pause between two checks whether the credential is still active.
-_CREDENTIAL_CHECK_SECONDS = 10.0
 
 _BY_MEDIA_TYPE = {media_type: format for format in STREAMED for media_type in format.media_types}
 _NAMES = [format.name for format in STREAMED]
@@ -50,7 +47,7 @@ class EventExport(Struct, frozen=True):
     filter: Filter
 
     async def to_asgi(self, send: Send) -> None:
-        """Send all events, as fast as the client reads. Raises UnavailableError, and Problem (401).
+        """Send all events, as fast as the client reads. Raises UnavailableError.
 
         An error after the start cuts the connection, so the client sees that the response is incomplete.
         """
@@ -63,19 +60,14 @@ class EventExport(Struct, frozen=True):
 
     async def _send_events(self, send: Send) -> None:
         self.request.log_start("export", self.filter.after)
-        services, next_check = self.request.services, monotonic() + _CREDENTIAL_CHECK_SECONDS
         disconnected = asyncio.ensure_future(self.request.disconnected())
         try:
             await send(part(self.encoder.begin()))
-            async for events in services.history.pages(self.filter, _PAGE_ROWS):
+            async for events in self.request.services.history.pages(self.filter, _PAGE_ROWS):
                 if disconnected.done():
                     return
                 # Waits while the client does not read, with at most one page in memory.
                 await send(part(self.encoder.page(events)))
-                if monotonic() > next_check:
-                    if not await services.authenticator.is_still_valid(self.request.principal):
-                        raise Problem(CREDENTIAL_INVALID)
-                    next_check = monotonic() + _CREDENTIAL_CHECK_SECONDS
             await send(part(self.encoder.end()))
         finally:
             disconnected.cancel()

@@ -43,7 +43,7 @@ class EventStream(Struct, frozen=True):
     filter: Filter
 
     async def to_asgi(self, send: Send) -> None:
-        """Send events until the client disconnects, its credential or the stream's lifetime ends, or the feed stops.
+        """Send events until the client disconnects, the stream's lifetime ends, or the feed stops.
 
         Raises Problem (503, 429) before anything is sent, and UnavailableError.
         """
@@ -73,12 +73,8 @@ class EventStream(Struct, frozen=True):
         sent_position = subscriber.position
         now = monotonic()
         end = now + self.feed.lifetime_seconds
-        next_heartbeat = next_check = now + heartbeat
+        next_heartbeat = now + heartbeat
         while not (disconnected.done() or self.feed.stopped or now >= end):
-            if now >= next_check:
-                if not await self._is_still_authorized():
-                    return
-                next_check = now + heartbeat
             content, begin, events = b"", subscriber.position, await _take(subscriber)
             now = monotonic()
             if events:
@@ -88,18 +84,12 @@ class EventStream(Struct, frozen=True):
                 sent_position = subscriber.position
                 content = sse.encode_position(sent_position) if moved else sse.COMMENT
             elif subscriber.position == begin:
-                await subscriber.wait(min(next_heartbeat, end, next_check) - now)
+                await subscriber.wait(min(next_heartbeat, end) - now)
             if content:
                 # Waits while the client does not read, with at most one page in memory.
                 await send(part(content))
                 next_heartbeat = monotonic() + heartbeat
             now = monotonic()
-
-    async def _is_still_authorized(self) -> bool:
-        try:
-            return await self.request.services.authenticator.is_still_valid(self.request.principal)
-        except UnavailableError:
-            return True  # without a database there are no events to send, either
 
 
 async def _take(subscriber: Subscriber[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:

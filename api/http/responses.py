@@ -15,6 +15,9 @@ Headers = tuple[Header, ...]
 
 JSON = (b"content-type", b"application/json")
 
+#: A message of our own to our server (`response_cycle.py`): drop the connection, and what it has not sent yet.
+ABORT: Message = {"type": "itemledger.abort"}
+
 _encoder = msgspec.json.Encoder()
 
 

@@ -58,12 +58,6 @@ class ApiKeyCache:
         entry = self._match(key)
         return entry is not None and entry.key.is_active(now())
 
-    async def is_active(self, key_id: str) -> bool:
-        """Return whether the key with this id is active. Raises UnavailableError."""
-        await self._refresh()
-        entry = self._entries.get(key_id)
-        return entry is not None and entry.key.is_active(now())
-
     async def find(self, key: ParsedKey) -> Principal:
         """Return the holder of a key. Raises CredentialError if it is not active, and UnavailableError.
 

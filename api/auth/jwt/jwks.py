@@ -22,9 +22,10 @@ from api.logs import summary
 
 log = structlog.get_logger()
 
-_REFRESH_SECONDS = 300  # the age at which the keys are read again, in the background
+_REFRESH_SECONDS = 300  # the age at which the keys of a URL are read again, in the background
+_FILE_REFRESH_SECONDS = 1  # of a file: reading it costs nobody anything
 _STALE_SECONDS = 3600  # the age at which keys that could not be read again are no longer used
-_COOL_DOWN_SECONDS = 30  # the least time between two reads, whatever keys the tokens name
+_COOL_DOWN_SECONDS = 30  # the least time between two reads of a URL, whatever keys the tokens name
 _TIMEOUT_SECONDS = 5.0
 _MAX_BYTES = 1 << 20
 #: The algorithm of each accepted kind of key. Shared secrets and other curves are not accepted.
@@ -86,14 +87,18 @@ class IssuerKeys(PyJWKClient):
     def __init__(self, source: JwksSource) -> None:
         """Take the keys from `source`, not read yet."""
         # PyJWT's client accepts only such URIs. For a file it is not used: `read_document` reads the source.
-        uri = source if source.is_url else "http://localhost"
-        super().__init__(uri, lifespan=_REFRESH_SECONDS, cooldown_duration=_COOL_DOWN_SECONDS)
+        if source.is_url:
+            super().__init__(source, lifespan=_REFRESH_SECONDS, cooldown_duration=_COOL_DOWN_SECONDS)
+        else:
+            pause = _FILE_REFRESH_SECONDS
+            super().__init__("http://localhost", lifespan=pause, cooldown_duration=pause)
         self._source = source
         self._stale_cache = JWKSetCache(_STALE_SECONDS)
         self._document: bytes | None = None
         self._key_set = _KeySet({})
         self._attempted_at = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
+        self._logged_cause = ""
         self.changes = 0  # how often the published keys were seen to change
 
     async def load(self) -> None:
@@ -120,7 +125,7 @@ class IssuerKeys(PyJWKClient):
         raise CredentialError("token: a key that its issuer does not publish")
 
     def refresh_if_stale(self) -> None:
-        """Start to read the keys again, in the background, if they are older than five minutes."""
+        """Start to read the keys again, in the background, if they are older than their source's pause."""
         if self.jwk_set_cache.get() is None:
             self._start_refresh()
 
@@ -165,7 +170,11 @@ class IssuerKeys(PyJWKClient):
         try:
             await self.load()
         except UnreadableKeysError as error:
-            log.error("could not read the issuer's keys", cause=str(error))
+            if str(error) != self._logged_cause:  # a file is tried again every second
+                log.error("could not read the issuer's keys", cause=str(error))
+            self._logged_cause = str(error)
+        else:
+            self._logged_cause = ""
         finally:
             self._refresh = None
 

@@ -59,7 +59,7 @@ class Issuer:
         self.text = published(*keys)
         self.read = 0
         self.error: Exception | None = None
-        self.keys = IssuerKeys(JwksSource("keys.json"))
+        self.keys = IssuerKeys(JwksSource("https://issuer.example/keys.json"))
         self.keys.read_document = self._read  # type: ignore[method-assign]
 
     def _read(self) -> bytes:

@@ -44,7 +44,7 @@ class PublishedKeys(IssuerKeys):
     """The keys of an issuer that publishes `documents`, one after the other, and then repeats the last one."""
 
     def __init__(self, *documents: bytes) -> None:
-        super().__init__(JwksSource("keys.json"))
+        super().__init__(JwksSource("https://issuer.example/keys.json"))
         self._documents = list(documents)
 
     def read_document(self) -> bytes:

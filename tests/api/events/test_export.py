@@ -7,13 +7,11 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from api.edge.context import RequestContext, current
 from api.events import export as exports
 from api.events.export import EventExport, ExportQuery, export_events
 from api.export.formats import STREAMED, Format
-from api.http.problems import CREDENTIAL_INVALID, Problem
 from api.http.responses import Message
 from api.schemas.event import EventDocument, to_stored_event
 from api.schemas.examples import SHARED, load
@@ -144,25 +142,6 @@ async def test_a_disconnected_client_ends_the_export(filled: InProcess) -> None:
 
     await answer.to_asgi(send)
     assert len(parts) == 1
-
-
-async def test_a_revoked_credential_cuts_the_export(filled: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Closed:
-        async def is_still_valid(self, _: object) -> bool:
-            return False
-
-    request, answer = await begun(filled)
-    monkeypatch.setattr(exports, "_CREDENTIAL_CHECK_SECONDS", -1.0)
-    request.services = replace(request.services, authenticator=Closed())
-    parts: list[Message] = []
-
-    async def send(message: Message) -> None:
-        parts.append(message)
-
-    with pytest.raises(Problem) as raised:
-        await answer.to_asgi(send)
-    assert raised.value.kind is CREDENTIAL_INVALID
-    assert parts[-1]["more_body"]
 
 
 async def test_head_reads_no_events(filled: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 import pytest
 
-from api.auth.api_keys import store
 from api.events.feed import Feed
 from eventstore.errors import UnavailableError
 from eventstore.log import history, tail
@@ -231,18 +230,6 @@ async def test_a_stream_ends_after_its_lifetime(sqlite_url: str, monkeypatch: py
             monkeypatch.setattr("api.events.stream.monotonic", lambda: monotonic() + NEVER)
             await create(service, "Ink")  # wakes the stream, which is over by then
             assert await stream.rest() == b""
-
-
-async def test_a_stream_ends_with_the_credential_that_it_was_asked_for_by(small: InProcess) -> None:
-    feed_of(small).heartbeat_seconds = 0.02
-    key = await make_key(small.services.database)
-    as_read(small)
-    async with streaming(small.app, headers=bearer(key.text)) as stream:
-        assert (await stream.begin()).status_code == 200
-        await stream.quiet(lambda: stream.reader.comments == 3)
-        await small.services.database.write(lambda connection: store.revoke(connection, key.key.id, "test"))
-        as_read(small)
-        assert (await stream.rest()).replace(b":\n", b"") == b""
 
 
 async def test_stopping_ends_every_stream_and_rejects_new_ones(service: InProcess) -> None:
