@@ -87,6 +87,7 @@ class RequestLine(Struct, frozen=True, kw_only=True):
 
     request_id: str
     actor: str
+    credential: str | None = None  # None for an anonymous request
     address: str
     method: str
     route: str | None

@@ -150,13 +150,22 @@ LEAF = (
     "type",
     "recorded_at",
     "actor",
+    "credential",
     "command_id",
     "ordinal",
     "correlation_id",
     "causation_id",
+    "fingerprint",
     "data",
 )
 
-#: Encode the values of the columns in LEAF as the bytes of a leaf: a JSON array in UTF-8 that any language can
-#: reproduce, as JavaScript's JSON.stringify writes it, with `data` as the stored string. Raises UnicodeEncodeError.
-encode_leaf: Callable[[tuple[Any, ...]], bytes] = _encoder.encode
+
+def encode_leaf(values: Sequence[Any]) -> bytes:
+    """Encode the values of the columns in LEAF as the bytes of a leaf.
+
+    It is a JSON array in UTF-8 that any language can reproduce, as JavaScript's JSON.stringify writes it, with the
+    fingerprint in hexadecimal and `data` as the stored string. Raises UnicodeEncodeError, and TypeError for a
+    fingerprint that is not binary.
+    """
+    *others, fingerprint, data = values
+    return _encoder.encode((*others, bytes.hex(fingerprint), data))

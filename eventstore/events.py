@@ -55,8 +55,10 @@ class Metadata(Struct, frozen=True):
 
     #: Unique in the log together with the event's ordinal.
     command_id: str
-    #: The credential's name, or `anonymous`.
+    #: The name of the credential's holder, or `anonymous`. Two holders can have had it one after the other.
     actor: str = "anonymous"
+    #: `key:` and the id of an API key, `jwt:` and the issuer of a token; None for `anonymous`.
+    credential: str | None = None
     #: SHA-256 of the command as sent, 32 bytes.
     fingerprint: bytes = bytes(32)
     correlation_id: str | None = None

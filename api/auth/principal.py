@@ -13,12 +13,14 @@ class Principal(Struct, frozen=True):
     #: The name in the events that it causes: a key's holder, `jwt:` and a token's subject, or `anonymous`.
     actor: str
     scopes: frozenset[Scope]
+    #: What the events say that it was done with: `key:` and the key's id, `jwt:` and the issuer; None for `anonymous`.
+    credential: str | None = None
     key_id: str | None = None  # the id of the API key, for logs
     expires_at: float | None = None  # when the credential expires, in seconds since the epoch; None if it does not
 
     @property
-    def credential(self) -> str | None:
-        """The holder of the credential; None without one."""
+    def holder(self) -> str | None:
+        """The actor that a credential belongs to; None without one."""
         return None if self.actor == ANONYMOUS else self.actor
 
 

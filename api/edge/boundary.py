@@ -115,9 +115,9 @@ class Boundary:
         route = exchange.route = self._routes.find(scope["method"], scope["path"])
         if route.scope is not Unscoped.OPEN:
             request.principal = await request.services.authenticator.authenticate(request.headers, request.address)
-        credential = request.principal.credential
-        client = client_of(request.address, credential)
-        exchange.check_rate_limits(self._limits.count_client(request.address, credential, counted, route.rate_limit))
+        holder = request.principal.holder
+        client = client_of(request.address, holder)
+        exchange.check_rate_limits(self._limits.count_client(request.address, holder, counted, route.rate_limit))
         authorize(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
         media_types = route.media_types if route.body is not None else ()

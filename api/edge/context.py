@@ -73,7 +73,8 @@ class RequestContext(Struct):
 
     def log_start(self, what: str, after: int) -> None:
         """Log that a long response begins. The request's own log line comes at its end, an hour later or never."""
-        audit.info(f"{what} begins", request_id=self.request_id, actor=self.actor, address=self.address, after=after)
+        who = {"actor": self.actor, "credential": self.principal.credential, "address": self.address}
+        audit.info(f"{what} begins", request_id=self.request_id, **who, after=after)
 
     def set_log_position(self, position: int) -> None:
         """Record that the response reflects the log up to `position`."""
@@ -102,6 +103,7 @@ class RequestContext(Struct):
         metadata = Metadata(
             new_id() if key is None else idempotency.command_id(self.actor, self.method, self.path, key),
             self.actor,
+            self.principal.credential,
             sha256(content).digest(),
             self.correlation_id,
         )

@@ -138,6 +138,7 @@ class Exchange:
         line = RequestLine(
             request_id=context.request_id,
             actor=context.principal.actor,
+            credential=context.principal.credential,
             address=context.address,
             method=context.method,
             route=None if route is None else route.path,

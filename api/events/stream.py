@@ -47,7 +47,7 @@ class EventStream(Struct, frozen=True):
 
         Raises Problem (503, 429) before anything is sent, and UnavailableError.
         """
-        client = client_of(self.request.address, self.request.principal.credential)
+        client = client_of(self.request.address, self.request.principal.holder)
         with self.feed.reserve(client):
             head = await self.feed.head()
             check_position(self.filter.after, head)

@@ -34,6 +34,7 @@ class CloudEvent(Struct, frozen=True, kw_only=True):
     correlationid: str | UnsetType = UNSET
     causationid: str | UnsetType = UNSET
     actor: str
+    credential: str | UnsetType = UNSET
     commandid: str
     ordinal: int
     #: The version of the item after this event.
@@ -77,6 +78,7 @@ def _cloud_event(event: StoredEvent, source: str) -> CloudEvent:
         correlationid=event.correlation_id or UNSET,
         causationid=event.causation_id or UNSET,
         actor=event.actor,
+        credential=event.credential or UNSET,
         commandid=event.command_id,
         ordinal=event.ordinal,
         itemversion=event.version,

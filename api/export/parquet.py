@@ -70,7 +70,7 @@ def _schema(pyarrow: Any) -> Any:
         "recorded_at": pyarrow.timestamp("us", tz="UTC"),
         "ordinal": pyarrow.int32(),
     }
-    nullable = ("correlation_id", "causation_id")
+    nullable = ("credential", "correlation_id", "causation_id")
     columns = [(name, types.get(name, pyarrow.string())) for name in EventDocument.__struct_fields__]
     return pyarrow.schema([pyarrow.field(name, type, nullable=name in nullable) for name, type in columns])
 

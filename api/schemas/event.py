@@ -10,6 +10,10 @@ from eventstore.log.history import StoredEvent
 
 _Int = Annotated[int, Meta(ge=0, extra_json_schema={"format": "int64"})]
 _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+_CREDENTIAL = (
+    "By which credential: `key:` and the id of an API key, or `jwt:` and the issuer of a token; null for `anonymous`. "
+    "It tells apart two holders who had one name one after the other"
+)
 _DATA = "What happened, byte for byte as it is stored and hashed"
 
 
@@ -23,7 +27,8 @@ class EventDocument(Struct, frozen=True, forbid_unknown_fields=True):
     recorded_at: Annotated[
         str, Meta(description="When the event was recorded: UTC, to the microsecond, never decreasing", pattern="Z$")
     ]
-    actor: Annotated[str, Meta(description="Who made the change: the credential's name, or `anonymous`")]
+    actor: Annotated[str, Meta(description="Who made the change: the credential's holder, or `anonymous`")]
+    credential: Annotated[str | None, Meta(description=_CREDENTIAL)]
     command_id: Annotated[str, Meta(description="Identifies the command. Unique in the log together with `ordinal`")]
     ordinal: Annotated[_Int, Meta(description="The index of this event among those of its command, from 0")]
     correlation_id: Annotated[str | None, Meta(description="The trace or request that the command was part of")]
@@ -43,6 +48,7 @@ def to_event_document(event: StoredEvent) -> EventDocument:
         type=event.type,
         recorded_at=format_time(event.recorded_at),
         actor=event.actor,
+        credential=event.credential,
         command_id=event.command_id,
         ordinal=event.ordinal,
         correlation_id=event.correlation_id,

@@ -72,7 +72,10 @@ class EventFilter(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
     item_id: Annotated[_ItemId, Meta(description="Only events of this item", examples=[1])] = UNSET
     type: Annotated[_EventType, Meta(description="Only events of this type", examples=["item.created.v1"])] = UNSET
-    actor: Annotated[_Text, Meta(description="Only events caused by this credential", examples=["anonymous"])] = UNSET
+    actor: Annotated[_Text, Meta(description="Only events of this actor", examples=["anonymous"])] = UNSET
+    credential: Annotated[
+        _Text, Meta(description="Only events caused with this credential", examples=["key:85fy6djd"])
+    ] = UNSET
     correlation_id: Annotated[_Text, Meta(description="Only events of this trace or request", examples=["a1"])] = UNSET
     command_id: Annotated[
         _Text, Meta(description="Only events of this command", examples=["1a20a323001d0060f3b4400000003"])

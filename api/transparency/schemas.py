@@ -9,9 +9,9 @@ _Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 _Note = Annotated[str, Meta(description="The checkpoint as a signed note (c2sp.org/tlog-checkpoint), verbatim")]
 _Hashes = Annotated[list[_Hash], Meta(max_length=64)]
 _LEAF = (
-    "The exact text that is hashed: the JSON array [position, item_id, version, type, recorded_at, actor, command_id, "
-    "ordinal, correlation_id, causation_id, data], with the time in microseconds since the epoch and `data` as a "
-    "string of JSON"
+    "The exact text that is hashed: the JSON array [position, item_id, version, type, recorded_at, actor, credential, "
+    "command_id, ordinal, correlation_id, causation_id, fingerprint, data], with the time in microseconds since the "
+    "epoch, the fingerprint in hexadecimal and `data` as a string of JSON"
 )
 
 

@@ -33,6 +33,7 @@ class StoredEvent(Struct, frozen=True):
     #: Microseconds since the epoch, UTC.
     recorded_at: int
     actor: str
+    credential: str | None
     command_id: str
     ordinal: int
     #: SHA-256 of the command as sent, 32 bytes.
@@ -47,7 +48,7 @@ _leaf = attrgetter(*codec.LEAF)
 
 
 def leaf(event: StoredEvent) -> bytes:
-    """Return the bytes that the tree's leaf of `event` commits to: all columns but the fingerprint and the hash."""
+    """Return the bytes that the tree's leaf of `event` commits to: all columns but the hash."""
     return codec.encode_leaf(_leaf(event))
 
 
@@ -57,6 +58,7 @@ class Filter(Struct, frozen=True):
     item_id: int | None = None
     type: str | None = None
     actor: str | None = None
+    credential: str | None = None
     correlation_id: str | None = None
     command_id: str | None = None
     #: Only events after this position, and before that one.
@@ -65,7 +67,7 @@ class Filter(Struct, frozen=True):
 
 
 #: The columns that a filter can compare with a value.
-_EQUAL = ("item_id", "type", "actor", "correlation_id", "command_id")
+_EQUAL = ("item_id", "type", "actor", "credential", "correlation_id", "command_id")
 
 
 class _IndexPath(Struct, frozen=True):
@@ -82,6 +84,7 @@ _INDEX_PATHS = (
     _IndexPath(("correlation_id",), "position"),
     _IndexPath(("item_id",), "version"),
     _IndexPath(("actor", "type"), "position"),
+    _IndexPath(("credential",), "position"),
     _IndexPath(("actor",), "position"),
     _IndexPath(("type",), "position"),
     _IndexPath((), "position"),
@@ -170,7 +173,11 @@ def _scan(statement: Select[Any], path: _IndexPath, newest_first: bool) -> Selec
     values = [bindparam(name, type_=events.c[name].type) for name in path.equality_columns]
     after, before, *residual_filters = _ends(path)
     part = between(*columns, *values, after, before)
-    return statement.where(part, *residual_filters).order_by(*(c.desc() if newest_first else c for c in columns))
+    # Implied by the values. PostgreSQL needs it to use a partial index.
+    not_null = (column.is_not(None) for column in columns if column.nullable)
+    return statement.where(part, *not_null, *residual_filters).order_by(
+        *(c.desc() if newest_first else c for c in columns)
+    )
 
 
 def _ends(path: _IndexPath) -> tuple[ColumnElement[Any], ...]:

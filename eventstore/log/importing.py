@@ -80,7 +80,9 @@ def _recorded(event: StoredEvent) -> RecordedEvent:
         raise TamperedError(event.position, "its fingerprint is not a SHA-256 hash")
     if not 0 <= event.ordinal <= _MAX_ORDINAL:
         raise TamperedError(event.position, "its ordinal is out of range")
-    metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
+    metadata = Metadata(
+        *(event.command_id, event.actor, event.credential, event.fingerprint, event.correlation_id, event.causation_id)
+    )
     decoded = codec.decode(event.position, event.type, event.data)
     return RecordedEvent(
         event.position, event.item_id, event.version, event.recorded_at, decoded, metadata, event.ordinal

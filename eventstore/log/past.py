@@ -88,7 +88,7 @@ def of_rows(rows: Iterable[Sequence[Any]]) -> Past:
     by_kind: dict[int, list[Sequence[Any]]] = {_STREAM: [], _COMMAND: [], _HEAD: []}
     for *row, kind in rows:
         by_kind[kind].append(row)
-    ((position, revision, *_, recorded_at, _, _, _, frontier, _, _),) = by_kind[_HEAD]
+    ((position, revision, *_, recorded_at, _, _, _, _, frontier, _, _),) = by_kind[_HEAD]
     head = log_end.of_row(position, recorded_at, frontier, revision)
     of_items = {item_id: list(stream) for item_id, stream in groupby(stream_of(by_kind[_STREAM]), _item_id)}
     of_commands: dict[str, list[RecordedEvent]] = {}
@@ -114,6 +114,7 @@ def _head_row() -> Select[Any]:
         "recorded_at": log_head.c.recorded_at,
         "fingerprint": log_head.c.frontier,
     }
-    empty = {"version": literal(0, BigInt), "ordinal": literal(0), "correlation_id": null(), "causation_id": null()}
-    columns = {**dict.fromkeys((column.name for column in COLUMNS), literal("", Text)), **empty, **values}
+    empty = {"version": literal(0, BigInt), "ordinal": literal(0)}
+    texts = {column.name: null() if column.nullable else literal("", Text) for column in COLUMNS}
+    columns = {**texts, **empty, **values}
     return select(*columns.values(), literal(_HEAD)).where(log_head.c.id == 1)

@@ -104,9 +104,9 @@ def recorded(row: Sequence[Any]) -> RecordedEvent:
     """Return the event of a row with COLUMNS. Raises UnknownEventTypeError or CorruptEventError."""
     # By index: a replay that reads each column by name takes twice as long.
     (
-        position, item_id, version, type_, data, recorded_at, actor, command_id, ordinal, fingerprint, correlation_id,
-        causation_id,
+        position, item_id, version, type_, data, recorded_at, actor, credential, command_id, ordinal, fingerprint,
+        correlation_id, causation_id,
     ) = row  # fmt: skip
-    metadata = Metadata(command_id, actor, fingerprint, correlation_id, causation_id)
+    metadata = Metadata(command_id, actor, credential, fingerprint, correlation_id, causation_id)
     event = codec.decode(position, type_, data)
     return RecordedEvent(position, item_id, version, recorded_at, event, metadata, ordinal)

@@ -41,6 +41,8 @@ def can_add(table: Table) -> bool:
     return all(isinstance(column.type, Integer) for column in table.c)
 
 
+_HAS_CREDENTIAL = sa.text("credential IS NOT NULL")
+
 events = Table(
     "events",
     metadata,
@@ -48,7 +50,9 @@ events = Table(
     *required(BigInt, "item_id", "version"),
     *required(Text, "type", "data"),
     Column("recorded_at", BigInt, nullable=False),
-    *required(Text, "actor", "command_id"),
+    Column("actor", Text, nullable=False),
+    Column("credential", Text),
+    Column("command_id", Text, nullable=False),
     Column("ordinal", Integer, nullable=False),
     Column("fingerprint", LargeBinary, nullable=False),
     Column("correlation_id", Text),
@@ -66,6 +70,13 @@ events = Table(
     Index("ix_events_actor_position", "actor", "position"),
     Index("ix_events_actor_type_position", "actor", "type", "position"),
     Index("ix_events_correlation_id_position", "correlation_id", "position"),
+    # Partial: events of anonymous clients have no entry.
+    Index(
+        "ix_events_credential_position",
+        *("credential", "position"),
+        sqlite_where=_HAS_CREDENTIAL,
+        postgresql_where=_HAS_CREDENTIAL,
+    ),
     sqlite_strict=True,
 )
 

@@ -144,6 +144,7 @@ def event_values(recorded: RecordedEvent) -> Values:
         codec.encode(recorded.event),
         recorded.recorded_at,
         metadata.actor,
+        metadata.credential,
         metadata.command_id,
         recorded.ordinal,
         metadata.fingerprint,

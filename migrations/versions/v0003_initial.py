@@ -18,6 +18,7 @@ revision = "v0003"
 down_revision = None
 
 BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
+_HAS_CREDENTIAL = sa.text("credential IS NOT NULL")
 _TABLES = (
     *("events", "log_head", "log_tiles", "log_checkpoint", "snapshots"),
     *("api_keys", "first_api_key", "projections", "rebuilds", "verifications"),
@@ -36,7 +37,9 @@ def upgrade() -> None:
         *_required(BigInt, "item_id", "version"),
         *_required(Text, "type", "data"),
         Column("recorded_at", BigInt, nullable=False),
-        *_required(Text, "actor", "command_id"),
+        Column("actor", Text, nullable=False),
+        Column("credential", Text),
+        Column("command_id", Text, nullable=False),
         Column("ordinal", Integer, nullable=False),
         Column("fingerprint", LargeBinary, nullable=False),
         Column("correlation_id", Text),
@@ -52,6 +55,12 @@ def upgrade() -> None:
         Index("ix_events_actor_position", "actor", "position"),
         Index("ix_events_actor_type_position", "actor", "type", "position"),
         Index("ix_events_correlation_id_position", "correlation_id", "position"),
+        Index(
+            "ix_events_credential_position",
+            *("credential", "position"),
+            sqlite_where=_HAS_CREDENTIAL,
+            postgresql_where=_HAS_CREDENTIAL,
+        ),
         sqlite_strict=True,
     )
     for statement in _TRIGGERS[op.get_context().dialect.name]:

@@ -22,7 +22,10 @@ from api.logs import RequestLine, log_request
 TEXT = st.text(max_size=20) | st.sampled_from(["\n", "\x7f", "\x9b2J", "\u2028", "é", '"}\n{"', "😀", "\\u007f", "\0"])
 FIELDS = st.fixed_dictionaries(
     {
-        **dict.fromkeys(("request_id", "actor", "address", "method"), TEXT),
+        "request_id": TEXT,
+        "actor": TEXT,
+        "credential": TEXT | st.none(),
+        **dict.fromkeys(("address", "method"), TEXT),
         "route": TEXT | st.none(),
         "status": st.none() | st.sampled_from([0, 200, 503]),
         "code": TEXT | st.none(),

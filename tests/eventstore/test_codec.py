@@ -118,8 +118,9 @@ def test_a_leaf_equals_javascripts_json() -> None:
     metadata = Metadata(
         command_id="c\u00f6mmand",
         actor="J\u00fcrgen \U0001f58a <a&b> \"'\\/\x7f\x80\u2028\u2029\ufeff\x01\x1f\b\f\n\r\t",
+        credential="key:a1b2c3d4 \u2028",
         correlation_id="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-        fingerprint=b"\xff" * 32,  # not part of the leaf
+        fingerprint=bytes(range(0xE0, 0x100)),
     )
     proposed = ProposedEvent(42, 7, FOUNTAIN_PEN, metadata, ordinal=3)
     # The position is the largest integer that JavaScript represents exactly.

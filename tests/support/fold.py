@@ -76,8 +76,9 @@ def stored_item_versions(connection: Connection) -> dict[int, VersionRow]:
 
 def leaf_hash_of(row: Any) -> bytes:
     """Return the leaf hash that a row of `events` must have, from its other columns."""
-    names = "position item_id version type recorded_at actor command_id ordinal correlation_id causation_id data"
-    leaf = json.dumps([row[name] for name in names.split()], ensure_ascii=False, separators=(",", ":"))
+    names = "position item_id version type recorded_at actor credential command_id ordinal correlation_id causation_id"
+    columns = [*(row[name] for name in names.split()), row["fingerprint"].hex(), row["data"]]
+    leaf = json.dumps(columns, ensure_ascii=False, separators=(",", ":"))
     return sha256(b"\x00" + leaf.encode()).digest()
 
 

@@ -25,8 +25,8 @@ EVENTS = 1000
 SLOWLY = ("--throttle", "200")
 #: An event that no version of the code knows.
 UNKNOWN_EVENT = (
-    "INSERT INTO events SELECT position + 1, position + 1, 1, 'item.painted.v1', '{}', recorded_at, actor, 'painted', "
-    "0, fingerprint, NULL, NULL, leaf_hash FROM events ORDER BY position DESC LIMIT 1"
+    "INSERT INTO events SELECT position + 1, position + 1, 1, 'item.painted.v1', '{}', recorded_at, actor, NULL, "
+    "'painted', 0, fingerprint, NULL, NULL, leaf_hash FROM events ORDER BY position DESC LIMIT 1"
 )
 
 

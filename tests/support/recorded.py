@@ -25,7 +25,9 @@ def save(connection: Connection, taken: Sequence[Snapshot]) -> None:
 
 
 def _recorded(event: StoredEvent) -> RecordedEvent:
-    metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
+    metadata = Metadata(
+        *(event.command_id, event.actor, event.credential, event.fingerprint, event.correlation_id, event.causation_id)
+    )
     decoded = codec.decode(event.position, event.type, event.data)
     return RecordedEvent(
         event.position, event.item_id, event.version, event.recorded_at, decoded, metadata, event.ordinal

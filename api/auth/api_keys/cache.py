@@ -97,4 +97,5 @@ class ApiKeyCache:
 
 
 def _holder(key: ApiKey) -> Principal:
-    return Principal(key.name, frozenset(key.scopes), key.id, None if key.expires_at is None else key.expires_at / 1e6)
+    expires_at = None if key.expires_at is None else key.expires_at / 1e6
+    return Principal(key.name, frozenset(key.scopes), key.credential, key.id, expires_at)

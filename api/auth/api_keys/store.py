@@ -66,6 +66,11 @@ class ApiKey(Struct, frozen=True):
     replaced_by: str | None = None
     last_used_at: int | None = None
 
+    @property
+    def credential(self) -> str:
+        """The text that stands for the key in the events that it causes."""
+        return f"key:{self.id}"
+
     def is_active(self, now: int) -> bool:
         """Return whether the key can be used at `now`, in microseconds since the epoch."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

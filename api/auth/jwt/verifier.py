@@ -91,7 +91,12 @@ class JwtVerifier(Struct, eq=False):
             raise _rejection(error) from None
         if not _SUBJECT.fullmatch(claims["sub"]):
             raise CredentialError("token: a subject that cannot be logged safely")
-        principal = Principal(f"jwt:{claims['sub']}", frozenset(as_scopes(_granted(claims))), expires_at=expires_at)
+        principal = Principal(
+            f"jwt:{claims['sub']}",
+            frozenset(as_scopes(_granted(claims))),
+            credential=f"jwt:{self._issuer}",
+            expires_at=expires_at,
+        )
         return _VerifiedToken(principal, min(expires_at, self._clock() + _CACHE_SECONDS))
 
 

@@ -51,6 +51,7 @@ def _check_time(_context: click.Context, _option: click.Parameter, value: str | 
 @click.option("--item", "item_id", type=click.IntRange(1, END), metavar="ID", help="Only events of this item.")
 @click.option("--type", type=click.Choice(_TYPES), metavar="TYPE", help=f"Only this type: {', '.join(_TYPES)}.")
 @click.option("--actor", metavar="NAME", help="Only events of this actor.")
+@click.option("--credential", metavar="CREDENTIAL", help="Only events by it: key:ID, or jwt:ISSUER.")
 @click.option("--from-scratch", is_flag=True, help="Start again and replace what FILE has.")
 def export(format_name: str, output: str, from_scratch: bool, **options: Any) -> None:
     """Export events to a file or to standard output.

@@ -72,7 +72,11 @@ async def test_a_new_key_authenticates_its_holder_with_its_scopes(database: Data
     assert not await keys.has_active_key()
     new = await make_key(database, "shop", Scope.ITEMS_WRITE, Scope.ITEMS_READ, Scope.ITEMS_READ)
     assert await keys.find(parsed(new.text)) == Principal(
-        "shop", frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}), new.key.id, (new.key.created_at + HOUR) / 1e6
+        "shop",
+        frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}),
+        credential=f"key:{new.key.id}",
+        key_id=new.key.id,
+        expires_at=(new.key.created_at + HOUR) / 1e6,
     )
     assert await keys.has_active_key()
     assert await all_keys(database) == [new.key]

@@ -69,7 +69,10 @@ async def test_a_valid_token_names_its_holder_and_scopes(jwt_verifier: JwtVerifi
     payload = claims(scope="items:read openid items:write items:burn")
     for named in (kid, None):  # each algorithm has one key
         assert await jwt_verifier.find(signed(payload, algorithm, named, by=kid).encode()) == Principal(
-            "jwt:alice", frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}), expires_at=payload["exp"] + 30.0
+            "jwt:alice",
+            frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}),
+            credential=f"jwt:{payload['iss']}",
+            expires_at=payload["exp"] + 30.0,
         )
 
 

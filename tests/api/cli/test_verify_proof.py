@@ -7,32 +7,19 @@ from typing import Any
 
 import pytest
 
-from api.schemas.examples import load
+from api.schemas.examples import SHARED, load
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import SignerKey
+from eventstore.codec import LEAF
 from eventstore.merkle.hashing import leaf_hash
 from tests.api.cli.command import Done, itemledger
 
 _EXAMPLES = load("transparency")
 NOTE_EXAMPLE, INCLUSION_EXAMPLE = _EXAMPLES["checkpoint"], _EXAMPLES["inclusion_proof"]
 TLOG_EXAMPLE, CONSISTENCY_EXAMPLE = _EXAMPLES["tlog_proof"], _EXAMPLES["consistency_proof"]
-VKEY = "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+VKEY = "ledger.example.com/log+4f49d456+AbISlfwXQF3jy7BNiM6rfFJWWPildH03oTKJCeU4yGfI"
 OTHER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
-EVENT: dict[str, Any] = {
-    "position": 1,
-    "item_id": 1,
-    "version": 1,
-    "type": "item.created.v1",
-    "recorded_at": "2026-11-23T20:57:16.250000Z",
-    "actor": "anonymous",
-    "command_id": "0193f3c1a2b4c5d6e7f800000001",
-    "ordinal": 0,
-    "correlation_id": "1a20a323001d0060f3b4400000002",
-    "causation_id": None,
-    "data": {"name": "Fountain pen", "price": "24.5", "in_stock": True},
-    "fingerprint": "0" * 64,
-    "leaf_hash": INCLUSION_EXAMPLE["leaf_hash"],
-}
+EVENT: dict[str, Any] = SHARED["event"]
 OLD = Checkpoint("ledger.example.com/log", 1, bytes.fromhex(CONSISTENCY_EXAMPLE["old_root"]))
 
 
@@ -62,8 +49,7 @@ def test_an_event_is_proven_from_either_form(write: Write, proof: Any) -> None:
     assert headline == "Proven: event 1 is in the log ledger.example.com/log at size 2 (signature verified)"
     assert [line.split(maxsplit=1) for line in event] == [
         [name, value if isinstance(value, str) else json.dumps(value)]
-        for name, value in EVENT.items()
-        if name not in ("fingerprint", "leaf_hash")
+        for name, value in ((name, EVENT[name]) for name in LEAF)
     ]
     done = run("proof", write("proof", proof), "--json", "--event", write("event", EVENT))
     verdict = json.loads(done.stdout)
@@ -95,9 +81,9 @@ def with_leaf(text: str) -> dict[str, Any]:
 NOT_PROVEN: dict[str, list[Any]] = {
     "its hashes do not lead to the checkpoint's root": [
         with_leaf(leaf("24.5", "24.6")),
-        with_leaf(leaf("anonymous", "eve")),
+        with_leaf(leaf("shop", "eve")),
         {**INCLUSION_EXAMPLE, "hashes": ["00" * 32]},
-        TLOG_EXAMPLE.replace("PH6b", "PX6b"),
+        TLOG_EXAMPLE.replace("/zBR", "/zBX"),
     ],
     "it has 0 hashes but needs 1": [{**INCLUSION_EXAMPLE, "hashes": []}],
     "the event has a different position than the proof": [
@@ -122,7 +108,7 @@ def test_a_different_event_is_not_proven(write: Write) -> None:
 
 
 def test_a_forged_proof_cannot_control_the_terminal(write: Write) -> None:
-    forged = {**with_leaf(leaf("anonymous", "\\u001b[2J\x9b2J")), "checkpoint": NOTE_EXAMPLE.replace("led", "\x9bled")}
+    forged = {**with_leaf(leaf("shop", "\\u001b[2J\x9b2J")), "checkpoint": NOTE_EXAMPLE.replace("led", "\x9bled")}
     output = run("proof", write("proof", forged)).stdout
     assert all(character.isprintable() or character == "\n" for character in output), output
 
@@ -148,7 +134,7 @@ def test_an_invalid_proof_ends_with_2(write: Write, proof: Any, words: str) -> N
 
 def test_a_proof_that_the_key_did_not_sign_ends_with_2(write: Write) -> None:
     for key in (OTHER, VKEY):
-        forged = TLOG_EXAMPLE if key == OTHER else TLOG_EXAMPLE.replace("dwb0aXT3", "dwb0aXT4")
+        forged = TLOG_EXAMPLE if key == OTHER else TLOG_EXAMPLE.replace("T0nUVuzN", "T0nUVuz4")
         done = run("proof", write("proof", forged), "--public-key", key)
         assert (done.returncode, done.stdout) == (2, "")
 

@@ -29,7 +29,7 @@ from tests.support.service import InProcess, migrate, serving
 FORGED = '{"event":"request","status":200,"forged":true}'
 #: The fields of every request's line.
 LINE = {"event", "level", "timestamp", "request_id", "method", "route", "status", "duration_ms"} | {
-    *("actor", "address", "code", "position")
+    *("actor", "credential", "address", "code", "position")
 }
 #: Text that would end a line, move a terminal's cursor, set its title or reverse the following text.
 TRICKS = ["\n", "\r\n", "\x1b[2J", "\x1b]0;x\x07", "\x9b2J", "\x7f", "\x85", "\u2028", "\u202e", "\0", '"}\n{"']

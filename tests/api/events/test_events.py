@@ -67,7 +67,16 @@ async def test_an_event_is_returned_as_it_was_hashed(populated: InProcess) -> No
         answer = await populated.client.get(f"/events/{position}")
         assert (answer.status_code, answer.headers["cache-control"]) == (200, IMMUTABLE)
         event = to_stored_event(msgspec.json.decode(answer.content, type=EventDocument))
-        metadata = Metadata(event.command_id, event.actor, event.fingerprint, event.correlation_id, event.causation_id)
+        metadata = Metadata(
+            *(
+                event.command_id,
+                event.actor,
+                event.credential,
+                event.fingerprint,
+                event.correlation_id,
+                event.causation_id,
+            )
+        )
         decoded = codec.decode(position, event.type, event.data)
         proposed = ProposedEvent(event.item_id, event.version, decoded, metadata, event.ordinal)
         assert event_values(at(position, event.recorded_at, proposed))[-1] == event.leaf_hash

@@ -11,7 +11,7 @@ from api.schemas.examples import SHARED, load
 from eventstore.log.history import StoredEvent
 from tests.support.clients.sse import Event, EventReader
 
-EVENT = StoredEvent(7, 3, 2, "item.deleted.v1", "{}", 1, "ann", "c", 0, bytes(32), "t", None, bytes(range(32)))
+EVENT = StoredEvent(7, 3, 2, "item.deleted.v1", "{}", 1, "ann", "key:a", "c", 0, bytes(32), "t", None, bytes(range(32)))
 
 
 def with_data(data: str) -> StoredEvent:

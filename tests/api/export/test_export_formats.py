@@ -66,7 +66,7 @@ def test_csv_contains_every_value_and_no_formula(events: list[StoredEvent]) -> N
 
 def event_of(actor: str, name: str = "Pen") -> StoredEvent:
     data = msgspec.json.encode({"name": name}).decode()
-    return StoredEvent(1, 1, 1, "item.created.v1", data, 0, actor, "a", 0, bytes(32), None, None, bytes(32))
+    return StoredEvent(1, 1, 1, "item.created.v1", data, 0, actor, None, "a", 0, bytes(32), None, None, bytes(32))
 
 
 @given(NASTY, NASTY, st.sampled_from([",", ";", "\t"]))
@@ -75,7 +75,7 @@ def test_csv_has_no_formula_whatever_the_separator(actor: str, name: str, delimi
     rows = list(csv.reader(StringIO(text, newline=""), delimiter=delimiter))
     assert not [cell for row in rows for cell in row if cell.startswith(DANGEROUS)]
     (row,) = rows_of(text.encode())
-    assert (undone(row[5]), json.loads(row[10])) == (actor, {"name": name})
+    assert (undone(row[5]), json.loads(row[11])) == (actor, {"name": name})
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_an_apostrophe_is_inserted_before_a_formula(actor: str, written: str) ->
 def test_a_semicolon_before_a_formula_is_escaped_in_json() -> None:
     event = msgspec.structs.replace(event_of("anonymous"), data='{"name": "x;=1+1;y",\n"price":\t-1}')
     (row,) = rows_of(CsvEncoder("localhost/log", False).page([event]))
-    assert row[10] == '{"name": "x\\u003b=1+1;y", "price": -1}'
+    assert row[11] == '{"name": "x\\u003b=1+1;y", "price": -1}'
 
 
 def test_each_cloud_event_is_valid_for_the_sdk_and_contains_the_event() -> None:
@@ -120,6 +120,7 @@ def test_each_cloud_event_is_valid_for_the_sdk_and_contains_the_event() -> None:
         assert parsed.get_extension("sequence") == f"{event.position:019}"
         assert parsed.get_extension("correlationid") == event.correlation_id
         assert parsed.get_extension("leafhash") == event.leaf_hash.hex()
+        assert parsed.get_extension("credential") == event.credential
         assert not {"traceparent", "causationid"} & sent.keys()
         assert None not in sent.values()
 

@@ -102,10 +102,12 @@ CHANGES: dict[str, Callable[[StoredEvent], StoredEvent]] = {
     "data": lambda event: replace(event, data='{"price":"3"}'),
     "recorded_at": lambda event: replace(event, recorded_at=event.recorded_at - 5),
     "actor": lambda event: replace(event, actor="anonymouse"),
+    "credential": lambda event: replace(event, credential="key:a"),
     "command_id": lambda event: replace(event, command_id="command-31"),
     "ordinal": lambda event: replace(event, ordinal=1),
     "correlation_id": lambda event: replace(event, correlation_id=None),
     "causation_id": lambda event: replace(event, causation_id="x"),
+    "fingerprint": lambda event: replace(event, fingerprint=bytes(31) + b"x"),
     "leaf_hash": lambda event: replace(event, leaf_hash=bytes(32)),
 }
 
@@ -228,31 +230,15 @@ def test_an_inconsistent_manifest_is_rejected(path: Path, changes: dict[str, obj
         verify(path)
 
 
-def test_a_changed_fingerprint_is_only_detected_by_the_hash_of_the_file(path: Path) -> None:
-    path.write_bytes(lines([*LOG[:-1], replace(LOG[-1], fingerprint=bytes(31) + b"\1")]))
-    assert verify(path, heads=(head_of(LOG),)) == head_of(LOG)
-    describe(path, LOG)
-    assert fault(path) == (SIZE, f"{path} does not match the SHA-256 in its manifest")
-
-
 def test_any_changed_byte_is_detected(path: Path) -> None:
     chance = random.Random(20261124)
     content = lines(LOG)
-    in_fingerprints = {
-        index
-        for start in range(len(content))
-        if content.startswith(b'"fingerprint":"', start)
-        for index in range(start + 15, start + 15 + 64)
-    }
     for _ in range(500):
         at = chance.randrange(len(content))
         byte = chance.choice([other for other in range(256) if other != content[at]])
         path.write_bytes(content[:at] + bytes([byte]) + content[at + 1 :])
-        try:
+        with pytest.raises((TamperedError, UnreadableFileError)):
             verify(path)
-        except (TamperedError, UnreadableFileError):
-            continue
-        assert at in in_fingerprints, (at, byte)
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ OPTIONAL = {
     "PATCH /items/{item_id}": {"price"},
     "GET /livez": {"status"},
     "GET /readyz": {"status"},
-    "GET /events/export": {"datacontenttype", "specversion", "correlationid"},
+    "GET /events/export": {"datacontenttype", "specversion", "correlationid", "credential"},
     "POST /keys": {"expires_in"},
     "POST /keys/{key_id}/rotate": {"overlap"},
 }

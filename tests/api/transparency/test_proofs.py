@@ -156,7 +156,8 @@ async def test_an_inclusion_proof_is_self_contained(proving: InProcess, position
 async def test_the_leaf_is_the_event_as_it_is_stored(proving: InProcess) -> None:
     leaf = msgspec.json.decode((await get(proving, "/log/proof/7")).json()["leaf"])
     assert leaf[:4] == [7, 7, 1, "item.created.v1"]
-    assert msgspec.json.decode(leaf[10]) == {"name": "Item 6", "price": "1", "in_stock": True}
+    assert leaf[5:7] == ["anonymous", None]
+    assert msgspec.json.decode(leaf[12]) == {"name": "Item 6", "price": "1", "in_stock": True}
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -288,7 +289,7 @@ async def test_concurrent_requests_share_a_checkpoint(signing: InProcess) -> Non
 
 
 def test_the_examples_in_the_openapi_document_are_valid_proofs() -> None:
-    examples, key = load("transparency"), "ledger.example.com/log+7706f469+AUQpkwZQBKoeTEj03QFYGUwCNJvMZkzZbkAOommRio1R"
+    examples, key = load("transparency"), "ledger.example.com/log+4f49d456+AbISlfwXQF3jy7BNiM6rfFJWWPildH03oTKJCeU4yGfI"
     proof, consistency, tlog_proof = (examples[f"{name}_proof"] for name in ("inclusion", "consistency", "tlog"))
     leaf_hash = bytes.fromhex(proof["leaf_hash"])
     assert sha256(b"\0" + proof["leaf"].encode()).digest() == leaf_hash

@@ -13,7 +13,7 @@ from tests.eventstore.recording import changed, created, execute, opened, record
 from tests.support.service import migrate
 
 COLUMNS = (
-    "position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, fingerprint, "
+    "position, item_id, version, type, data, recorded_at, actor, credential, command_id, ordinal, fingerprint, "
     "correlation_id, causation_id, leaf_hash"
 )
 #: A forged event 1: the same position, or another position with the same version.

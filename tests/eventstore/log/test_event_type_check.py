@@ -30,7 +30,7 @@ async def fill(database: Database, count: int, type_of: str) -> None:
     """Fill the log with `count` events, whose type is an SQL expression of their position `i`."""
     dialect = database.url.get_backend_name()
     insert = (
-        f"INSERT INTO events SELECT i, i, 1, {type_of}, '{{}}', i, 'anonymous', 'command-' || i, 0, "
+        f"INSERT INTO events SELECT i, i, 1, {type_of}, '{{}}', i, 'anonymous', NULL, 'command-' || i, 0, "
         f"{HASH[dialect]}, NULL, NULL, {HASH[dialect]} FROM n"
     )
     await execute_long(database, f"{SERIES[dialect].format(count)} {insert}")

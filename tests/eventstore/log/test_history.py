@@ -17,7 +17,7 @@ async def found(database: Database, chosen: Filter, limit: int = 100, *, newest_
 
 async def log_of_six(database: Database) -> None:
     first = created(1)
-    by_ann = ProposedEvent(2, 1, first.event, Metadata("a", "ann", correlation_id="trace"))
+    by_ann = ProposedEvent(2, 1, first.event, Metadata("a", "ann", "key:a", correlation_id="trace"))
     await record(database, [first, by_ann, changed(1, 2), changed(1, 3), changed(2, 2), created(6, command_id="six")])
 
 
@@ -27,6 +27,7 @@ async def test_events_are_found_by_each_filter_value(database: Database) -> None
     assert await found(database, Filter(item_id=1)) == [1, 3, 4]
     assert await found(database, Filter(type="item.created.v1")) == [1, 2, 6]
     assert await found(database, Filter(actor="ann")) == [2]
+    assert await found(database, Filter(credential="key:a")) == [2]
     assert await found(database, Filter(correlation_id="trace")) == [2]
     assert await found(database, Filter(command_id="six")) == [6]
     assert await found(database, Filter(item_id=1, type="item.created.v1")) == [1]

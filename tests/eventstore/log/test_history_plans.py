@@ -30,10 +30,11 @@ _TYPES = "CASE i / 2 % 4 WHEN 0 THEN 'item.created.v1' WHEN 1 THEN 'item.changed
 _TYPES += "WHEN 2 THEN 'item.deleted.v1' ELSE 'item.restored.v1' END"
 _VALUES = (
     f"i, CASE WHEN i % 2 = 1 THEN 1 ELSE i END, CASE WHEN i % 2 = 1 THEN (i + 1) / 2 ELSE 1 END, {_TYPES}, '{{{{}}}}', "
-    "i, 'actor ' || (i / 8 % 3), 'command ' || (i / 1000), i % 1000, {bytes}, "
+    "i, 'actor ' || (i / 8 % 3), CASE WHEN i / 8 % 3 > 0 THEN 'key:' || (i / 8 % 3) END, "
+    "'command ' || (i / 1000), i % 1000, {bytes}, "
     "CASE WHEN i / 24 % 5 = 0 THEN 'trace' ELSE 'request ' || i END, {bytes}"
 )
-_COLUMNS = "position, item_id, version, type, data, recorded_at, actor, command_id, ordinal, fingerprint, "
+_COLUMNS = "position, item_id, version, type, data, recorded_at, actor, credential, command_id, ordinal, fingerprint, "
 _COLUMNS += "correlation_id, leaf_hash"
 _FILL = {
     "sqlite": f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {EVENTS}) "
@@ -48,15 +49,17 @@ VALUES: dict[str, Any] = {
     "correlation_id": "trace",
     "item_id": 1,
     "actor": "actor 1",
+    "credential": "key:1",
     "type": "item.deleted.v1",
 }
-NONE = {**VALUES, "type": "item.nothing.v1", "actor": "nobody"}
+NONE = {**VALUES, "type": "item.nothing.v1", "actor": "nobody", "credential": "key:0"}
 FILTERS = [dict(zip(VALUES, values, strict=True)) for values in product(*((None, value) for value in VALUES.values()))]
 #: A query uses the first of these that its filter has; with the columns of the index.
 INDEX_COLUMNS = {
     "command_id": ["command_id", "ordinal"],
     "correlation_id": ["correlation_id", "position"],
     "item_id": ["item_id", "version"],
+    "credential": ["credential", "position"],
     "actor": ["actor", "position"],
     "type": ["type", "position"],
 }
@@ -66,6 +69,7 @@ INDEXES = {
     ("item_id", "version"): "uq_events_item_id_version",
     ("actor", "type", "position"): "ix_events_actor_type_position",
     ("actor", "position"): "ix_events_actor_position",
+    ("credential", "position"): "ix_events_credential_position",
     ("type", "position"): "ix_events_type_position",
     ("position",): "pk_events",
 }

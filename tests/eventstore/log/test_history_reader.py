@@ -19,6 +19,7 @@ VALUES: dict[str, list[Any]] = {
     "item_id": [None, 1, 2, 99],
     "type": [None, "item.created.v1", "item.changed.v1"],
     "actor": [None, "ann", "bob"],
+    "credential": [None, "key:ann"],
     "correlation_id": [None, "trace"],
     "command_id": [None, "command 7"],
 }
@@ -39,7 +40,8 @@ class Log:
             number, unit = len(self.events), []
             actor = self._chance.choice(["ann", "bob", "bob"])
             trace = self._chance.choice([None, "trace", f"trace {number}"])
-            metadata = Metadata(f"command {number}", actor, correlation_id=trace)
+            credential = self._chance.choice([None, f"key:{actor}"])
+            metadata = Metadata(f"command {number}", actor, credential, correlation_id=trace)
             for ordinal in range(self._chance.randrange(1, 4)):
                 item_id = self._chance.choice([1, 1, 2, number + ordinal + 1])
                 version = self._versions[item_id] = self._versions.get(item_id, 0) + 1

@@ -43,7 +43,8 @@ async def test_a_new_log_is_empty(database: Database) -> None:
 
 
 async def test_recorded_events_are_read_in_order_with_all_their_fields(database: Database) -> None:
-    metadata = Metadata("caf\u00e9-1", "J\u00fcrgen \U0001f58a", b"\x00\xff" * 16, "correlation", "causation")
+    fingerprint = b"\x00\xff" * 16
+    metadata = Metadata("caf\u00e9-1", "J\u00fcrgen \U0001f58a", "key:a1", fingerprint, "correlation", "causation")
     first = await record(database, [created(1), ProposedEvent(2, 1, created(2).event, metadata, 7)], now=1000)
     second = await record(database, [changed(2, 2), created(4), changed(1, 2)], now=2000)
     everything = await history(database)

@@ -122,7 +122,7 @@ def filling(dialect: str, shape: str, events: int = 128_000) -> list[str]:
         f"{_SERIES[dialect].format(events=events)} INSERT INTO events SELECT i, {item}, {version}, "
         f"CASE {version} WHEN 1 THEN 'item.created.v1' ELSE 'item.changed.v1' END, "
         f"CASE {version} WHEN 1 THEN {_BORN} ELSE '{{}}' END, "
-        f"i, 'anonymous', 'command-' || i, 0, {hashed}, NULL, NULL, {hashed} FROM n",
+        f"i, 'anonymous', NULL, 'command-' || i, 0, {hashed}, NULL, NULL, {hashed} FROM n",
         f"INSERT INTO snapshots SELECT item_id, version, position, 'item.created.v1', {_BORN} "
         f"FROM events WHERE version > 1 AND version % {EVERY} = 1",
     ]

@@ -112,10 +112,12 @@ COLUMNS = {
     "data": "replace(data, '1', '2')",
     "recorded_at": "recorded_at + 1",
     "actor": "'anonymoux'",
+    "credential": "'key:a'",
     "command_id": "command_id || '.'",
     "ordinal": "ordinal + 1",
     "correlation_id": "'trace'",
     "causation_id": "''",
+    "fingerprint": "(SELECT leaf_hash FROM events WHERE position = 7)",
     "leaf_hash": "(SELECT leaf_hash FROM events WHERE position = 7)",
 }
 
@@ -127,13 +129,9 @@ async def test_a_changed_value_is_found_at_its_position(database: Database, head
     assert (error.position, error.reason) == (AT, "its content does not match its stored hash")
 
 
-async def test_every_column_that_the_tree_covers_is_tampered_with_here(
-    database: Database, heads: list[TreeHead]
-) -> None:
+async def test_every_column_but_the_position_is_tampered_with_here(database: Database, heads: list[TreeHead]) -> None:
     rows = await database.read(text("SELECT * FROM events LIMIT 1"))
-    assert set(rows[0]._mapping) - COLUMNS.keys() == {"position", "fingerprint"}
-    await tamper(database, f"UPDATE events SET fingerprint = leaf_hash WHERE position = {AT}")
-    assert await verify_database.verify(database, heads) == heads[-1]
+    assert set(rows[0]._mapping) - COLUMNS.keys() == {"position"}
 
 
 @pytest.mark.parametrize("column", COLUMNS)
