@@ -31,12 +31,11 @@ from api.projections import routes as projections
 from api.projections.rebuild_jobs import RebuildJobs
 from api.projections.scheduled_verification import scheduled_verification
 from api.settings import Settings, from_environment
-from api.startup import Failure, StartError, prepare
+from api.startup import Failure, StartError, served
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
 from eventstore.database.database import Database
-from eventstore.database.engine import open_database
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.history_reader import HistoryReader
 from projections import PROJECTIONS
@@ -97,9 +96,7 @@ def create_app(
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
     """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end."""
-    database = open_database(settings.database_url.reveal())
-    try:
-        await prepare(database)
+    async with served(settings.database_url.reveal()) as database:
         statuses = await projection_statuses(database, PROJECTIONS)
         key_usage = KeyUsage(database)
         verifier = await open_jwt_verifier(settings)
@@ -152,8 +149,6 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                 )
         finally:
             await asyncio.gather(_stop(writer), rebuild_jobs.close())
-    finally:
-        await database.dispose()
 
 
 async def open_jwt_verifier(settings: Settings) -> "JwtVerifier | None":

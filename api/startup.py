@@ -2,15 +2,46 @@
 
 import os
 import signal
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
 
 import migrations
 from eventstore.database.database import Database
+from eventstore.database.engine import open_database
+from eventstore.database.sqlite.checkpoints import has_wal_reset_bug
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.event_type_check import check_types
+
+log = structlog.get_logger()
 
 
 class StartError(Exception):
     """The process refuses to start; the message says why, and what to do."""
+
+
+@asynccontextmanager
+async def served(url: str) -> AsyncIterator[Database]:
+    """Provide the database that this process serves, checked; see `prepare`. Raises AlreadyServedError."""
+    database = open_database(url)
+    try:
+        async with database.serving():
+            await prepare(database)
+            _warn_of_old_sqlite(database)
+            yield database
+    finally:
+        await database.dispose()
+
+
+def _warn_of_old_sqlite(database: Database) -> None:
+    if isinstance(database, SqliteDatabase) and has_wal_reset_bug():
+        log.warning(
+            "this version of SQLite can corrupt a database that two connections write to; see docs/operations.md",
+            sqlite_version=sqlite3.sqlite_version,
+            fixed_in="3.51.3, 3.50.7, 3.44.6",
+        )
 
 
 async def prepare(database: Database) -> None:

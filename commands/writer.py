@@ -17,7 +17,7 @@ from commands.item import Command
 from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.database.failures import concerns_one_command
-from eventstore.errors import NewerTableError, OutcomeUnknownError, UnavailableError, WriteFailedError
+from eventstore.errors import EventStoreError, NewerTableError, OutcomeUnknownError, UnavailableError, WriteFailedError
 from eventstore.events import Metadata
 from eventstore.log.past import Past
 from eventstore.log.write_set import Projector, WriteSet, build
@@ -26,6 +26,9 @@ log = logging.getLogger("itemledger.writer")
 
 #: A transaction with a transient failure is retried after each of these pauses; then it fails.
 _RETRY_PAUSES_SECONDS = (0.01, 0.1, 0.5)
+
+#: The shortest time between two questions whether the database accepts writes again, and the longest for an answer.
+_PROBE_SECONDS = 1.0
 
 #: The fraction of the time that bulk submissions get while there are others.
 _BULK_SHARE = 1 / 64
@@ -68,6 +71,9 @@ class Writer:
         self._failed = failed
         #: The submissions that are being written.
         self._batch: Sequence[Submission] = ()
+        #: The error of the last batch, if nothing could be written.
+        self._failure: Exception | None = None
+        self._next_probe = 0.0
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -89,6 +95,36 @@ class Writer:
         (self._queue if len(commands) <= self._max_batch else self._bulk).put(submission)
         self._wake.set()
         return await submission.answer
+
+    async def check(self) -> None:
+        """Raise the error for which commands fail at present, if they do. Writes nothing to the log.
+
+        After a failure the database is asked whether it accepts writes again, at most once a second.
+        """
+        self._database.check_files()
+        if self._failure is None:
+            return
+        if time.monotonic() >= self._next_probe:
+            self._next_probe = time.monotonic() + _PROBE_SECONDS
+            try:
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    await self._database.check_writable()
+            except EventStoreError as error:
+                self._failure = error
+            except TimeoutError:
+                self._failure = UnavailableError()
+            else:
+                self._note(None)
+        if self._failure is not None:
+            raise self._failure
+
+    def _note(self, failure: Exception | None) -> None:
+        """Remember whether writes fail, and log it where that changes."""
+        if failure is not None and self._failure is None:
+            log.error("writes fail: %s (%s)", failure, failure.__cause__)
+        elif failure is None and self._failure is not None:
+            log.info("writes succeed again")
+        self._failure = failure
 
     async def close(self) -> None:
         """Refuse new commands, write the waiting ones, and stop."""
@@ -160,7 +196,9 @@ class Writer:
                 for submission, outcome in zip(batch, outcomes, strict=True):
                     submission.resolve(outcome)
                 self._committed()
+                self._note(None)
                 return
+        self._note(failure)
         # Waiting submissions were never sent. Fail them now: batch by batch they would wait as long again.
         for submission in (*self._queue.take(), *self._bulk.take()):
             submission.resolve(UnavailableError())

@@ -76,6 +76,17 @@ class StorageFullError(UnavailableError):
     """The database has no storage space left. Nothing was committed; free some space, then retry."""
 
 
+class ReadOnlyError(UnavailableError):
+    """The database is read-only. Nothing was committed; make it writable, then retry."""
+
+
+class MovedFileError(UnavailableError):
+    """The database's {part} was moved, removed or replaced while the service ran. Nothing was committed; see docs/operations.md."""  # noqa: E501
+
+    def __init__(self, part: str) -> None:
+        self.part = part
+
+
 class OutcomeUnknownError(EventStoreError):
     """The connection broke during COMMIT, and the log cannot be read to find out whether the commit took place."""
 
@@ -96,6 +107,13 @@ class LockHeldError(EventStoreError):
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+
+class AlreadyServedError(EventStoreError):
+    """Another process serves {path}, and an SQLite file can have one server. Stop that process, or use PostgreSQL."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
 
 
 class ProofError(_ReasonError):

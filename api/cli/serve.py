@@ -64,7 +64,8 @@ def serve(
     async def check(database: Database) -> None:
         if workers > 1 and not isinstance(database, PostgresDatabase):
             raise StartError("SQLite supports one process. Use PostgreSQL (DATABASE_URL) or --workers 1.")
-        await prepare(database)
+        async with database.serving():
+            await prepare(database)
         await _check_bind_address(database, host, from_environment())
 
     with_database(check)

@@ -1,5 +1,6 @@
 """The health routes: `/livez` and `/readyz`."""
 
+import sqlite3
 from collections.abc import Set
 from functools import partial
 from typing import Literal
@@ -14,7 +15,7 @@ from api.edge.routing import Answer, Route
 from api.http.problems import NOT_READY, Problem
 from api.http.responses import HttpResponse, json_response
 from api.schemas.examples import load
-from eventstore.errors import UnavailableError
+from eventstore.errors import EventStoreError, UnavailableError
 from projections import PROJECTIONS
 from projections.projection_status import ProjectionStatus, projection_statuses
 from projections.rebuild import rebuild_state
@@ -64,6 +65,10 @@ async def _ready(request: RequestContext) -> Ready:
     services = request.services
     if not services.writer.alive:
         raise Problem(NOT_READY, "The writer accepts no commands: the service is stopping")
+    try:
+        await services.writer.check()
+    except EventStoreError as error:
+        raise Problem(NOT_READY, f"Writes fail: {error}{_reason(error)}") from None
     # A downgrade to nothing leaves the table without a row.
     revision = next((row[0] for row in await services.database.read(_REVISION)), None)
     if revision != services.schema_head:
@@ -76,6 +81,13 @@ async def _ready(request: RequestContext) -> Ready:
         raise Problem(NOT_READY, "; ".join(_fault(status, running) for status in faulty))
     positions = {status.projection.name: status.log_position for status in statuses}
     return Ready(statuses[0].log_position, positions, revision)
+
+
+def _reason(error: EventStoreError) -> str:
+    """Return what SQLite says of an error. PostgreSQL's and the system's messages can contain addresses."""
+    cause = error.__cause__
+    cause = cause.orig if isinstance(cause, DBAPIError) else cause
+    return f" (SQLite: {cause})" if isinstance(cause, sqlite3.Error) else ""
 
 
 def _fault(status: ProjectionStatus, running: Set[str]) -> str:
@@ -91,7 +103,7 @@ def _fault(status: ProjectionStatus, running: Set[str]) -> str:
 
 _READY = (
     "Ready: the database responds, its schema has the revision that this version needs, the writer accepts commands, "
-    "and every projection has this version's table"
+    "the last write succeeded or the database accepts writes again, and every projection has this version's table"
 )
 _EXAMPLES = load("ops")
 _READY_ANSWER = Answer(200, _READY, Ready, example=_EXAMPLES["ready"])

@@ -7,8 +7,8 @@ There a batch of statements costs one hop between threads; aiosqlite, which serv
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -97,6 +97,21 @@ class Database(ABC):
 
         A notification is only a wake-up and may be lost. After UnavailableError the method can be called again.
         """
+
+    def check_files(self) -> None:  # noqa: B027  (most databases have none to check)
+        """Raise MovedFileError where an open file of the database is no longer where it was opened."""
+
+    @abstractmethod
+    async def check_writable(self) -> None:
+        """Raise UnavailableError where a write would fail now. Changes nothing."""
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Be a process that serves the database, until the block ends. Call it before anything is written.
+
+        Raises AlreadyServedError where the database can have one such process, and has it.
+        """
+        yield
 
     @abstractmethod
     async def check(self) -> None:

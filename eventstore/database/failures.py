@@ -7,10 +7,10 @@ from typing import Protocol
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from eventstore.errors import NewerTableError, OutcomeUnknownError, StorageFullError, UnavailableError
+from eventstore.errors import NewerTableError, OutcomeUnknownError, ReadOnlyError, StorageFullError, UnavailableError
 
 #: PostgreSQL reports these when it can't work now, or rolled the transaction back. A retry may succeed.
-_TRANSIENT_SQLSTATES = ("08", "25006", "40", "53", "55P03", "57")
+_TRANSIENT_SQLSTATES = ("08", "40", "53", "55P03", "57")
 #: PostgreSQL reports these for data that it does not accept, violated constraints, and what a trigger raises.
 _ROW_SQLSTATES = ("22", "23", "P0")
 _SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_FULL, _SQLITE_CANTOPEN = 5, 8, 10, 13, 14
@@ -66,16 +66,18 @@ def concerns_one_command(error: Exception) -> bool:
 
 
 def translate(error: Exception) -> Exception:
-    """Return UnavailableError for transient errors, StorageFullError for lack of space, else the original error."""
+    """Return UnavailableError for transient errors, or a subclass that names the reason, else the original error."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     sqlstate = getattr(cause, "sqlstate", None) or ""
     sqlite_code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if sqlstate == "53100" or sqlite_code == _SQLITE_FULL:
         return StorageFullError()
+    if sqlstate == "25006" or sqlite_code == _SQLITE_READONLY:
+        return ReadOnlyError()
     if (
         (isinstance(error, DBAPIError) and error.connection_invalidated)
         or sqlstate.startswith(_TRANSIENT_SQLSTATES)
-        or sqlite_code in (_SQLITE_BUSY, _SQLITE_READONLY, _SQLITE_IOERR, _SQLITE_CANTOPEN)
+        or sqlite_code in (_SQLITE_BUSY, _SQLITE_IOERR, _SQLITE_CANTOPEN)
         or isinstance(error, (OSError, PoolTimeoutError))  # refused, reset, timed out
         or is_stale(error)
         or _is_closed(cause)

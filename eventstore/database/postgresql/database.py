@@ -15,6 +15,7 @@ from eventstore.database.failures import DISCONNECTING, translated
 from eventstore.database.lookups import PostgresLookup
 from eventstore.database.postgresql.appender import PostgresAppender
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
+from eventstore.log.head import lock_head
 from eventstore.log.past import Needs
 from eventstore.log.write_set import Decide, Projector
 
@@ -167,6 +168,14 @@ class PostgresDatabase(Database):
                     committed.clear()
                     await driver.execute(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_MIN_NOTIFY_SECONDS)
+
+    async def check_writable(self) -> None:
+        def lock(connection: Connection) -> None:
+            with connection.begin() as transaction:
+                lock_head(connection)  # refused by a server that only reads
+                transaction.rollback()
+
+        await self.write(lock)
 
     async def check(self) -> None:
         for name, safe in _SAFE_SETTINGS.items():

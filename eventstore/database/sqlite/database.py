@@ -1,69 +1,79 @@
 """SQLite: a file, written by one thread of one process. Durable by WAL and `synchronous=FULL`."""
 
 import asyncio
-import fcntl
+import logging
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import IO, Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translate, translated
 from eventstore.database.lookups import SqliteLookup
+from eventstore.database.sqlite import checkpoints
 from eventstore.database.sqlite.appender import append
-from eventstore.errors import DamagedCopyError, LockHeldError, UnavailableError, UnsafeDatabaseError
+from eventstore.database.sqlite.connections import DRIVER_OPTIONS, configure, set_pragmas, switch_to_wal
+from eventstore.database.sqlite.files import DatabaseFiles, try_lock
+from eventstore.errors import (
+    AlreadyServedError,
+    DamagedCopyError,
+    EventStoreError,
+    LockHeldError,
+    MovedFileError,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnsafeDatabaseError,
+)
 from eventstore.log.past import Needs
 from eventstore.log.write_set import Decide, Projector
 
 T = TypeVar("T")
 
-#: The longest wait for a lock that another connection holds. The writer retries, and a stop must not wait for long.
-_LOCK_TIMEOUT_SECONDS = 2.0
+log = logging.getLogger("itemledger.database")
+
 #: Tries of `lock`, and the pause between them: `is_locked` of another process holds the lock for a moment.
 _LOCK_TRIES, _LOCK_PAUSE_SECONDS = 5, 0.02
+#: Tries for the lock of the process that serves: a command may hold it for a WAL checkpoint.
+_SERVING_TRIES = 100
 
 #: The most read transactions at once.
 _MAX_VIEWS = 2
-
-_PRAGMAS = (
-    f"busy_timeout={_LOCK_TIMEOUT_SECONDS * 1000:.0f}",
-    "synchronous=FULL",  # NORMAL loses acknowledged commits on power loss
-    "foreign_keys=ON",
-    "recursive_triggers=ON",  # otherwise INSERT OR REPLACE bypasses the append-only triggers
-    "trusted_schema=OFF",
-    "temp_store=MEMORY",
-    "cache_size=-8192",  # 8 MiB a connection; there are six that read, and the operating system caches the file too
-    "journal_size_limit=67108864",  # 64 MiB
-    "wal_autocheckpoint=4000",  # 16 MiB: a WAL checkpoint syncs the file, and the writer waits for that
-)
-#: For synchronous engines, used by threads of a pool: transactions begin as `_configure` is told, not by the driver.
-_DRIVER_OPTIONS = {"check_same_thread": False, "isolation_level": None, "cached_statements": 512}
 
 
 class SqliteDatabase(Database):
     """A file, written by one thread of one process."""
 
     def __init__(self, url: URL, *, long_running: bool = False, small_cache: bool = False) -> None:
-        super().__init__(url, create_async_engine(url, **READING, pool_size=4, max_overflow=0))
-        _configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
+        self._files = DatabaseFiles(url.database or "")
+        # Only the writer creates a file that is missing: an empty one would be read as an empty database.
+        existing = url.set(database=self._files.uri("rw")).update_query_dict({"uri": "true"})
+        super().__init__(url, create_async_engine(existing, **READING, pool_size=4, max_overflow=0))
+        configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
         file = url.set(drivername="sqlite")
-        self._writer = create_engine(file, poolclass=NullPool, connect_args=_DRIVER_OPTIONS)
+        self._writer = create_engine(file, poolclass=NullPool, connect_args=DRIVER_OPTIONS)
         # An index over a long table is sorted in files: in memory the sort would need as much as the index.
         # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
         temporary = ["temp_store=FILE"] if long_running else []
-        _configure(self._writer, "cache_size=-32768", *temporary, begin="BEGIN IMMEDIATE")
-        event.listen(self._writer, "connect", _switch_to_wal)
-        self._viewer = create_engine(file, pool_size=_MAX_VIEWS, max_overflow=0, connect_args=_DRIVER_OPTIONS)
-        _configure(self._viewer, "query_only=ON", begin="BEGIN")
+        configure(self._writer, "cache_size=-32768", *temporary, begin="BEGIN IMMEDIATE")
+        event.listen(self._writer, "connect", switch_to_wal)
+        event.listen(self._writer, "connect", self._set_checkpoints)
+        self._viewer = create_engine(
+            existing.set(drivername="sqlite"), pool_size=_MAX_VIEWS, max_overflow=0, connect_args=DRIVER_OPTIONS
+        )
+        configure(self._viewer, "query_only=ON", begin="BEGIN")
+        for reading in (self.reader.sync_engine, self._viewer):
+            event.listen(reading, "connect", lambda _connection, _record: self._files.check())
         self._view_threads = ThreadPoolExecutor(_MAX_VIEWS, "itemledger-view")
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
+        self._serving = False
+        self._command_checkpoints = checkpoints.CommandCheckpoints(self._files)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, work)
@@ -74,33 +84,112 @@ class SqliteDatabase(Database):
         return await self.write(lambda connection: append(connection, needs, decide, projector))
 
     def _write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work`, and prove that what it has committed is in the files that a restart would open."""
+        self._check_files()
         try:
             with translated():
                 if self._connection is None:
                     self._connection = self._connect()
-                return work(self._connection)
+                result = work(self._connection)
         except DISCONNECTING:
             self._disconnect()
             raise
+        try:
+            self._check_files()
+        except MovedFileError as error:
+            raise OutcomeUnknownError from error
+        if not self._serving:
+            self._command_checkpoints.after_write(self._connection)
+        return result
+
+    def _check_files(self) -> None:
+        """Raise MovedFileError where the files were moved; see DatabaseFiles.check.
+
+        Then write to the file itself what only its WAL has: the WAL may be gone, or be left beside another file.
+        """
+        try:
+            self._files.check()
+        except MovedFileError:
+            if self._connection is not None:
+                with suppress(sqlite3.Error):
+                    checkpoints.checkpoint(self._connection, "TRUNCATE")
+            raise
+
+    def check_files(self) -> None:
+        self._files.check()
+
+    async def check_writable(self) -> None:
+        def write(connection: Connection) -> None:
+            # It changes no table, and is as durable as a commit of the log.
+            with connection.begin():
+                version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version={version:d}")
+
+        await self.write(write)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """See Database.serving. From then on the write connection makes the WAL checkpoints."""
+        self._create_folder()
+        try:
+            async with self._locked(checkpoints.SERVING, _SERVING_TRIES):
+                self._serving = True
+                checkpointing = asyncio.create_task(self._checkpoint_while_idle(), name="wal-checkpoints")
+                try:
+                    yield
+                finally:
+                    self._serving = False
+                    checkpointing.cancel()
+                    await asyncio.gather(checkpointing, return_exceptions=True)
+        except LockHeldError as error:
+            if error.name != checkpoints.SERVING:
+                raise
+            raise AlreadyServedError(str(self._files.path)) from None
+
+    def _set_checkpoints(self, connection: sqlite3.Connection, _record: object) -> None:
+        if self._serving:
+            connection.execute(checkpoints.WHILE_SERVING).close()
+
+    async def _checkpoint_while_idle(self) -> NoReturn:
+        """Make WAL checkpoints of what commands write. SQLite itself makes one only after a commit of this process."""
+        checked_bytes = 0
+        while True:
+            await asyncio.sleep(checkpoints.IDLE_SECONDS)
+            size = checkpoints.wal_bytes(self._files)
+            if size > max(checkpoints.IDLE_BYTES, checked_bytes):
+                with suppress(EventStoreError, SQLAlchemyError, sqlite3.Error):
+                    await self.write(lambda connection: checkpoints.checkpoint(connection, "FULL"))
+            checked_bytes = size
 
     def _connect(self) -> Connection:
         try:
-            Path(self.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-            return self._writer.connect()
+            self._create_folder()
+            connection = self._writer.connect()
+            self._files.note_opened()
         except Exception as error:
+            translation = translate(error)
+            raise (translation if isinstance(translation, UnavailableError) else UnavailableError()) from error
+        return connection
+
+    def _create_folder(self) -> None:
+        try:
+            self._files.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
             raise UnavailableError from error
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            self._files.note_closed()
             connection.close()
 
     async def _open_lookup(self) -> SqliteLookup:
         return SqliteLookup(self._connect_for_lookups)
 
     def _connect_for_lookups(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.url.database or "", check_same_thread=False, isolation_level=None)
-        _set_pragmas(connection, "query_only=ON", "cache_size=-4096")
+        self._files.check()
+        connection = sqlite3.connect(self._files.uri("rw"), uri=True, check_same_thread=False, isolation_level=None)
+        set_pragmas(connection, "query_only=ON", "cache_size=-4096")
         return connection
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
@@ -111,12 +200,12 @@ class SqliteDatabase(Database):
         engine = create_engine("sqlite://", poolclass=NullPool, creator=self._connect_read_only)
         # Temporary tables may be large: in files rather than in memory, and without a journal, since no transaction
         # goes on after a rollback.
-        _configure(engine, "temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF", begin="BEGIN")
+        configure(engine, "temp_store=FILE", "temp.cache_size=-32768", "temp.journal_mode=OFF", begin="BEGIN")
         return await asyncio.to_thread(_run, engine, work)
 
     def _connect_read_only(self) -> sqlite3.Connection:
-        path = Path(self.url.database or "").absolute()
-        return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self._files.check()
+        return sqlite3.connect(self._files.uri("ro"), uri=True, isolation_level=None)
 
     async def back_up(self, path: Path) -> None:
         """See Database.back_up.
@@ -151,9 +240,14 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """See Database.lock. The lock is on a file next to the database's: the system releases it with the process."""
-        with self._lock_file(name) as file:
-            for tries_left in reversed(range(_LOCK_TRIES)):
-                if _lock(file):
+        async with self._locked(name, _LOCK_TRIES):
+            yield
+
+    @asynccontextmanager
+    async def _locked(self, name: str, tries: int) -> AsyncIterator[None]:
+        with self._files.open_lock(name) as file:
+            for tries_left in reversed(range(tries)):
+                if try_lock(file):
                     break
                 if not tries_left:
                     raise LockHeldError(name)
@@ -161,14 +255,8 @@ class SqliteDatabase(Database):
             yield
 
     async def is_locked(self, name: str) -> bool:
-        with self._lock_file(name) as file:
-            return not _lock(file)
-
-    def _lock_file(self, name: str) -> IO[bytes]:
-        try:
-            return Path(f"{self.url.database}-{name.replace(' ', '-')}.lock").open("ab")
-        except OSError as error:
-            raise UnavailableError from error
+        with self._files.open_lock(name) as file:
+            return not try_lock(file)
 
     async def relay_notifications(self, committed: asyncio.Event, heard: Callable[[], None]) -> NoReturn:
         """See Database.relay_notifications. One process serves a file, so nothing is sent."""
@@ -183,6 +271,9 @@ class SqliteDatabase(Database):
 
         if (settings := await self.write(pragmas)) != ("wal", 2):
             raise UnsafeDatabaseError("SQLite runs with journal_mode={}, synchronous={}".format(*settings))
+        if (names := self._files.names) > 1:
+            # SQLite names the WAL after the file: by another name the database would have another WAL.
+            raise UnsafeDatabaseError(f"the file has {names} names (hard links); delete all but one")
 
     async def dispose(self) -> None:
         await self._lookups.close()
@@ -193,47 +284,6 @@ class SqliteDatabase(Database):
         self._view_threads.shutdown()
 
 
-def _configure(engine: Engine, *pragmas: str, begin: str = "") -> None:
-    """Run `_PRAGMAS` and `pragmas` on every new connection, and the statement `begin` where a transaction begins."""
-
-    def connect(dbapi_connection: Any, _record: object) -> None:
-        _set_pragmas(dbapi_connection, *pragmas)
-
-    event.listen(engine, "connect", connect)
-    if begin:
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-
-
-def _set_pragmas(connection: Any, *pragmas: str) -> None:
-    """Run `_PRAGMAS` and `pragmas` on a connection of sqlite3, or on what SQLAlchemy has made of one of aiosqlite."""
-    cursor = connection.cursor()
-    for pragma in (*_PRAGMAS, *pragmas):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
 def _run(engine: Engine, work: Callable[[Connection], T]) -> T:
     with translated(), engine.connect() as connection:
         return work(connection)
-
-
-def _switch_to_wal(connection: sqlite3.Connection, _record: object) -> None:
-    # If two connections switch at once, SQLite fails one immediately despite busy_timeout, so retry.
-    deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
-    while True:
-        try:
-            return connection.execute("PRAGMA journal_mode=WAL").close()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                raise
-            if time.monotonic() > deadline:
-                raise UnavailableError from error
-        time.sleep(0.01)
-
-
-def _lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

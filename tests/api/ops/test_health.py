@@ -1,12 +1,16 @@
 """`/livez` checks that the process runs; `/readyz` checks that it can work, and says why if it cannot."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import Connection, delete, event, text
 
 import migrations
 from commands.writer import Writer
+from eventstore.database.postgresql.database import PostgresDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.errors import UnavailableError
 from projections.projection import projections_table
 from tests.support.clients.http import check_problem
@@ -96,3 +100,59 @@ async def test_with_a_closed_writer_it_is_not_ready(service: InProcess) -> None:
     refused = await service.client.post("/items", json={"name": "Pen", "price": 1})
     check_problem(refused, 503, "stopping")
     assert refused.headers["retry-after"]
+
+
+async def test_while_the_database_is_read_only_it_is_not_ready_and_says_why(
+    service: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.writer._PROBE_SECONDS", 5.0)
+    writer = service.services.writer
+    end = await make_read_only(service)
+    refused = check_problem(await post(service), 503, "database-unavailable")
+    assert refused["detail"].startswith("The database is read-only. Nothing was committed")
+    assert (await service.client.get("/items")).status_code == 200
+    for _ in range(2):
+        monkeypatch.setattr(writer, "_next_probe", 0.0)
+        assert "The database is read-only" in await why_not_ready(service)
+    await end()
+    # A load balancer sends no more writes, so readiness itself finds out: at most once in _PROBE_SECONDS.
+    assert "The database is read-only" in await why_not_ready(service)
+    monkeypatch.setattr(writer, "_next_probe", 0.0)
+    assert (await service.client.get("/readyz")).json()["log_position"] == 0
+    assert (await post(service)).json()["id"] == 1
+
+
+async def post(service: InProcess) -> httpx.Response:
+    return await service.client.post("/items", json={"name": "Pen", "price": 1})
+
+
+async def make_read_only(service: InProcess) -> Callable[[], Awaitable[None]]:
+    """Make new write connections of the service read-only, and close the open one. Return what ends that."""
+    database = service.services.database
+    if isinstance(database, SqliteDatabase):
+        event.listen(database._writer, "connect", limit := lambda new, _: new.execute("PRAGMA query_only=ON").close())
+        await database.write(lambda _: database._disconnect())
+
+        async def end() -> None:
+            event.remove(database._writer, "connect", limit)
+
+        return end
+
+    async def alter(change: str) -> None:
+        await execute(service, text(f"ALTER DATABASE {database.url.database} {change}"))
+
+    await alter("SET default_transaction_read_only = on")
+    assert isinstance(database, PostgresDatabase)
+    await database._disconnect()
+
+    async def reset() -> None:
+        # The owner's own connection is read-only, too.
+        async with service.owner() as owner:
+            await owner.write(_reset)
+
+    def _reset(connection: Connection) -> None:
+        with connection.begin():
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+            connection.execute(text(f"ALTER DATABASE {database.url.database} RESET default_transaction_read_only"))
+
+    return reset

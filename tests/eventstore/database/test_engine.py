@@ -43,8 +43,8 @@ async def settings_of(database: Database, questions: list[str]) -> tuple[list[An
         with connection.begin():
             return [connection.exec_driver_sql(question).scalar_one() for question in questions]
 
-    read = [(await database.read(text(question)))[0][0] for question in questions]
-    return await database.write(work), read
+    written = await database.write(work)
+    return written, [(await database.read(text(question)))[0][0] for question in questions]
 
 
 @on_sqlite

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from eventstore.database.database import Database
 from eventstore.database.failures import commit_outcome, translate
-from eventstore.errors import OutcomeUnknownError, StorageFullError, UnavailableError
+from eventstore.errors import OutcomeUnknownError, ReadOnlyError, StorageFullError, UnavailableError
 from tests.eventstore.recording import assert_still_works, created, execute, history, opened, record
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -23,7 +23,7 @@ MEANING: dict[str, type[Exception]] = {
     "53200": UnavailableError,  # out_of_memory
     "53300": UnavailableError,  # too_many_connections
     "08006": UnavailableError,  # connection_failure
-    "25006": UnavailableError,  # read_only_sql_transaction: a standby
+    "25006": ReadOnlyError,  # read_only_sql_transaction: a standby
     "40001": UnavailableError,  # serialization_failure
     "40P01": UnavailableError,  # deadlock_detected
     "55P03": UnavailableError,  # lock_not_available
