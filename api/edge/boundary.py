@@ -87,8 +87,7 @@ class Boundary:
         except ClientDisconnectedError:
             exchange.status = 0
         except asyncio.CancelledError:
-            # The stop timed out while the body was being read, or the database was. Nothing was written.
-            await exchange.fail(problems.Problem(problems.STOPPING, headers=((b"connection", b"close"),)))
+            await exchange.fail(_stopped(exchange))
         except Exception as error:
             await exchange.fail(error)
         exchange.log()
@@ -130,6 +129,7 @@ class Boundary:
         current.set(request)
         # HEAD is served as GET, and `exchange` drops its body. uvicorn needs its own scope unchanged.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}
+        exchange.handed_over = True
         if route.lasts:
             authenticator = request.services.authenticator
             async with while_accepted(authenticator, request.headers, request.address, request.principal):
@@ -162,6 +162,19 @@ class Boundary:
             await send({"type": failure, "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
+
+
+def _stopped(exchange: Exchange) -> problems.Problem:
+    """Return the problem of a request that the stop cut off, in a handler or while its body was read.
+
+    What a handler had begun goes on: a commit in its thread, a statement on its way, a process that was started.
+    """
+    close = ((b"connection", b"close"),)
+    if exchange.handed_over and exchange.route is not None and exchange.route.has_effects:
+        return problems.Problem(
+            problems.OUTCOME_UNKNOWN, "The service stopped before the outcome was known", headers=close
+        )
+    return problems.Problem(problems.STOPPING, headers=close)
 
 
 def reraise(_request: object, error: Exception) -> Any:

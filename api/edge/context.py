@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from api.auth.principal import NOBODY, Principal
 from api.http import idempotency
-from api.http.problems import OUTCOME_UNKNOWN, POSITION_NOT_REACHED, Problem
+from api.http.problems import POSITION_NOT_REACHED, Problem
 from api.logs import audit
 from commands.batch import Recorded
 from commands.errors import CommandRejectedError
@@ -95,8 +95,7 @@ class RequestContext(Struct):
     async def submit(self, *commands: Command) -> Recorded:
         """Write `commands`, all or none, on behalf of this request; return after COMMIT.
 
-        Raises what Writer.submit raises, and Problem: 400 for an invalid `Idempotency-Key`, 503 (outcome unknown) if
-        the service stops first.
+        Raises what Writer.submit raises, and Problem (400) for an invalid `Idempotency-Key`.
         """
         key = idempotency.read_key(self.headers.get(b"idempotency-key"))
         content = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
@@ -109,8 +108,6 @@ class RequestContext(Struct):
         )
         try:
             recorded = await self.services.writer.submit(*commands, metadata=metadata, keyed=key is not None)
-        except asyncio.CancelledError:
-            raise Problem(OUTCOME_UNKNOWN, "The service stopped before the write was known to be committed") from None
         except CommandRejectedError as rejection:
             self.set_log_position(rejection.position)
             raise

@@ -70,6 +70,7 @@ class Exchange:
         self._cors = cors.headers(headers)
         self.route: Route | None = None
         self.status: int | None = None
+        self.handed_over = False  # whether a handler has the request
         self._rate_limits: list[RateLimitState] = []
         self._code: str | None = None
         self._extra_log_fields: Mapping[str, Any] = {}

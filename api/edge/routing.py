@@ -56,6 +56,11 @@ class Route(Struct, frozen=True):
     rate_limit: str | None = None  # a second rate limit of `rate_limits.py`, for expensive routes
 
     @property
+    def has_effects(self) -> bool:
+        """Whether its requests change anything. GET must not (RFC 9110, section 9.2.1); HEAD is served as GET."""
+        return self.method != "GET"
+
+    @property
     def lasts(self) -> bool:
         """Whether its responses may last, so that a credential can end meanwhile."""
         return self.streaming or self.rate_limit == EXPORT

@@ -97,10 +97,13 @@ PROJECTION_NOT_READY = Kind("projection-not-ready", 503, "The projection is stil
 OVERLOADED = Kind("overloaded", 503, "Too many writes are waiting. Nothing was written; retry later.", 1)
 BUSY = Kind("busy", 503, "The server is at capacity. The request was not processed; retry later.", 1)
 TOO_MANY_STREAMS = Kind("too-many-streams", 503, "The server has reached its limit of open streams.", 5)
-STOPPING = Kind("stopping", 503, "The server is stopping. Nothing was written; retry.", 1)
+STOPPING = Kind("stopping", 503, "The server is stopping. Nothing was changed; retry.", 1)
 UNAVAILABLE = Kind("database-unavailable", 503, "The database is unavailable. Nothing was written; retry later.", 1)
 OUTCOME_UNKNOWN = Kind(
-    "outcome-unknown", 503, "The connection was lost during the commit. The write may or may not have taken place.", 5
+    "outcome-unknown",
+    503,
+    "The database was lost during the commit, or the service stopped. The change may or may not have taken place.",
+    5,
 )
 NOT_READY = Kind("not-ready", 503, "The service is not ready. See `detail`.", 1)
 REBUILD_FAILED = Kind("rebuild-failed", 503, "The rebuild failed before it started. See `detail`.", 60)

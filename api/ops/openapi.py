@@ -27,6 +27,9 @@ _COMMON_PROBLEMS = (
     problems.INTERNAL,
 )
 
+#: Problems that any route that changes something can respond with, too.
+_EFFECT_PROBLEMS = (problems.OUTCOME_UNKNOWN,)
+
 _DESCRIPTION = """\
 Itemledger records every create, change and delete of an item as an event in an append-only log. Reads come from
 projections, which are updated in the same transaction as the log. Writes respond after the commit. A retried write with
@@ -153,7 +156,8 @@ def _responses(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
         response.get("content", {}).update(responses.get(str(answer.status), {}).get("content", {}))
         responses[str(answer.status)] = response
     by_status: dict[int, list[Kind]] = defaultdict(list)
-    for kind in (*_auth_problems(route.scope), *route.problems, *_COMMON_PROBLEMS):
+    common = (*_EFFECT_PROBLEMS, *_COMMON_PROBLEMS) if route.has_effects else _COMMON_PROBLEMS
+    for kind in (*_auth_problems(route.scope), *route.problems, *common):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
         responses.setdefault(str(status), _failure(kinds, schema_of))

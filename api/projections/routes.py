@@ -126,7 +126,7 @@ _CANCELLED = _projection(202, "Its cancellation was requested", example=_CANCELL
 _NOT_FOUND, _FULL = problems.PROJECTION_NOT_FOUND, problems.STORAGE_FULL
 _GET_PROBLEMS = (_NOT_FOUND, _FULL)
 _START_PROBLEMS = (_NOT_FOUND, problems.REBUILD_RUNNING, problems.REBUILD_FAILED, _FULL)
-_CANCEL_PROBLEMS = (_NOT_FOUND, problems.REBUILD_NOT_RUNNING, problems.OUTCOME_UNKNOWN, _FULL)
+_CANCEL_PROBLEMS = (_NOT_FOUND, problems.REBUILD_NOT_RUNNING, _FULL)
 
 _operation = partial(Route, tag="operations", scope=Scope.PROJECTIONS_REBUILD)
 _named = partial(_operation, path_schemas={"name": _NAMES})
