@@ -1,9 +1,9 @@
 """The ASGI application around FasterAPI: everything about HTTP that the framework leaves out or gets wrong.
 
-In order: the address's rate limit, before anything else is computed (429), route (404, 405, HEAD, OPTIONS),
-authentication (401), the client's rate limits (429), authorization (403), query, body, capacity (503), then the
-framework with one complete message. Around it, one place turns any exception into a problem, and writes one log line
-per request. It also runs the lifespan: if the start fails, nothing is served.
+In order: the address's rate limit, before anything else is computed (429), `Host` and `Expect` (400, 417), route (404,
+405, HEAD, OPTIONS), authentication (401), the client's rate limits (429), authorization (403), query, body, capacity
+(503), then the framework with one complete message. Around it, one place turns any exception into a problem, and writes
+one log line per request. It also runs the lifespan: if the start fails, nothing is served.
 """
 
 import asyncio
@@ -25,12 +25,13 @@ from api.edge.context import current
 from api.edge.cors import Cors
 from api.edge.exchange import Exchange, combined
 from api.edge.rate_limits import EXPORT, RateLimits, client_of, is_rejected
-from api.edge.routing import Route, RouteTable, allow, options
+from api.edge.routing import Route, RouteTable
 from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.client_address import UNKNOWN, address_of, canonical, canonical_client
 from api.http.query_params import parse
-from api.http.request_body import ClientDisconnectedError, complete_message, read_body
+from api.http.request_body import ClientDisconnectedError, check_media_type, complete_message, read_body
+from api.http.request_head import check_fields
 from api.http.responses import AsgiScope, HttpResponse, Receive, Send
 from api.settings import Settings
 
@@ -104,12 +105,13 @@ class Boundary:
         if is_rejected(counted) and request.services.authenticator.recognizes(request.headers):
             counted = []  # others exceeded the address's limit; this client has its own
         exchange.check_rate_limits(counted)
+        check_fields(request.headers, scope["http_version"])
         if b"%2f" in scope["raw_path"].lower():
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash does not separate segments
         if scope["method"] == "OPTIONS":
-            methods = self._routes.methods(scope["path"])
-            preflight = self._cors.preflight(request.headers, allow(methods))
-            await HttpResponse(204, headers=(*options(methods), *preflight)).to_asgi(exchange.send)
+            options = self._routes.options(scope["path"])
+            preflight = self._cors.preflight(request.headers, dict(options)[b"allow"])
+            await HttpResponse(204, headers=(*options, *preflight)).to_asgi(exchange.send)
             return
         route = exchange.route = self._routes.find(scope["method"], scope["path"])
         if route.scope is not Unscoped.OPEN:
@@ -119,9 +121,11 @@ class Boundary:
         exchange.check_rate_limits(self._limits.count_client(request.address, holder, counted, route.rate_limit))
         authorize(request.principal, route.scope)
         request.query = parse(scope["query_string"], route.query)
-        media_types = route.media_types if route.body is not None else ()
+        takes_body = route.body is not None
+        if takes_body:
+            check_media_type(request.headers, route.method, route.media_types)
         reserve_bytes = partial(self._batch_bytes.reserve, client, reserved) if route.large_body else None
-        request.body = await read_body(receive, request.headers, self.settings, media_types, reserve_bytes)
+        request.body = await read_body(receive, request.headers, self.settings, takes_body, reserve_bytes)
         if route.scope is not Unscoped.OPEN and not route.streaming:
             self._requests.reserve(client, reserved)
         if route.rate_limit == EXPORT:

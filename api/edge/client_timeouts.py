@@ -1,20 +1,20 @@
-"""uvicorn's HTTP protocol with timeouts and size limits for slow or abusive clients.
+"""The HTTP protocol with timeouts and size limits for slow or abusive clients.
 
 uvicorn itself closes only connections that are idle between two requests. It keeps silent connections, slow heads and
 bodies, and unread answers, for ever. It bounds neither a head nor the trailers of a chunked body, which it would parse
-as more of the head, nor the number of pipelined requests. It has no public interface for this, so a test checks that
-the names used here still exist.
+as more of the head, nor the number of pipelined requests.
 """
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from api.edge.http_protocol import HttpProtocol
 from api.edge.response_cycle import ResponseCycle
-from api.http.security_headers import security_headers
+from api.http.request_head import BAD_REQUEST, RefusedError
 
 if TYPE_CHECKING:
     from api.edge.boundary import Boundary
@@ -30,12 +30,6 @@ _HEAD_BYTES_PER_SMALL_PART = 16  # so that small parts are limited as headers ar
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
 _TARGET_TOO_LONG = b"HTTP/1.1 414 URI Too Long"
-_BAD_REQUEST = b"HTTP/1.1 400 Bad Request"
-_CLOSE = ((b"connection", b"close"), (b"content-length", b"0"))
-
-
-class _RefusedError(Exception):
-    """A request is refused before it is complete. Raised to httptools, which then stops parsing."""
 
 
 class Loop(uvloop.Loop):
@@ -48,7 +42,7 @@ class Loop(uvloop.Loop):
         return await super().create_server(*arguments, **named)
 
 
-class TimeoutHttpProtocol(HttpToolsProtocol):
+class TimeoutHttpProtocol(HttpProtocol):
     """One connection to the Boundary, whose settings have the timeouts."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -62,7 +56,6 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._read_bytes = 0  # bytes of the read that is being parsed
         self._fields = 0  # header and trailer fields of the newest request
         self._small_parts = 0  # parts of its body that are small
-        self._refusal = _BAD_REQUEST  # of a request that cannot be parsed further
         self._framing_bytes = 0  # bytes since the last head or body data: chunk framing and trailers
         self._unanswered: list[RequestResponseCycle] = []
         self._client: str | None = None  # the client that this connection counts for
@@ -100,7 +93,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse data; refuse a head that is too long, and too many bytes around a body."""
-        only_head = self._head_bytes is not None or self._is_idle()  # or what follows a head
+        only_head = self._head_bytes is not None or self.is_idle()  # or what follows a head
         self._read_bytes = len(data)
         self._framing_bytes += len(data)
         super().data_received(data)
@@ -109,45 +102,31 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         if self._head_bytes is not None:
             self._head_bytes += len(data) if only_head else 0
             if self._head_bytes > self._settings.max_head:
-                self._refuse(_HEAD_TOO_LARGE)
+                self.refuse(_HEAD_TOO_LARGE)
         elif self._deadline is not None and self._framing_bytes > self._settings.max_head:
-            self._refuse(_BAD_REQUEST)
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse data that is not HTTP, or that one of the callbacks refuses."""
-        self._refuse(self._refusal)
-
-    def _refuse(self, status: bytes) -> None:
-        if self._is_idle():  # else it would be taken for the answer to a request in progress
-            headers = (*_CLOSE, *security_headers(_CLOSE, self.scheme or "http"))
-            self.transport.write(b"\r\n".join([status, *(b"%s: %s" % header for header in headers), b"", b""]))
-        self.transport.close()
+            self.refuse(BAD_REQUEST)
 
     def on_url(self, url: bytes) -> None:
-        """Accept a part of the target. Raises _RefusedError: to decode it costs much for each byte."""
+        """Accept a part of the target. Raises RefusedError: to decode it costs much for each byte."""
         super().on_url(url)
         if len(self.url) > self._settings.max_target:
-            self._raise_refused(_TARGET_TOO_LONG)
+            raise RefusedError(_TARGET_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Accept a header; ignore trailers (RFC 9110, section 6.5.1). Raises _RefusedError beyond the limit."""
+        """Accept a header; ignore trailers (RFC 9110, section 6.5.1). Raises RefusedError beyond the limit."""
         self._fields += 1
         if self._fields > self._settings.max_header_fields:
-            self._raise_refused(_HEAD_TOO_LARGE)
-        if self._head_bytes is None:
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+            raise RefusedError(_HEAD_TOO_LARGE)
+        if self._head_bytes is not None:
+            self.headers.append((name.lower(), value.strip(b" 	")))
 
     def on_body(self, body: bytes) -> None:
-        """Accept body data. Raises _RefusedError for too many small parts."""
+        """Accept body data. Raises RefusedError for too many small parts."""
         self._framing_bytes = 0
         if len(body) < _SMALL_PART_BYTES:
             self._small_parts += 1
             if self._small_parts > self._settings.max_head // _HEAD_BYTES_PER_SMALL_PART:
-                self._raise_refused(_BAD_REQUEST)
+                raise RefusedError(BAD_REQUEST)
         super().on_body(body)
 
     def on_message_begin(self) -> None:
@@ -157,23 +136,26 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         self._wait_for(self._settings.head_timeout)
 
     def on_headers_complete(self) -> None:
-        """Wait for the body. Raises _RefusedError for too many requests ahead, and a head that is too long."""
+        """Wait for the body. Raises RefusedError, also for too many requests ahead."""
         if len(self._unanswered) == _MAX_PIPELINED_REQUESTS:
-            self._raise_refused(_BAD_REQUEST)
+            raise RefusedError(BAD_REQUEST)
         # A head that arrived in one read is not measured by `data_received`.
         if (self._head_bytes or 0) + self._read_bytes > self._settings.max_head and self._measured_head() > (
             self._settings.max_head
         ):
-            self._raise_refused(_HEAD_TOO_LARGE)
+            raise RefusedError(_HEAD_TOO_LARGE)
+        super().on_headers_complete()
+        if self.parser.should_upgrade():
+            return  # the head comes again
         self._head_bytes, self._framing_bytes = None, 0
         self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
-        super().on_headers_complete()
         self.cycle.__class__ = ResponseCycle  # uvicorn names its class itself
         self._unanswered.append(self.cycle)
 
     def on_message_complete(self) -> None:
         """Stop waiting: the server has to answer now."""
-        self._deadline = None
+        if not self.parser.should_upgrade():
+            self._deadline = None
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -189,7 +171,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()  # else each answer would admit many more requests
             return
         self.flow.resume_reading()
-        if self._deadline is None and self._is_idle():
+        if self._deadline is None and self.is_idle():
             self._wait_for(self.timeout_keep_alive)
 
     def resume_writing(self) -> None:
@@ -208,10 +190,6 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
 
-    def _raise_refused(self, status: bytes) -> NoReturn:
-        self._refusal = status
-        raise _RefusedError
-
     def _measured_head(self) -> int:
         """Return about how many bytes the head has: its target, and its headers with their separators."""
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -219,10 +197,6 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
     def _set_tcp_option(self, option: str, value: int) -> None:
         if (number := getattr(socket, option, None)) is not None:  # Linux has both
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, number, value)
-
-    def _is_idle(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle  # None before the first request
-        return cycle is None or cycle.response_complete
 
     def _wait_for(self, seconds: float) -> None:
         self._deadline = self.loop.time() + seconds
@@ -237,7 +211,7 @@ class TimeoutHttpProtocol(HttpToolsProtocol):
             self._unread_since = now
         late = self._deadline is not None and now >= self._deadline
         unread = self._unread_since is not None and now - self._unread_since >= self._settings.answer_timeout
-        between_requests = self._head_bytes is None and self._is_idle()
+        between_requests = self._head_bytes is None and self.is_idle()
         if unread or (late and not between_requests):
             self.transport.abort()
             return

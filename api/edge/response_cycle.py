@@ -24,6 +24,8 @@ class ResponseCycle(RequestResponseCycle):
 
     #: The head of a response whose body comes next: they are one write.
     _head: bytes | None = None
+    #: Whether the body has neither a length nor chunks.
+    _ends_with_connection = False
 
     async def send(self, message: Any) -> None:
         """Send an ASGI message."""
@@ -35,7 +37,7 @@ class ResponseCycle(RequestResponseCycle):
             await self._send_body(head, message)
             return
         if self.response_started or self.disconnected or self.flow.write_paused or not self.keep_alive:
-            await super().send(message)
+            await self._send_as_uvicorn(message)
             return
         status, headers = message["status"], [*self.default_headers, *message["headers"]]
         by_name = dict(headers)
@@ -71,6 +73,16 @@ class ResponseCycle(RequestResponseCycle):
         self.response_complete = True
         self.message_event.set()
         self.on_response()
+
+    async def _send_as_uvicorn(self, message: Any) -> None:
+        # HTTP/1.0 has no chunks: the end of the connection is the end of such a body (RFC 9112, section 6.3).
+        if self.scope["http_version"] == "1.0":
+            if not self.response_started:
+                self._ends_with_connection = b"content-length" not in dict(message["headers"])
+                self.chunked_encoding = False if self._ends_with_connection else None
+            elif self._ends_with_connection:
+                self.expected_content_length = len(message.get("body", b""))
+        await super().send(message)
 
 
 def join_fields(headers: Sequence[Header]) -> bytes | None:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from api.auth.scopes import Scope, Unscoped
 from api.edge.rate_limits import EXPORT
 from api.http.problems import METHOD_NOT_ALLOWED, NOT_FOUND, Kind, Problem
+from api.http.request_body import accept
 from api.http.responses import AsgiResponse, Headers
 
 
@@ -86,6 +87,7 @@ class RouteTable:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._exact: dict[str, dict[str, Route]] = {}
+        self._allow_any = allow({route.method: route for route in routes})
         for route in routes:
             self._exact.setdefault(route.path, {})[route.method] = route
         patterns = {path: _pattern(path, tuple(self._exact)) for path in self._exact if "{" in path}
@@ -106,6 +108,17 @@ class RouteTable:
             if pattern.fullmatch(path):
                 return methods
         raise Problem(NOT_FOUND)
+
+    def options(self, path: str) -> Headers:
+        """Return the headers of the response to OPTIONS (RFC 9110, section 9.3.7). Raises Problem: 404.
+
+        `*` asks for what the service as a whole supports. `Accept-Patch` is RFC 5789's, `Accept-Post` the W3C's.
+        """
+        if path == "*":
+            return ((b"allow", self._allow_any),)
+        methods = self.methods(path)
+        taking = sorted(method for method, route in methods.items() if route.body is not None)
+        return ((b"allow", allow(methods)), *(accept(method, methods[method].media_types) for method in taking))
 
 
 def _pattern(path: str, paths: Sequence[str]) -> re.Pattern[str]:
@@ -130,13 +143,6 @@ def allow(methods: Mapping[str, Route]) -> bytes:
     """Return the `Allow` header for `methods`."""
     allowed = {*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}
     return ", ".join(sorted(allowed)).encode()
-
-
-def options(methods: Mapping[str, Route]) -> Headers:
-    """Return the headers of the response to OPTIONS (RFC 9110, section 9.3.7; `Accept-Patch`: RFC 5789)."""
-    patch = methods.get("PATCH")
-    accept = () if patch is None else ((b"accept-patch", ", ".join(patch.media_types).encode()),)
-    return ((b"allow", allow(methods)), *accept)
 
 
 def register(app: Faster, routes: Sequence[Route]) -> None:

@@ -61,6 +61,13 @@ RESPONSE_HEADERS = {
         'Bearer error="insufficient_scope", scope="items:write"',
         pattern="^Bearer",
     ),
+    "Accept-Post": _always("The media types of a body for POST", "application/json"),
+    "Accept-Patch": _always(
+        "The media types of a body for PATCH (RFC 5789)", "application/merge-patch+json, application/json"
+    ),
+    "Accept-Encoding": _header(
+        "Present if the body had a content coding: the service supports none (RFC 9110)", "identity", const="identity"
+    ),
     "Retry-After": _always("Seconds to wait before a retry", 1, "integer", minimum=1),
 }
 #: Response headers that every response has or can have.

@@ -81,7 +81,12 @@ KEY_ENDED = Kind("key-ended", 409, "The API key has expired or was already rotat
 KEY_NAME_TAKEN = Kind("key-name-taken", 409, "An active API key with this name already exists. Rotate it instead.")
 PRECONDITION_FAILED = Kind("precondition-failed", 412, "`If-Match` does not name the item's current version.")
 BODY_TOO_LARGE = Kind("body-too-large", 413, "The request body is too large.")
-UNSUPPORTED_MEDIA_TYPE = Kind("unsupported-media-type", 415, "The body must be JSON, and `Content-Type` must say so.")
+UNSUPPORTED_MEDIA_TYPE = Kind(
+    "unsupported-media-type",
+    415,
+    "The body must be JSON, not compressed, and `Content-Type` must say so. See `Accept-Post` or `Accept-Patch`.",
+)
+EXPECTATION_FAILED = Kind("expectation-failed", 417, "The only `Expect` that the service supports is `100-continue`.")
 KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key was already used with a different request.")
 INVALID_BODY = Kind("invalid-body", 422, "The body is not JSON, or does not match the schema. See `errors`.")
 QUOTA_EXCEEDED = Kind("quota-exceeded", 429, "Rate limit exceeded. The request was not processed.", 1)

@@ -9,7 +9,7 @@ import msgspec
 from FasterAPI import RequestValidationError
 
 from api.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
-from api.http.responses import Message, Receive
+from api.http.responses import Header, Message, Receive
 from api.http.timeouts import within
 from api.settings import Settings
 
@@ -26,25 +26,38 @@ class ClientDisconnectedError(Exception):
     """The client disconnected before its request was complete: no handler may run, and no response is possible."""
 
 
+def accept(method: str, media_types: Sequence[str]) -> Header:
+    """Return the header with the media types of a method's body: `Accept-Post` or `Accept-Patch`."""
+    return (f"accept-{method.lower()}".encode(), ", ".join(media_types).encode())
+
+
+def check_media_type(headers: Mapping[bytes, bytes], method: str, media_types: Sequence[str]) -> None:
+    """Check that a body is of one of `media_types`, without a content coding. Raises Problem (415)."""
+    content_type = headers.get(b"content-type", b"").decode("latin-1")
+    if content_type not in media_types and _media_type(content_type) not in media_types:
+        detail = f"The body must be {' or '.join(media_types)}"
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, detail, headers=(accept(method, media_types),))
+    if b"content-encoding" in headers:
+        accepted = (accept(method, media_types), (b"accept-encoding", b"identity"))  # RFC 9110, section 12.5.3
+        raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body must not have a Content-Encoding", headers=accepted)
+
+
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
     settings: Settings,
-    media_types: Sequence[str],
+    takes_body: bool,
     reserve_bytes: Callable[[int], None] | None,
 ) -> bytes:
-    """Return a JSON body of one of `media_types`. `reserve_bytes`, for large bodies, is called with each chunk's size.
+    """Return a JSON body. `reserve_bytes`, for large bodies, is called with each chunk's size.
 
-    Without media types the route takes no body, and b"" is returned. A body that is announced is read all the same,
-    since the request is complete only with it.
-    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 415.
+    If the route takes no body, b"" is returned. A body that is announced is read all the same, since the request is
+    complete only with it.
+    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413.
     """
-    content_type = headers.get(b"content-type", b"").decode("latin-1")
-    if media_types and content_type not in media_types and _media_type(content_type) not in media_types:
-        raise Problem(UNSUPPORTED_MEDIA_TYPE, f"The body must be {' or '.join(media_types)}")
     max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
-    if not media_types and length in (b"", b"0") and b"transfer-encoding" not in headers:
+    if not takes_body and length in (b"", b"0") and b"transfer-encoding" not in headers:
         return b""
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
@@ -52,7 +65,7 @@ async def read_body(
         body = await within(settings.body_timeout, _read(receive, max_bytes, reserve_bytes))
     except TimeoutError:
         raise Problem(BODY_TIMEOUT, headers=((b"connection", b"close"),)) from None
-    if not media_types:
+    if not takes_body:
         return b""
     _check_text(body, settings.max_depth)
     return body

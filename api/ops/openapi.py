@@ -18,6 +18,8 @@ _REF = "#/components/schemas/{name}"
 #: Problems that any route can respond with.
 _COMMON_PROBLEMS = (
     problems.INVALID_QUERY,
+    problems.INVALID_HEADER,
+    problems.EXPECTATION_FAILED,
     problems.QUOTA_EXCEEDED,
     problems.BUSY,
     problems.BODY_TIMEOUT,
@@ -160,7 +162,7 @@ def _responses(route: Route, schema_of: dict[str, Any], routes: Sequence[Route])
     for kind in (*_auth_problems(route.scope), *route.problems, *common):
         by_status[kind.status].append(kind)
     for status, kinds in sorted(by_status.items()):
-        responses.setdefault(str(status), _failure(kinds, schema_of))
+        responses.setdefault(str(status), _failure(kinds, route.method, schema_of))
     return responses
 
 
@@ -184,11 +186,13 @@ def _success(answer: Answer, schema_of: dict[str, Any], routes: Sequence[Route])
     return response
 
 
-def _failure(kinds: Sequence[Kind], schema_of: dict[str, Any]) -> dict[str, Any]:
+def _failure(kinds: Sequence[Kind], method: str, schema_of: dict[str, Any]) -> dict[str, Any]:
     examples = {kind.code: {"summary": kind.title, "value": _example(kind)} for kind in kinds}
     names = ["WWW-Authenticate"] if any(kind.status in (401, 403) for kind in kinds) else []
     if any(kind.retry_after for kind in kinds):
         names.append("Retry-After")
+    if problems.UNSUPPORTED_MEDIA_TYPE in kinds:
+        names += [f"Accept-{method.title()}", "Accept-Encoding"]
     return {
         "description": " ".join(dict.fromkeys(kind.description for kind in kinds)),
         "headers": _headers(*names),

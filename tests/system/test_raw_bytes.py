@@ -22,7 +22,7 @@ SEED = int(os.environ.get("ITEMLEDGER_TEST_API_SEED", "1"))
 EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "40")) * 4
 #: Seconds to wait for an answer before the client says that no more will come.
 WAIT = 0.1
-_FAULT = re.compile(rb"(?m)^HTTP/1\.1 5")
+_FAULT = re.compile(rb"(?m)^HTTP/1\.1 5(?!01|05)")  # these two answer methods and versions that are not supported
 #: What is there for everybody.
 OPEN = {None, *(route.path for route in ROUTES if route.scope is Unscoped.OPEN)}
 _ENDS = st.sampled_from([b"\r\n", b"\r\n", b"\r\n", b"\n", b"\r", b" \r\n", b"\r\n\t", b"\0\r\n"])

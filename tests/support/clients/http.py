@@ -115,6 +115,8 @@ class Contract:
 def scope_of(method: str, target: str, headers: Sequence[tuple[str, str]] = (), **scope: object) -> AsgiScope:
     """Return the ASGI scope of a local request; `scope` overrides its members."""
     path, _, query = target.partition("?")
+    if not any(name.lower() == "host" for name, _ in headers):
+        headers = [("host", "localhost"), *headers]
     return {
         "type": "http",
         "http_version": "1.1",

@@ -18,7 +18,7 @@ TYPE = (b"content-type", b"application/json")
 def cycle_of(kind: type[RequestResponseCycle], method: str, *, keep_alive: bool) -> RequestResponseCycle:
     transport = MagicMock(spec=asyncio.Transport)
     return kind(
-        scope={"type": "http", "method": method},  # type: ignore[typeddict-item]
+        scope={"type": "http", "http_version": "1.1", "method": method},  # type: ignore[typeddict-item]
         transport=transport,
         flow=FlowControl(transport),
         logger=logging.getLogger(),
