@@ -1,12 +1,18 @@
 """The command line. A command's module is imported only when the command runs, so that `--help` answers at once."""
 
 import gc
+import signal
+import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
+
+from api.cli import output
+from api.cli.exit_codes import FAILED, INTERRUPTED
 
 
 @contextmanager
@@ -47,8 +53,28 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, self.targets[name][1]) for name in self.list_commands(ctx)])
 
 
+class CommandLine(LazyGroup):
+    """All commands. Ends the process with the code that `exit_codes` defines, whatever happens in a command."""
+
+    def main(self, *arguments: Any, **options: Any) -> NoReturn:
+        """Run a command and end the process."""
+        output.prepare()
+        try:
+            code = super().main(*arguments, **{**options, "standalone_mode": False}) or 0
+        except click.ClickException as error:
+            error.show(file=sys.stderr)
+            code = FAILED
+        except click.Abort:
+            code = INTERRUPTED + signal.SIGINT
+        except Exception:
+            traceback.print_exc()
+            code = FAILED
+        sys.exit(code)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=CommandLine,
+    epilog="Exit codes: 0 done and nothing wrong found, 1 something wrong found, 2 not done, 130 and 143 interrupted.",
     targets={
         "serve": ("api.cli.serve:serve", "Run the HTTP server until it is stopped."),
         "migrate": ("api.cli.migrate:migrate", "Upgrade the database schema to the version this code needs."),

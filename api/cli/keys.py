@@ -20,6 +20,7 @@ from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeEr
 from api.auth.api_keys.usage import log_change
 from api.auth.scopes import Scope
 from api.cli.options import json_option
+from api.cli.output import echo
 from api.cli.runner import with_database
 from api.durations import Duration, Lifetime
 from api.keys.schemas import KeyState, to_created_key, to_key
@@ -32,7 +33,7 @@ _SCOPE = click.Choice([scope.value for scope in Scope])
 _LIFETIME = "Lifetime of the key, such as 90d or 12h, or never."
 
 
-@click.group(epilog="Exit codes: 0 done, 1 error, 2 an argument is not valid, 130 and 143 interrupted.")
+@click.group(epilog="Exit codes: 0 done, 2 not done, 130 and 143 interrupted.")
 def keys() -> None:
     """Create, list, rotate and revoke API keys."""
 
@@ -63,7 +64,7 @@ def list_keys(with_ended: bool, as_json: bool) -> None:
     found = with_database(lambda database: database.read_transaction(store.read_all), prepare)
     states = [to_key(key, moment) for key in found if with_ended or key.is_active(moment)]
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(states)))
+        echo(msgspec.json.format(msgspec.json.encode(states)))
     else:
         _print_table(states)
 
@@ -107,7 +108,7 @@ def _log(change: str, key: ApiKey, by: str, **more: str) -> None:
 
 def _report_new(change: str, new: NewKey, by: str, *, as_json: bool, **more: str) -> None:
     _log(change, new.key, by, **more)
-    click.echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)
+    echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)
 
 
 def _print_table(states: list[KeyState]) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from api.cli.exit_codes import CommandError
+from api.cli.output import echo
 from api.transparency.formats.signed_note import NoteError, SignerKey
 
 
@@ -13,7 +15,7 @@ def log() -> None:
     """Manage the key that signs checkpoints."""
 
 
-@log.command(epilog="Exit codes: 0 done, 1 error, 2 NAME is not valid.")
+@log.command(epilog="Exit codes: 0 done, 2 not done.")
 @click.argument("name")
 @click.argument("file", type=click.Path(path_type=Path))
 def keygen(name: str, file: Path) -> None:
@@ -29,11 +31,11 @@ def keygen(name: str, file: Path) -> None:
     except NoteError as error:
         raise click.UsageError(f"NAME: {error}") from None
     except OSError as error:
-        raise click.ClickException(f"{file}: {error.strerror}") from None
-    click.echo(key.verifier)
+        raise CommandError(f"{file}: {error.strerror}") from None
+    echo(str(key.verifier))
 
 
-@log.command("public-key", epilog="Exit codes: 0 done, 1 no key is configured, or a setting is not valid.")
+@log.command("public-key", epilog="Exit codes: 0 done, 2 no key is configured, or a setting is not valid.")
 def public_key() -> None:
     """Print the public key of each configured key, one a line."""
     from api.settings import SettingsError, from_environment  # not for keygen: they import SQLAlchemy
@@ -41,8 +43,8 @@ def public_key() -> None:
     try:
         keys = from_environment().log_key
     except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+        raise CommandError(str(error)) from None
     if keys is None:
-        raise click.ClickException("No key is configured. Set ITEMLEDGER_LOG_KEY_FILE or ITEMLEDGER_LOG_KEY.")
+        raise CommandError("No key is configured. Set ITEMLEDGER_LOG_KEY_FILE or ITEMLEDGER_LOG_KEY.")
     for signer in keys.signers:
-        click.echo(signer.verifier)
+        echo(str(signer.verifier))

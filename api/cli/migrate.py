@@ -5,12 +5,13 @@ from functools import partial
 import click
 
 import migrations
+from api.cli.output import echo
 from api.cli.runner import with_database
 from eventstore.database.database import Database
 from migrations.rights import RightsError, grant
 
 
-@click.command(epilog="Exit codes: 0 done, 1 error, 130 and 143 interrupted.")
+@click.command(epilog="Exit codes: 0 done, 2 not done, 130 and 143 interrupted.")
 @click.option("--grant", "role", metavar="ROLE", help="Then grant ROLE the service's rights (PostgreSQL only).")
 def migrate(role: str | None) -> None:
     """Upgrade the database schema to the version this code needs.
@@ -22,9 +23,9 @@ def migrate(role: str | None) -> None:
     async def upgrade(database: Database) -> None:
         before = await database.write(migrations.current)
         await database.write(migrations.upgrade)
-        click.echo(f"Schema: {before or 'nothing'} -> {migrations.head()}")
+        echo(f"Schema: {before or 'nothing'} -> {migrations.head()}")
         if role is not None:
             for rights, tables in await database.write(partial(grant, role=role)):
-                click.echo(f"{role} may {rights}: {', '.join(tables)}")
+                echo(f"{role} may {rights}: {', '.join(tables)}")
 
     with_database(upgrade, reported=(RightsError,))

@@ -6,10 +6,11 @@ from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-import click
 import msgspec
 from rich import progress as rich
 from rich.console import Console
+
+from api.cli.output import echo
 
 if TYPE_CHECKING:
     from eventstore.log.history_reader import Progress
@@ -41,9 +42,9 @@ def progress_reporter(
         phase = phase_of(progress)
         if phase != last[0] or monotonic() - last[1] >= _INTERVAL_SECONDS:
             if as_json:
-                click.echo(msgspec.json.encode({"progress": progress}))
+                echo(msgspec.json.encode({"progress": progress}))
             else:
-                click.echo(f"{phase}: {_amount(progress)}" if is_counted(progress) else phase, err=True)
+                echo(f"{phase}: {_amount(progress)}" if is_counted(progress) else phase, err=True)
             last = phase, monotonic()
 
     if as_json or not console.is_terminal:

@@ -6,9 +6,11 @@ from typing import NoReturn
 import click
 import msgspec
 
+from api.cli.exit_codes import CommandError, finish
 from api.cli.options import json_option
+from api.cli.output import echo
 from api.cli.progress import progress_reporter
-from api.cli.report import DIFFERED, print_report, print_samples
+from api.cli.report import print_report, print_samples
 from api.cli.runner import lower_priority, with_database
 from api.startup import prepare
 from eventstore.database.database import Database
@@ -23,7 +25,7 @@ from projections.repair import RepairError, repair
 _BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 
 
-@click.command(epilog="Exit codes: 0 no differences, 3 differences found, 1 error, 130 and 143 interrupted.")
+@click.command(epilog="Exit codes: 0 no differences, 1 differences found, 2 not done, 130 and 143 interrupted.")
 @click.argument("name", type=click.Choice(list(_BY_NAME)))
 @click.option("--from-scratch", is_flag=True, help="Discard what an interrupted rebuild has done.")
 @click.option("--dry-run", is_flag=True, help="Report the differences and change nothing.")
@@ -50,16 +52,16 @@ def rebuild(
             try:
                 return await replay(database, _BY_NAME[name], options, report_progress)
             except LockHeldError:
-                raise click.ClickException(f"A rebuild of {name} is already running") from None
+                raise CommandError(f"A rebuild of {name} is already running") from None
             except (RebuildCancelledError, OvertakenError) as error:
-                raise click.ClickException(str(error.__doc__)) from None
+                raise CommandError(str(error.__doc__)) from None
 
     report = with_database(run, prepare, stopped="Interrupted: run the command again to resume")
     if as_json:
-        click.echo(msgspec.json.encode({"report": report}))
+        echo(msgspec.json.encode({"report": report}))
     else:
         print_report(report)
-    raise click.exceptions.Exit(DIFFERED if report.rows_differ else 0)
+    finish(found=report.rows_differ > 0)
 
 
 def _phase(progress: Progress) -> str:
@@ -76,9 +78,9 @@ def _repair(projection: Projection, item_id: int, *, dry_run: bool, as_json: boo
     report = with_database(run, prepare, reported=(RepairError,))
     samples = [*report.row, *report.snapshots]
     if as_json:
-        click.echo(msgspec.json.encode({"mending": report}))
+        echo(msgspec.json.encode({"mending": report}))
     else:
         outcome = ("repaired" if report.mended else "not repaired (dry run)") if samples else "matches the log"
-        click.echo(f"{projection.name}, item {item_id}: {outcome}, as of position {report.position:,}")
+        echo(f"{projection.name}, item {item_id}: {outcome}, as of position {report.position:,}")
         print_samples(samples, "log")
-    raise click.exceptions.Exit(DIFFERED if samples else 0)
+    finish(found=bool(samples))

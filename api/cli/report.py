@@ -2,22 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.cli.output import echo
 from projections.rebuild.rebuild_state import Report, Sample
-
-#: The exit code where a rebuilt table, or a repaired row, differed from the live one.
-DIFFERED = 3
 
 
 def print_report(report: Report) -> None:
     """Print `report` on standard output, then samples of what differs."""
     outcome = "and swapped in" if report.swapped else "not swapped in (dry run)"
-    click.echo(f"{report.projection}, version {report.version}: rebuilt as of position {report.position:,}, {outcome}")
+    echo(f"{report.projection}, version {report.version}: rebuilt as of position {report.position:,}, {outcome}")
     lines = [("events replayed", f"{report.events:,} ({report.rate:,.0f} a second)"), ("rows", f"{report.rows:,}")]
     if report.digest_live is None or report.digest_rebuilt is None:
         lines += [("rows compared", "none: there was no table before")]
@@ -36,7 +33,7 @@ def print_report(report: Report) -> None:
 def print_lines(lines: Iterable[tuple[str, str]]) -> None:
     """Print labels and values, a pair a line."""
     for label, value in lines:
-        click.echo(f"  {label:<18}{value}")
+        echo(f"  {label:<18}{value}")
 
 
 def print_samples(samples: Sequence[Sample], expected: str) -> None:

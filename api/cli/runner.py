@@ -12,6 +12,8 @@ from typing import TypeVar
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.cli.exit_codes import FAILED, INTERRUPTED, CommandError
+from api.cli.output import echo
 from api.settings import SettingsError, from_environment
 from api.startup import StartError
 from eventstore.database.database import Database
@@ -38,7 +40,7 @@ def with_database(
 ) -> T:
     """Run `use` with the database that the environment names, after `check`, and return its result.
 
-    An error of the settings or the database, or one of `reported`, ends the process with exit code 1 and its message in
+    An error of the settings or the database, or one of `reported`, ends the process with exit code 2 and its message in
     one line. SIGINT and SIGTERM cancel `use`; the process then prints `stopped` and ends with 130 or 143. For
     `small_cache` see open_database.
     """
@@ -58,14 +60,14 @@ def with_database(
         settings = from_environment()
         return asyncio.run(run())
     except asyncio.CancelledError:
-        click.echo(stopped, err=True)
-        raise click.exceptions.Exit(128 + signals[0]) from None
+        echo(stopped, err=True)
+        raise click.exceptions.Exit(INTERRUPTED + signals[0]) from None
     except BrokenPipeError:
-        raise  # the reader of standard output has stopped: click ends the process without a message
+        raise click.exceptions.Exit(FAILED) from None  # the reader of an export has gone: there is nobody to tell
     except _REPORTED + reported as error:
         # SQLAlchemy appends the statement and a link; the first line says what is wrong.
         cause = f" ({str(error.__cause__).partition(chr(10))[0]})" if error.__cause__ else ""
-        raise click.ClickException(f"{error}".partition("\n")[0] + cause) from error
+        raise CommandError(f"{error}".partition("\n")[0] + cause) from error
 
 
 def freeze_gc() -> None:

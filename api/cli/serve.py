@@ -14,9 +14,12 @@ import click
 import structlog
 import uvicorn
 from msgspec import structs
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from api.auth.api_keys.cache import ApiKeyCache
 from api.cli import without_collecting
+from api.cli.exit_codes import FAILED, CommandError
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
@@ -39,7 +42,7 @@ _PORT = click.IntRange(0, 65535)
 _FILE = click.Path(exists=True, dir_okay=False)
 
 
-@click.command(epilog="Exit codes: 0 stopped, 1 error, 2 an option is not valid, 3 the start failed (see the log).")
+@click.command(epilog="Exit codes: 0 stopped by SIGINT or SIGTERM, 2 not started, or failed (see the log).")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, type=_PORT, help="Port to listen on; 0: any free one.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes (PostgreSQL only).")
@@ -69,10 +72,7 @@ def serve(
         await _check_bind_address(database, host, from_environment())
 
     with_database(check)
-    # After a graceful stop uvicorn raises the signal again; the process must then exit with 0 (or 1, if it stopped by
-    # itself because it failed), not die by the signal.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Failure.happened))
-    uvicorn.run(
+    config = uvicorn.Config(
         "api.cli.serve:application",
         factory=True,
         host=host,
@@ -90,6 +90,31 @@ def serve(
         ssl_keyfile=tls_key,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    raise click.exceptions.Exit(_run(config))
+
+
+def _run(config: uvicorn.Config) -> int:
+    """Serve until a signal stops it. Return the exit code: 0 after a graceful stop, however the signal was sent.
+
+    To a supervisor that is a success: it does not restart the service, and reports no failure.
+    """
+    # After a graceful stop uvicorn raises the signal again; the process must not die by it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(Failure.happened))
+    server = uvicorn.Server(config)
+    try:
+        if config.workers > 1:
+            supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+            supervisor.run()
+            failed = any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes)
+        else:
+            config.load_app()
+            server.run()
+            failed = Failure.happened or not server.started
+    except KeyboardInterrupt:
+        failed = Failure.happened  # SIGINT, raised again after the graceful stop
+    except SystemExit as error:
+        failed = bool(error.code)  # uvicorn ends so where it cannot listen; it has logged the reason
+    return FAILED if failed else 0
 
 
 async def _check_bind_address(database: Database, host: str, settings: Settings) -> None:
@@ -115,7 +140,7 @@ async def _is_loopback(host: str) -> bool:
 
 
 def _check_tls(certificate: str | None, key: str | None) -> None:
-    """Raise ClickException where the files are not a certificate and its key, UsageError where only one is given."""
+    """Raise CommandError where the files are not a certificate and its key, UsageError where only one is given."""
     if certificate is None and key is None:
         return
     if certificate is None or key is None:
@@ -124,9 +149,7 @@ def _check_tls(certificate: str | None, key: str | None) -> None:
         # With an empty password OpenSSL does not ask for one at the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
     except (OSError, ValueError) as error:
-        raise click.ClickException(
-            f"Cannot load the TLS certificate and key (--tls-cert, --tls-key): {error}"
-        ) from None
+        raise CommandError(f"Cannot load the TLS certificate and key (--tls-cert, --tls-key): {error}") from None
 
 
 def application() -> "Boundary":

@@ -28,7 +28,8 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 2.0
 #: The folder that holds this code's packages.
 _ROOT = Path(__file__).parents[2]
-_OUTCOMES = {0: "the same", 3: "differed"}
+#: By the exit codes of `itemledger rebuild`; see api/cli/exit_codes.py.
+_OUTCOMES = {0: "the same", 1: "differed"}
 
 
 class RebuildRunningError(Exception):
@@ -90,26 +91,26 @@ class RebuildJobs:
 
     async def _run(self, name: str, options: Options) -> str | None:
         log.info("rebuild started", projection=name)
-        # A file, not a pipe, so that nothing has to read while the process runs.
-        with TemporaryFile() as errors:
+        # Files, not pipes, so that nothing has to read while the process runs.
+        with TemporaryFile() as printed, TemporaryFile() as errors:
             try:
-                process = await self._spawn(name, options, errors)
+                process = await self._spawn(name, options, printed, errors)
                 code = await _wait(process)
             except OSError as error:
                 log.error("rebuild not started", projection=name, reason=str(error))
                 return str(error)
             finally:
                 del self._tasks[name]
-            errors.seek(0)
-            lines = errors.read().decode(errors="replace").splitlines() or [""]
-        if code in _OUTCOMES:
+            output, lines = _lines(printed), _lines(errors)
+        # A process that cannot even start may end with one of these codes, too, but it has no report.
+        if code in _OUTCOMES and output[-1].startswith('{"report":'):
             log.info("rebuild ended", projection=name, outcome=_OUTCOMES[code], exit_code=code)
             return None
         reason = lines[-1].removeprefix("Error: ")
         log.error("rebuild ended", projection=name, outcome="failed", exit_code=code, reason=reason)
         return reason or f"Its process ended with {code}"
 
-    async def _spawn(self, name: str, options: Options, errors: IO[bytes]) -> Process:
+    async def _spawn(self, name: str, options: Options, printed: IO[bytes], errors: IO[bytes]) -> Process:
         flags = {"--from-scratch": options.from_scratch, "--dry-run": options.dry_run}
         arguments = [flag for flag, is_set in flags.items() if is_set]
         if options.throttle is not None:
@@ -123,9 +124,15 @@ class RebuildJobs:
             *(sys.executable, "-P", "-m", "api", "rebuild", name, "--json", *arguments),
             env=environment,
             stdin=DEVNULL,
-            stdout=DEVNULL,
+            stdout=printed,
             stderr=errors,
         )
+
+
+def _lines(file: IO[bytes]) -> list[str]:
+    """Return the lines of what a process has written, at least one."""
+    file.seek(0)
+    return file.read().decode(errors="replace").splitlines() or [""]
 
 
 async def _wait(process: Process) -> int:

@@ -87,7 +87,7 @@ def _assert_refuses(database_url: str, *words: str) -> None:
         line = server.output()
     finally:
         server.close()
-    assert server.process.returncode == 1, line
+    assert server.process.returncode == 2, line
     assert line.startswith("Error: The log contains event types that this version does not support")
     assert line.count("\n") == 1, line
     for word in words:

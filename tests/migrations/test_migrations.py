@@ -226,7 +226,7 @@ async def test_a_database_of_a_development_version_is_refused_with_the_way_out(
     before = await tables(database)
     for arguments in (["migrate"], ["serve", "--port", "0"]):
         done = await asyncio.to_thread(run, database_url, *arguments)
-        assert (done.returncode, done.stdout) == (1, ""), done
+        assert (done.returncode, done.stdout) == (2, ""), done
         line = f"Error: The schema is at {revision}, of a development version before the first release"
         assert done.stderr.startswith(line)
         assert "`itemledger events export`" in done.stderr

@@ -1,12 +1,13 @@
 """`itemledger events export`."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from api.cli.output import binary as output_stream
+from api.cli.output import echo
 from api.cli.progress import progress_reporter
 from api.cli.runner import lower_priority, with_database
 from api.export import manifest
@@ -41,7 +42,7 @@ def _check_time(_context: click.Context, _option: click.Parameter, value: str | 
     return value
 
 
-@click.command(epilog="Exit codes: 0 done, 1 error, 130 and 143 interrupted.")
+@click.command(epilog="Exit codes: 0 done, 2 not done, 130 and 143 interrupted.")
 @click.option("--format", "format_name", type=_FORMAT, default="jsonl", show_default=True, help="File format.")
 @click.option("--output", required=True, metavar="FILE|-", type=_OUTPUT, help='File, or "-" for standard output.')
 @click.option("--from", "from", callback=_check_time, metavar="TIME", help="Only events at or after TIME (RFC 3339).")
@@ -71,7 +72,7 @@ def export(format_name: str, output: str, from_scratch: bool, **options: Any) ->
         encoder = partial(export_format.encoder, order.origin)
         with progress_reporter(lambda _: "export") as report:
             if path is None or (path.exists() and not path.is_file()):  # a pipe or a device
-                with sys.stdout.buffer if path is None else path.open("wb") as stream:
+                with output_stream() if path is None else path.open("wb") as stream:
                     target = StreamOutput(stream)
                     await export_stream(database, encoder(False), (await make_plan()).filter, target, report)
                 return f"{target.written.count:,} events, {target.written.bytes:,} bytes"
@@ -88,4 +89,4 @@ def export(format_name: str, output: str, from_scratch: bool, **options: Any) ->
         stopped="Interrupted: run the command again to resume",
         small_cache=True,
     )
-    click.echo(summary, err=True)
+    echo(summary, err=True)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from api.cli.exit_codes import CommandError
 from api.cli.options import existing_file
+from api.cli.output import echo
 from api.cli.progress import progress_reporter
 from api.cli.runner import freeze_gc, with_database
 from api.cli.verify.common import checkpoint_option, public_key_option, read_checkpoints
@@ -17,7 +19,7 @@ from eventstore.merkle.tree_head import TreeHead
 
 
 @click.command(
-    "import", epilog="Exit codes: 0 done, 1 error, 130 and 143 interrupted. Unless it is done, nothing is imported."
+    "import", epilog="Exit codes: 0 done, 2 not done, 130 and 143 interrupted. Unless it is done, nothing is imported."
 )
 @click.argument("files", nargs=-1, required=True, type=existing_file)
 @checkpoint_option
@@ -35,7 +37,7 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     try:
         exported = LogFiles(files)
     except UnreadableFileError as error:
-        raise click.ClickException(str(error)) from None
+        raise CommandError(str(error)) from None
 
     async def run(database: Database) -> TreeHead:
         with progress_reporter(lambda _: "import") as report:
@@ -44,4 +46,4 @@ def import_(files: tuple[Path, ...], checkpoints: tuple[Path, ...], keys: tuple[
     head = with_database(run, prepare, reported=(UnreadableFileError,), stopped="Interrupted: nothing was imported")
     source = "the manifest" if exported.heads else "the checkpoint" if known_heads else None
     check = f"matches {source}" if source else "not checked: no manifest or checkpoint"
-    click.echo(f"{head.size:,} events; the root is {head.root.hex()} ({check})")
+    echo(f"{head.size:,} events; the root is {head.root.hex()} ({check})")

@@ -8,7 +8,10 @@ import click
 import msgspec
 from msgspec import Struct
 
+from api.cli import exit_codes
+from api.cli.exit_codes import CommandError
 from api.cli.options import existing_file
+from api.cli.output import echo
 from api.transparency.formats import checkpoint
 from api.transparency.formats.checkpoint import Checkpoint
 from api.transparency.formats.signed_note import NoteError, VerifierKey
@@ -16,10 +19,8 @@ from api.transparency.formats.signed_note import NoteError, VerifierKey
 T = TypeVar("T")
 
 
-class UnreadableError(click.ClickException):
-    """Nothing can be verified; the message says why. Ends the process with exit code 2."""
-
-    exit_code = 2
+class UnreadableError(CommandError):
+    """Nothing can be verified; the message says why."""
 
 
 class PublicKey(click.ParamType[VerifierKey]):
@@ -98,6 +99,6 @@ def printable(text: str) -> str:
 
 
 def finish(verdict: Struct, lines: Iterable[str], *, passed: bool, as_json: bool) -> NoReturn:
-    """Print a verdict, as one JSON object or as `lines`, and end the process with 0 if it passed, else with 1."""
-    click.echo(msgspec.json.encode(verdict) if as_json else "\n".join(lines))
-    raise click.exceptions.Exit(0 if passed else 1)
+    """Print a verdict, as one JSON object or as `lines`, and end the process."""
+    echo(msgspec.json.encode(verdict) if as_json else "\n".join(lines))
+    exit_codes.finish(found=not passed)

@@ -7,6 +7,7 @@ from time import monotonic
 import click
 from msgspec import Struct
 
+from api.cli.exit_codes import CommandError
 from api.cli.options import existing_file, json_option
 from api.cli.progress import progress_reporter
 from api.cli.runner import lower_priority, with_database
@@ -76,8 +77,6 @@ def _verify_files(files: Sequence[Path], heads: Sequence[TreeHead]) -> TreeHead:
             return exported_log.verify(files, heads, report)
         except UnreadableFileError as error:
             raise common.UnreadableError(str(error)) from None
-        except KeyboardInterrupt:
-            raise click.exceptions.Exit(130) from None
 
 
 def _verify_database(heads: Sequence[TreeHead]) -> TreeHead:
@@ -87,7 +86,7 @@ def _verify_database(heads: Sequence[TreeHead]) -> TreeHead:
 
     try:
         return with_database(run)
-    except click.ClickException as error:
+    except CommandError as error:
         if isinstance(error.__cause__, TamperedError):  # a verdict, not a failure
             raise error.__cause__ from None
         raise common.UnreadableError(error.message) from error

@@ -4,7 +4,9 @@ import click
 import msgspec
 from rich.console import Console
 
+from api.cli.exit_codes import finish
 from api.cli.options import json_option
+from api.cli.output import echo
 from api.cli.report import print_lines, print_samples
 from api.cli.runner import lower_priority, with_database
 from api.startup import check_schema
@@ -16,7 +18,7 @@ from projections.verify import verify as compare
 
 
 @click.command(
-    "projections", epilog="Exit codes: 0 all match the log, 1 differences or error, 130 and 143 interrupted."
+    "projections", epilog="Exit codes: 0 all match the log, 1 differences found, 2 not done, 130 and 143 interrupted."
 )
 @json_option
 def verify_projections(as_json: bool) -> None:
@@ -35,13 +37,13 @@ def verify_projections(as_json: bool) -> None:
     verdicts = with_database(run, check_schema)
     same = all(verdict.same for verdict in verdicts)
     if as_json:
-        click.echo(msgspec.json.encode({"same": same, "verdicts": verdicts}))
-    raise click.exceptions.Exit(0 if same else 1)
+        echo(msgspec.json.encode({"same": same, "verdicts": verdicts}))
+    finish(found=not same)
 
 
 def _print(verdict: Verdict) -> None:
     position = "" if verdict.position is None else f", as of position {verdict.position:,}"
-    click.echo(f"{verdict.name}: {'matches the log' if verdict.same else 'DIFFERS from the log'}{position}")
+    echo(f"{verdict.name}: {'matches the log' if verdict.same else 'DIFFERS from the log'}{position}")
     lines = [("problem", problem) for problem in verdict.problems]
     if verdict.position is not None:
         lines += [("rows compared", f"{verdict.rows_compared:,}"), ("rows that differ", f"{verdict.rows_differ:,}")]

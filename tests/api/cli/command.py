@@ -24,7 +24,7 @@ def clean_environment(**settings: object) -> dict[str, str]:
 
 
 def itemledger(url: str, *arguments: object, **settings: object) -> Done:
-    """Run a command on the database at `url`, in a thread of this process. An unexpected exception is raised here.
+    """Run a command on the database at `url`, in a thread of this process. An unexpected exception fails the test.
 
     A thread, so that a test with an event loop can call it. Signals can't be handled there.
     """
@@ -52,6 +52,7 @@ def _invoke(arguments: list[str], settings: dict[str, object]) -> Done:
     finally:
         for patch in patches:
             patch.stop()
+    assert "Traceback" not in result.stderr, result.stderr
     return Done(arguments, result.exit_code, result.stdout, result.stderr)
 
 

@@ -105,14 +105,14 @@ def test_a_backup_replaces_a_file_only_with_overwrite_and_never_the_database(sql
     copy.write_text("something else")
     refused = itemledger(sqlite_url, "backup", copy)
     assert (refused.returncode, refused.stderr) == (
-        1,
+        2,
         f"Error: {copy} already exists. Pass --overwrite to replace it.\n",
     )
     assert copy.read_text() == "something else"
     assert itemledger(sqlite_url, "backup", "--overwrite", copy).returncode == 0
-    assert itemledger(sqlite_url, "backup", "--overwrite", itself or "").returncode == 1
+    assert itemledger(sqlite_url, "backup", "--overwrite", itself or "").returncode == 2
     nowhere = itemledger(sqlite_url, "backup", tmp_path / "no" / "where.db")
-    assert (nowhere.returncode, nowhere.stderr) == (1, f"Error: {tmp_path}/no/where.db: No such file or directory\n")
+    assert (nowhere.returncode, nowhere.stderr) == (2, f"Error: {tmp_path}/no/where.db: No such file or directory\n")
     asyncio.run(assert_whole(sqlite_url))
 
 
@@ -125,7 +125,7 @@ def test_a_second_backup_to_the_same_file_is_refused_and_leaves_the_first_alone(
     with begun.open("rb") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         refused = itemledger(sqlite_url, "backup", copy)
-    assert (refused.returncode, refused.stderr) == (1, f"Error: {copy} is being written by another process\n")
+    assert (refused.returncode, refused.stderr) == (2, f"Error: {copy} is being written by another process\n")
     assert begun.read_bytes() == b"SQLite format 3\0, and half of the rest"
     assert not copy.exists()
     # No process holds the partial file of a killed backup.
@@ -138,7 +138,7 @@ def test_a_partial_file_of_other_origin_is_left_alone(sqlite_url: str, tmp_path:
     other = tmp_path / "copy.db.partial"
     other.write_text("Dear reader, something else")
     refused = itemledger(sqlite_url, "backup", tmp_path / "copy.db")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == f"Error: {other} already exists and was not created by `itemledger backup`\n"
     assert other.read_text() == "Dear reader, something else"
     assert not (tmp_path / "copy.db").exists()
@@ -151,14 +151,14 @@ def test_a_damaged_database_is_not_backed_up(sqlite_url: str, tmp_path: Path) ->
     content[len(content) // 2 :] = os.urandom(len(content) - len(content) // 2)
     file.write_bytes(content)
     done = itemledger(sqlite_url, "backup", tmp_path / "other.db")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "The copy is damaged" in done.stderr
     assert list(tmp_path.glob("other*")) == []
 
 
 def test_on_postgresql_the_error_names_its_own_tools(postgres_url: str, tmp_path: Path) -> None:
     done = itemledger(postgres_url, "backup", tmp_path / "copy.db")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "pg_dump or pg_basebackup" in done.stderr
     assert list(tmp_path.iterdir()) == []
 

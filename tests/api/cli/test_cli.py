@@ -38,7 +38,7 @@ def test_migrate_grants_the_service_its_rights(empty_postgres_url: str, sqlite_u
         (sqlite_url, SERVICE_ROLE, "no roles"),
     ):
         refused = itemledger(url, "migrate", "--grant", role)
-        assert refused.returncode == 1
+        assert refused.returncode == 2
         assert words in refused.stderr
 
 

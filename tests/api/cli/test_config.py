@@ -49,5 +49,5 @@ def test_check_needs_no_database() -> None:
 def test_an_invalid_setting_is_named_in_one_line(command: str, variable: str, text: str) -> None:
     done = config(command, **{variable: text})
     assert_refused(done, variable)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "swordfish" not in done.stderr

@@ -120,12 +120,12 @@ def test_a_failed_export_is_reported_in_one_line(filled_file: str, sqlite_url: s
     (tmp_path / "there").write_text("")
     for output, words in (("there", "already exists"), ("no/where", "No such file")):
         done = export(filled_file, "--output", tmp_path / output)
-        assert done.returncode == 1
+        assert done.returncode == 2
         (line,) = done.stderr.splitlines()
         assert line.startswith("Error: ")
         assert words in line
     nowhere = export(f"{sqlite_url}.other", "--output", tmp_path / "x")
-    assert nowhere.returncode == 1
+    assert nowhere.returncode == 2
     assert not Path(f"{sqlite_url}.other".partition("///")[2]).exists()
 
 
@@ -139,7 +139,7 @@ def test_an_export_is_imported_into_an_empty_log_and_served(filled_url: str, tmp
     with serving(url) as server:
         assert httpx.get(f"{server.url}/items/7").json()["price"] == 2
     again = itemledger(url, "events", "import", path)
-    assert (again.returncode, again.stdout) == (1, "")
+    assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == "Error: Cannot import: the log already contains 1000 events. Import needs an empty log.\n"
 
 
@@ -149,6 +149,6 @@ def test_a_failed_import_is_reported_in_one_line(sqlite_url: str, tmp_path: Path
     for name, words in (("log.jsonl", "its line is not an event"), ("log.csv", "not a JSON Lines export")):
         done = itemledger(sqlite_url, "events", "import", tmp_path / name)
         (line,) = done.stderr.splitlines()
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (2, "")
         assert line.startswith("Error: ")
         assert words in line

@@ -66,8 +66,8 @@ def test_a_key_is_created_listed_rotated_and_revoked(database_url: str) -> None:
         (["create", "jwt:alice", "--scope", "items:read"], 2, "NAME"),
         (["create", "shop", "--scope", "items:read", "--expires-in", "0s"], 2, "must be greater than zero"),
         (["create", "shop", "--scope", "items:read", "--expires-in", "1y"], 2, "Invalid duration '1y'"),
-        (["rotate", "00000000"], 1, "No API key has the id 00000000"),
-        (["revoke", "00000000"], 1, "No API key has the id 00000000"),
+        (["rotate", "00000000"], 2, "No API key has the id 00000000"),
+        (["revoke", "00000000"], 2, "No API key has the id 00000000"),
     ],
 )
 def test_invalid_arguments_are_refused_with_a_reason(

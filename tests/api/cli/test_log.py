@@ -34,7 +34,7 @@ def test_the_service_signs_checkpoints_with_a_generated_key(sqlite_url: str, tmp
 def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("precious")
     done = log("keygen", NAME, tmp_path / "key")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"Error: {tmp_path / 'key'}: File exists\n"
     assert (tmp_path / "key").read_text() == "precious"
 
@@ -48,11 +48,11 @@ def test_an_invalid_name_is_refused(tmp_path: Path) -> None:
 
 def test_without_a_key_public_key_fails() -> None:
     done = log("public-key")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: No key is configured. Set ITEMLEDGER_LOG_KEY_FILE or ITEMLEDGER_LOG_KEY.\n"
 
 
 def test_an_invalid_key_is_refused_and_not_printed() -> None:
     done = log("public-key", ITEMLEDGER_LOG_KEY="swordfish")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "Error: ITEMLEDGER_LOG_KEY: a private key must begin with PRIVATE+KEY+\n"

@@ -53,7 +53,7 @@ def rebuild(url: str, *arguments: object) -> Done:
 
 def assert_refused(done: Done, *words: str) -> None:
     """Fail unless it ended with 1 and one line of error, beside progress, that has all these words."""
-    assert (done.returncode, done.stdout) == (1, ""), done
+    assert (done.returncode, done.stdout) == (2, ""), done
     (line,) = (line for line in done.stderr.splitlines() if not line.startswith("items, "))
     assert line.startswith("Error: ")
     for word in words:
@@ -81,7 +81,7 @@ async def test_a_correct_table_is_rebuilt_without_differences(filled_url: str) -
 async def test_a_wrong_table_is_corrected_and_the_differences_are_printed(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG, "UPDATE items SET name = '[red]\\' || '\x1b[31m' WHERE id = 8")
     done = rebuild(filled_url)
-    assert done.returncode == 3, done
+    assert done.returncode == 1, done
     shown = [line.split() for line in done.stdout.splitlines()[-4:]]
     assert shown[0] == ["7", "price", "1", "20000"]
     assert shown[1] == ["8", "name", r"'[red]\\\x1b[31m'", "'Pen'"]
@@ -95,7 +95,7 @@ async def test_a_wrong_table_is_corrected_and_the_differences_are_printed(filled
 async def test_a_dry_run_reports_differences_and_changes_nothing(filled_url: str) -> None:
     await run_sql(filled_url, *WRONG)
     done = rebuild(filled_url, "--dry-run", "--json")
-    assert done.returncode == 3, done
+    assert done.returncode == 1, done
     report = report_of(done)
     assert (report["swapped"], report["rows_differ"]) == (False, 2)
     assert report["samples"] == [

@@ -17,7 +17,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 def refusal(database_url: str, *arguments: str) -> str:
     done = itemledger(database_url, "serve", "--port", free_port(), *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     return line
 

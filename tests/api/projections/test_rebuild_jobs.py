@@ -109,9 +109,9 @@ async def test_the_outcome_of_a_rebuild_is_logged(service: InProcess, monkeypatc
     ] * 2 + [("info", "rebuild started"), ("error", "rebuild ended")]
     ends = [call.kwargs for call in lines.calls if call.args == ("rebuild ended",)]
     assert [(end["projection"], end["outcome"], end["exit_code"]) for end in ends] == [
-        ("items", "differed", 3),
+        ("items", "differed", 1),
         ("items", "the same", 0),
-        ("items", "failed", 1),
+        ("items", "failed", 2),
     ]
     assert "item.painted.v1" in ends[-1]["reason"]
 

@@ -24,7 +24,7 @@ main(["serve", *__import__("sys").argv[1:]])
 """
 
 
-async def test_a_process_whose_writer_fails_answers_and_ends_with_status_1(ready_url: str) -> None:
+async def test_a_process_whose_writer_fails_answers_and_ends_with_status_2(ready_url: str) -> None:
     await migrate(ready_url)
     with serving(ready_url, command=[sys.executable, "-c", FAULTY]) as server:
         assert (await ask(server.port, "POST", "/items", new_item("Pen"))).status == 201
@@ -35,7 +35,7 @@ async def test_a_process_whose_writer_fails_answers_and_ends_with_status_1(ready
         assert "outcome-unknown" in codes
         assert codes <= {"outcome-unknown", "stopping"}
         output = server.output()
-        assert server.process.returncode == 1
+        assert server.process.returncode == 2
         (critical,) = (line for line in log_lines(output) if line["level"] == "critical")
         assert critical["event"] == "the writer failed; the process stops"
     await assert_whole(ready_url)

@@ -1,0 +1,81 @@
+"""Standard output and error of the commands: any terminal, pipe or file, in any encoding.
+
+What a command has done stays done, so nothing about its output may end it with a trace or the code of a failure.
+"""
+
+import errno
+import io
+import os
+import select
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+import click
+
+from api.cli.exit_codes import CommandError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+#: The reader has gone, or the command was started without the stream.
+_UNREAD = (errno.EPIPE, errno.EBADF)
+
+
+class _Stream(io.FileIO):
+    """A standard stream. Drops what nobody will read, and everything after a failure, which it reports once."""
+
+    _failed = False
+
+    def write(self, data: "ReadableBuffer") -> int:
+        """Write `data`. Raises CommandError where that fails for another reason than a reader that has gone."""
+        size = memoryview(data).nbytes
+        while not self._failed:
+            try:
+                # None: a process that shares the stream has made it non-blocking, and it is full.
+                if (written := super().write(data)) is not None:
+                    return written
+                select.select([], [self], [])
+            except OSError as error:
+                self._failed = True
+                if error.errno not in _UNREAD and self.fileno() == 1:
+                    raise CommandError(f"Cannot write standard output: {error.strerror}") from error
+        return size
+
+
+def prepare() -> None:
+    """Let standard output and error take any text: characters that their encoding lacks are escaped."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # Closed. Otherwise the next file to be opened, perhaps the database, would be standard output. Opened
+            # read-only, so that a write still fails.
+            os.open(os.devnull, os.O_RDONLY)
+    sys.stdout, sys.stderr = _tolerant(sys.stdout, 1), _tolerant(sys.stderr, 2)
+
+
+def _raw(stream: Any) -> object:
+    return getattr(stream.buffer, "raw", stream.buffer)  # with PYTHONUNBUFFERED the buffer is the file itself
+
+
+def _tolerant(stream: Any, descriptor: int) -> TextIO:
+    if stream is not None and not isinstance(_raw(stream), io.FileIO):  # a test's
+        stream.reconfigure(errors="backslashreplace")
+        return stream  # type: ignore[no-any-return]
+    encoding, is_terminal = ("utf-8", False) if stream is None else (stream.encoding, stream.isatty())
+    raw = _Stream(descriptor, "wb", closefd=False)
+    buffered = io.BufferedWriter(raw)
+    return io.TextIOWrapper(
+        buffered, encoding, errors="backslashreplace", line_buffering=is_terminal or descriptor == 2
+    )
+
+
+def binary() -> BinaryIO:
+    """Open standard output for a result that is the work itself: a reader that goes is an error."""
+    return os.fdopen(1, "wb", closefd=False) if isinstance(_raw(sys.stdout), _Stream) else sys.stdout.buffer
+
+
+def echo(message: str | bytes, *, err: bool = False) -> None:
+    """Print a line on standard output, or error. Bytes are JSON, and so UTF-8 in every locale."""
+    # Given a stream, click uses it as it is. Otherwise it writes UTF-8 where the encoding is ASCII.
+    click.echo(message, file=sys.stderr if err else sys.stdout)
