@@ -1,11 +1,6 @@
 """Values that must not appear in a log, a trace or a list of settings."""
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
-_HIDDEN = "***"
-#: Query parameters of a database URL that are shown: where the database is, and how it is chosen and reached.
-_SHOWN_PARAMETERS = {"host", "port", "ssl", "sslmode", "target_session_attrs"}
+from eventstore.database.urls import HIDDEN, redacted
 
 
 class Secret:
@@ -25,7 +20,7 @@ class Secret:
         return self._text
 
     def __repr__(self) -> str:
-        return _HIDDEN
+        return HIDDEN
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and other._text == self._text
@@ -35,12 +30,7 @@ class Secret:
 
 
 class SecretUrl(Secret):
-    """A database URL. Its password and most query parameters are hidden."""
+    """A database URL. Its password and the parameters that may be secret are hidden."""
 
     def __repr__(self) -> str:
-        try:
-            url = make_url(self._text)
-        except (ArgumentError, ValueError):
-            return _HIDDEN  # an invalid URL may contain a password, too
-        query = {name: value if name in _SHOWN_PARAMETERS else "hidden" for name, value in url.query.items()}
-        return url.set(query=query).render_as_string(hide_password=True)
+        return redacted(self._text)

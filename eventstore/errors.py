@@ -95,11 +95,8 @@ class UnsafeDatabaseError(_ReasonError):
     """The database would lose acknowledged writes: {reason}."""
 
 
-class UnsupportedDatabaseError(EventStoreError):
-    """DATABASE_URL is {url}; use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
+class UnsupportedDatabaseError(_ReasonError):
+    """DATABASE_URL is not supported: {reason}. Use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
 
 
 class LockHeldError(EventStoreError):

@@ -237,7 +237,7 @@ def test_a_secret_is_hidden_wherever_it_is_written(field: str) -> None:
     ("url", "shown"),
     [
         (URL, "postgresql+asyncpg://me:***@db.example/items?host=a%3A1&host=b%3A2&password=hidden"),
-        ("sqlite+aiosqlite:///a.db", "sqlite+aiosqlite:///a.db"),
+        ("sqlite+aiosqlite:///a@b.db", "sqlite+aiosqlite:///a%40b.db"),
         ("not a url, but swordfish", "***"),
         ("postgresql+asyncpg://me:swordfish@host:port/", "***"),
     ],
