@@ -96,7 +96,7 @@ def create_app(
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
     """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end."""
-    async with served(settings.database_url.reveal()) as database:
+    async with served(settings.database_url.reveal(), insecure_role=settings.insecure_role) as database:
         statuses = await projection_statuses(database, PROJECTIONS)
         key_usage = KeyUsage(database)
         verifier = await open_jwt_verifier(settings)

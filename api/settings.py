@@ -110,6 +110,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     jwt_jwks: JwksSource | None = None
     #: Whether remote clients are accepted without authentication, with all scopes, while no credentials exist.
     insecure_no_auth: bool = False
+    #: Whether the service may run under a PostgreSQL role that could rewrite history although it has one that cannot.
+    insecure_role: bool = False
     #: The least severe log level that is written. Refused requests and reads of the history are always logged.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -11,9 +11,11 @@ import structlog
 import migrations
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
+from eventstore.database.postgresql.database import PostgresDatabase
 from eventstore.database.sqlite.checkpoints import has_wal_reset_bug
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.event_type_check import check_types
+from migrations.rights import ConnectedRole, connected_role
 
 log = structlog.get_logger()
 
@@ -23,12 +25,21 @@ class StartError(Exception):
 
 
 @asynccontextmanager
-async def served(url: str) -> AsyncIterator[Database]:
-    """Provide the database that this process serves, checked; see `prepare`. Raises AlreadyServedError."""
+async def served(url: str, *, insecure_role: bool) -> AsyncIterator[Database]:
+    """Provide the database that this process serves, checked as by `prepare` and `check_role`.
+
+    Raises AlreadyServedError.
+    """
     database = open_database(url)
     try:
         async with database.serving():
             await prepare(database)
+            if (role := await check_role(database, insecure_role=insecure_role)) is not None:
+                log.warning(
+                    "the service's role could rewrite the history; see docs/operations.md",
+                    role=role.name,
+                    reasons=role.reasons,
+                )
             _warn_of_old_sqlite(database)
             yield database
     finally:
@@ -47,15 +58,32 @@ def _warn_of_old_sqlite(database: Database) -> None:
 async def prepare(database: Database) -> None:
     """Check that the database can be served from. Upgrades an SQLite file's schema to head, which nothing else does.
 
-    Raises UnavailableError, UnsafeDatabaseError, UnreadableLogError where the log has event types that this version
-    does not support, and StartError where a PostgreSQL schema is not at head.
+    Raises UnavailableError, UnsafeDatabaseError, UnsupportedEncodingError, UnreadableLogError where the log has event
+    types that this version does not support, and StartError where a PostgreSQL schema is not at head.
     """
     if isinstance(database, SqliteDatabase):
         await database.write(migrations.upgrade)
+        await database.check()
     else:
+        await database.check()
         _require_head(await database.write(migrations.current))
-    await database.check()
     await check_types(database)
+
+
+async def check_role(database: Database, *, insecure_role: bool) -> ConnectedRole | None:
+    """Return the role of this process if it could rewrite history, which an operator with one role may accept.
+
+    Raises StartError where the service has a role that cannot, unless `insecure_role`.
+    """
+    if not isinstance(database, PostgresDatabase):
+        return None
+    role = await database.run_isolated(connected_role)
+    if role.risks and role.separate and not insecure_role:
+        raise StartError(
+            f"The role {role.name} could change more than the service needs to: {role.reasons}. Connect as the role "
+            "that `itemledger migrate --grant` prepared, or set ITEMLEDGER_INSECURE_ROLE=true."
+        )
+    return role if role.risks else None
 
 
 class Failure:

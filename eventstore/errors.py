@@ -95,6 +95,13 @@ class UnsafeDatabaseError(_ReasonError):
     """The database would lose acknowledged writes: {reason}."""
 
 
+class UnsupportedEncodingError(EventStoreError):
+    """The database's encoding is {encoding}, which cannot store every name. Create it with ENCODING 'UTF8' TEMPLATE template0."""  # noqa: E501
+
+    def __init__(self, encoding: str) -> None:
+        self.encoding = encoding
+
+
 class UnsupportedDatabaseError(_ReasonError):
     """DATABASE_URL is not supported: {reason}. Use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
+from eventstore.database.session import require_utf8
 from projections import PROJECTIONS
 from projections.projection_status import create_missing_tables
 
@@ -37,8 +38,12 @@ def current(connection: Connection) -> str | None:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Upgrade the schema to `revision` in one transaction, one process at a time. Raises UnknownRevisionError."""
+    """Upgrade the schema to `revision` in one transaction, one process at a time.
+
+    Raises UnknownRevisionError, and UnsupportedEncodingError.
+    """
     with connection.begin():
+        require_utf8(connection)
         _lock(connection)
         if _known_revision(connection) != (head() if revision == "head" else revision):
             from alembic import command  # not where there is nothing to do, as at most starts of the service

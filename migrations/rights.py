@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from itertools import groupby
+from typing import NamedTuple
 
 from sqlalchemy import Connection, inspect, text
 
+from migrations.role_check import excess, has_service_role, powers, risks
 from projections import PROJECTIONS
 
 #: By table. A new table needs a line here; those of projections are all alike.
@@ -23,12 +25,6 @@ RIGHTS: Mapping[str, str] = {
     **{projection.table.name: "SELECT, INSERT, UPDATE, DELETE" for projection in PROJECTIONS},
 }
 
-#: Whatever the right comes from: the role is a superuser, is or can become the owner, or is a member of a role that has
-#: it. UPDATE can be granted for single columns, too.
-_CAN_CHANGE_HISTORY = text(
-    "SELECT pg_has_role(:role, relowner, 'MEMBER') OR has_table_privilege(:role, oid, 'DELETE, TRUNCATE, TRIGGER') "
-    "OR has_any_column_privilege(:role, oid, 'UPDATE') FROM pg_class WHERE oid = 'events'::regclass"
-)
 _CAN_ENTER = text("SELECT has_schema_privilege(:role, current_schema(), 'USAGE')")
 
 
@@ -46,6 +42,7 @@ def grant(connection: Connection, role: str) -> list[tuple[str, list[str]]]:
     with connection.begin():
         if not connection.scalar(text("SELECT true FROM pg_roles WHERE rolname = :role"), {"role": role}):
             raise RightsError(f"the role {role!r} does not exist: create it first, with CREATE ROLE ... LOGIN")
+        _refuse(role, powers(connection, role, RIGHTS))
         quote = connection.dialect.identifier_preparer.quote
         quoted = quote(role)
         # A new projection has no table before its rebuild, which copies the rights of another projection's table.
@@ -58,6 +55,35 @@ def grant(connection: Connection, role: str) -> list[tuple[str, list[str]]]:
         for rights, tables in granted:
             connection.exec_driver_sql(f"REVOKE ALL ON {', '.join(tables)} FROM {quoted}")
             connection.exec_driver_sql(f"GRANT {rights} ON {', '.join(tables)} TO {quoted}")
-        if connection.scalar(_CAN_CHANGE_HISTORY, {"role": role}):
-            raise RightsError(f"{role} could still change events: as a superuser, as their owner or by another grant")
+        _refuse(role, excess(connection, role, RIGHTS))
     return granted
+
+
+def _refuse(role: str, reasons: list[str]) -> None:
+    if reasons:
+        raise RightsError(f"{role} could change more than the service needs to: {'; '.join(reasons)}")
+
+
+class ConnectedRole(NamedTuple):
+    """The role that this process connects as."""
+
+    name: str
+    #: In words, each way in which it could change more than the service needs to.
+    risks: list[str]
+    #: Whether the database was prepared for a service with a role of its own.
+    separate: bool
+
+    @property
+    def reasons(self) -> str:
+        """The risks as one text."""
+        return "; ".join(self.risks)
+
+
+def connected_role(connection: Connection) -> ConnectedRole:
+    """Return the role that `connection` authenticated as. PostgreSQL only.
+
+    Not the current role: a session can reset that.
+    """
+    with connection.begin():
+        name: str = connection.scalar(text("SELECT session_user"))
+        return ConnectedRole(name, risks(connection, name, RIGHTS), has_service_role(connection))

@@ -23,7 +23,7 @@ from api.cli.exit_codes import FAILED, CommandError
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
-from api.startup import Failure, StartError, prepare
+from api.startup import Failure, StartError, check_role, prepare
 from eventstore.database.database import Database
 from eventstore.database.postgresql.database import PostgresDatabase
 
@@ -69,7 +69,9 @@ def serve(
             raise StartError("SQLite supports one process. Use PostgreSQL (DATABASE_URL) or --workers 1.")
         async with database.serving():
             await prepare(database)
-        await _check_bind_address(database, host, from_environment())
+        settings = from_environment()
+        await check_role(database, insecure_role=settings.insecure_role)
+        await _check_bind_address(database, host, settings)
 
     with_database(check)
     config = uvicorn.Config(

@@ -115,7 +115,10 @@ class Database(ABC):
 
     @abstractmethod
     async def check(self) -> None:
-        """Raise UnsafeDatabaseError where the database's settings would lose acknowledged writes."""
+        """Raise UnsafeDatabaseError where the database's settings would lose acknowledged writes.
+
+        Raises UnsupportedEncodingError where it cannot store every text.
+        """
 
     @abstractmethod
     async def dispose(self) -> None:

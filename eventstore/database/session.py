@@ -6,11 +6,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from eventstore.errors import UnsupportedEncodingError
+
 
 def disable_statement_timeout(connection: Connection) -> None:
     """Remove the time limit of this transaction's statements; the service's limits are for requests."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+
+
+def require_utf8(connection: Connection) -> None:
+    """Raise UnsupportedEncodingError where the database cannot store every text. SQLite stores UTF-8."""
+    if connection.dialect.name == "postgresql":
+        encoding: str = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            raise UnsupportedEncodingError(encoding)
 
 
 def allow_async_commit(connection: Connection) -> None:

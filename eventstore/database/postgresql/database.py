@@ -14,6 +14,7 @@ from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translated
 from eventstore.database.lookups import PostgresLookup
 from eventstore.database.postgresql.appender import PostgresAppender
+from eventstore.database.session import require_utf8
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.head import lock_head
 from eventstore.log.past import Needs
@@ -178,6 +179,7 @@ class PostgresDatabase(Database):
         await self.write(lock)
 
     async def check(self) -> None:
+        await self.read_transaction(require_utf8)
         for name, safe in _SAFE_SETTINGS.items():
             value = (await self.read(text(f"SHOW {name}")))[0][0]
             if value not in safe:

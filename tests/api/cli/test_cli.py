@@ -30,7 +30,7 @@ def test_migrate_grants_the_service_its_rights(empty_postgres_url: str, sqlite_u
     done = itemledger(empty_postgres_url, "migrate", "--grant", SERVICE_ROLE)
     first, *lines = done.stdout.splitlines()
     assert (done.returncode, first) == (0, f"Schema: nothing -> {migrations.head()}")
-    assert "service may SELECT, INSERT: events, log_tiles, snapshots" in lines
+    assert "service may SELECT, INSERT: events, first_api_key, log_tiles, snapshots" in lines
     with serving(empty_postgres_url):
         pass  # with that role
     for url, role, words in (

@@ -9,7 +9,11 @@ from sqlalchemy import Connection, inspect, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 import migrations
+from api.app import run
 from api.projections.scheduled_verification import VerificationSchedule
+from api.secret import SecretUrl
+from api.settings import Settings
+from api.startup import StartError, check_role
 from commands.item import DeleteItem
 from eventstore.merkle import tree_head
 from eventstore.merkle.verify_database import verify as verify_log
@@ -64,23 +68,29 @@ class Roles:
         self._server = server
         self.url = url
         self.database = make_url(url).database or ""
-        self.owner, self.service = (f'{kind} of "{self.database}"' for kind in ("Owner", "Service"))
+        self.owner, self.service, self.extra = (
+            f'{kind} of "{self.database}"' for kind in ("Owner", "Service", "Extra")
+        )
 
     def url_of(self, role: str) -> str:
         return make_url(self.url).set(username=role).render_as_string(hide_password=False)
 
     def execute(self, sql: str) -> str:
-        """Run SQL as the superuser; {owner} and {service} stand for the roles."""
-        owner, service = ('"{}"'.format(role.replace('"', '""')) for role in (self.owner, self.service))
-        return self._server.execute(sql.format(owner=owner, service=service), self.database)
+        """Run SQL as the superuser; {owner}, {service}, {extra} and {database} stand for quoted names."""
+        names = {"owner": self.owner, "service": self.service, "extra": self.extra, "database": self.database}
+        quoted = {kind: '"{}"'.format(name.replace('"', '""')) for kind, name in names.items()}
+        return self._server.execute(sql.format(**quoted), self.database)
 
 
 @pytest.fixture
 def roles(postgres_server: PostgresServer, empty_postgres_url: str) -> Iterator[Roles]:
     roles = Roles(postgres_server, empty_postgres_url)
-    roles.execute("CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN; ALTER SCHEMA public OWNER TO {owner}")
+    roles.execute(
+        "CREATE ROLE {owner} LOGIN; CREATE ROLE {service} LOGIN; CREATE ROLE {extra}; "
+        "ALTER SCHEMA public OWNER TO {owner}"
+    )
     yield roles
-    roles.execute("DROP OWNED BY {owner}, {service} CASCADE; DROP ROLE {owner}, {service}")
+    roles.execute("DROP OWNED BY {owner}, {service}, {extra} CASCADE; DROP ROLE {owner}, {service}, {extra}")
 
 
 async def prepared(roles: Roles, role: str | None = None) -> list[tuple[str, list[str]]]:
@@ -142,23 +152,129 @@ async def test_a_migrated_table_keeps_its_grants(roles: Roles, tmp_path: Path, m
         await create(writer)
 
 
-async def test_a_role_that_could_change_history_another_way_is_refused(roles: Roles) -> None:
+#: What makes the service's role able to rewrite history, what undoes that, and the reason given. {extra} is one more
+#: role. CREATEROLE is one only before PostgreSQL 16.
+ABILITIES = {
+    "superuser": ("ALTER ROLE {service} SUPERUSER", "ALTER ROLE {service} NOSUPERUSER", "it is a superuser"),
+    "member of a superuser": (
+        "ALTER ROLE {extra} SUPERUSER; GRANT {extra} TO {service}",
+        "REVOKE {extra} FROM {service}; ALTER ROLE {extra} NOSUPERUSER",
+        "it is a member of Extra .*, a superuser",
+    ),
+    "member of the owner": (
+        "GRANT {owner} TO {service}",
+        "REVOKE {owner} FROM {service}",
+        "it is a member of Owner .*, which owns the schema public, the table activity, .* more",
+    ),
+    "member of a member, without inheritance": (
+        "ALTER ROLE {service} NOINHERIT; GRANT {owner} TO {extra}; GRANT {extra} TO {service}",
+        "ALTER ROLE {service} INHERIT; REVOKE {owner} FROM {extra}; REVOKE {extra} FROM {service}",
+        "it is a member of Owner .*, which owns the schema public",
+    ),
+    "owner of the database": (
+        "ALTER DATABASE {database} OWNER TO {service}",
+        "ALTER DATABASE {database} OWNER TO postgres",
+        "it owns the database test_",
+    ),
+    "owner of the schema": (
+        "ALTER SCHEMA public OWNER TO {service}",
+        "ALTER SCHEMA public OWNER TO {owner}",
+        "it owns the schema public",
+    ),
+    "owner of one table": (
+        "ALTER TABLE log_tiles OWNER TO {service}",
+        "ALTER TABLE log_tiles OWNER TO {owner}",
+        "it owns the table log_tiles",
+    ),
+    "owner of the triggers' function": (
+        "ALTER FUNCTION events_append_only OWNER TO {service}",
+        "ALTER FUNCTION events_append_only OWNER TO {owner}",
+        "it owns the function events_append_only",
+    ),
+    **{
+        name: (f"GRANT {name} TO {{service}}", f"REVOKE {name} FROM {{service}}", f"it is a member of {name}, which")
+        for name in ("pg_execute_server_program", "pg_write_server_files", "pg_write_all_data")
+    },
+    "grants to all": (
+        "GRANT TRUNCATE ON events TO PUBLIC",
+        "REVOKE TRUNCATE ON events FROM PUBLIC",
+        "it has TRUNCATE on events, directly",
+    ),
+    "grants of a column": (
+        "GRANT UPDATE (actor) ON events TO PUBLIC",
+        "REVOKE UPDATE (actor) ON events FROM PUBLIC",
+        "it has UPDATE on events, directly",
+    ),
+    "grants to another role": (
+        "GRANT DELETE ON log_tiles TO {extra}; GRANT {extra} TO {service}",
+        "REVOKE DELETE ON log_tiles FROM {extra}; REVOKE {extra} FROM {service}",
+        "it has DELETE on log_tiles, directly",
+    ),
+    "creation in the schema": (
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        "it has CREATE on the schema public",
+    ),
+}
+
+
+async def test_a_role_that_could_rewrite_history_is_refused_for_each_reason_by_name(roles: Roles) -> None:
     await prepared(roles)
-    for made_able, undone in (
-        ("ALTER ROLE {service} SUPERUSER", "ALTER ROLE {service} NOSUPERUSER"),
-        ("GRANT {owner} TO {service}", "REVOKE {owner} FROM {service}"),
-        ("GRANT TRUNCATE ON events TO PUBLIC", "REVOKE TRUNCATE ON events FROM PUBLIC"),
-        ("GRANT UPDATE (actor) ON events TO PUBLIC", "REVOKE UPDATE (actor) ON events FROM PUBLIC"),
-    ):
-        roles.execute(made_able)
-        with pytest.raises(RightsError, match="could still change events"):
+    for able, unable, reason in ABILITIES.values():
+        roles.execute(able)
+        with pytest.raises(RightsError, match=reason):
             await prepared(roles)
-        roles.execute(undone)
-    with pytest.raises(RightsError, match="could still change events"):
+        async with opened(roles.url_of(roles.service)) as database:
+            with pytest.raises(StartError, match=f"Service .* {reason}"):
+                await check_role(database, insecure_role=False)
+        roles.execute(unable)
+    await prepared(roles)
+    await _start(roles, roles.service)
+    with pytest.raises(RightsError, match="it owns the schema public"):
         await prepared(roles, roles.owner)
     with pytest.raises(RightsError, match="the role 'nobody' does not exist"):
         await prepared(roles, "nobody")
+
+
+async def test_a_role_that_only_creates_roles_is_refused_where_that_makes_it_the_owner(roles: Roles) -> None:
+    roles.execute("ALTER ROLE {service} CREATEROLE")
+    if int(roles.execute("SHOW server_version_num")) < 160000:
+        with pytest.raises(RightsError, match="it has CREATEROLE"):
+            await prepared(roles)
+    else:
+        await prepared(roles)
+
+
+async def test_roles_that_cannot_change_a_row_are_accepted(roles: Roles) -> None:
+    roles.execute("GRANT pg_monitor, pg_read_all_data, pg_read_server_files TO {service}")
+    roles.execute("ALTER ROLE {service} CREATEDB REPLICATION BYPASSRLS")
     await prepared(roles)
+    await _start(roles, roles.service)
+
+
+async def test_an_owner_may_serve_only_while_the_service_has_no_role_of_its_own_or_where_told_to(roles: Roles) -> None:
+    async with opened(roles.url_of(roles.owner)) as database:
+        await database.write(migrations.upgrade)
+        role = await check_role(database, insecure_role=False)
+        assert role is not None
+        assert "it owns the schema public" in role.reasons
+    await prepared(roles)
+    with pytest.raises(StartError, match="ITEMLEDGER_INSECURE_ROLE"):
+        await _start(roles, roles.owner)
+    await _start(roles, roles.owner, insecure_role=True)
+
+
+async def test_the_role_that_authenticated_counts_and_not_one_that_it_has_set(roles: Roles) -> None:
+    await prepared(roles)
+    roles.execute("GRANT {service} TO {owner}; ALTER ROLE {owner} SET role = {service}")
+    with pytest.raises(StartError, match="The role Owner"):
+        await _start(roles, roles.owner)
+
+
+async def _start(roles: Roles, role: str, *, insecure_role: bool = False) -> None:
+    settings = Settings(database_url=SecretUrl(roles.url_of(role)), insecure_role=insecure_role)
+    async with run(settings):
+        pass
 
 
 async def test_sqlite_has_no_roles(sqlite_url: str) -> None:
