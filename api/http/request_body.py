@@ -9,6 +9,7 @@ import msgspec
 from FasterAPI import RequestValidationError
 
 from api.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
+from api.http.repeated_names import STRING, check_names
 from api.http.responses import Header, Message, Receive
 from api.http.timeouts import within
 from api.settings import Settings
@@ -16,8 +17,6 @@ from api.settings import Settings
 T = TypeVar("T")
 
 _MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
-# Possessive, and content with a missing closing quote, so that no body can make the search backtrack.
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+["\\]?', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _DEPTH_CHANGES = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
@@ -53,7 +52,7 @@ async def read_body(
 
     If the route takes no body, b"" is returned. A body that is announced is read all the same, since the request is
     complete only with it.
-    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413.
+    Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 422 (a repeated name).
     """
     max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
@@ -68,6 +67,7 @@ async def read_body(
     if not takes_body:
         return b""
     _check_text(body, settings.max_depth)
+    check_names(body)
     return body
 
 
@@ -111,7 +111,7 @@ def _check_text(body: bytes, max_depth: int) -> None:
 
 def _depth(body: bytes) -> int:
     # Strings go first: a bracket in a string is not nesting.
-    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKET)
+    brackets = STRING.sub(b"", body).translate(None, _NO_BRACKET)
     return max(accumulate(map(_DEPTH_CHANGES.__getitem__, brackets)), default=0)
 
 

@@ -75,6 +75,13 @@ WRONG_FIELDS: Cases = {
     "no name at all": (with_field('"":1'), "/"),
     "a pointer's own characters": (with_field('"a/b~c":1'), "/a~1b~0c"),
     "repeated, first wrong": (b'{"name":1,"name":"a","price":1}', "/name"),
+    "repeated": (b'{"name":"Shown","price":1,"name":"Recorded"}', "/name"),
+    "repeated with the same value": (with_field('"price":1'), "/price"),
+    "repeated in other spelling": (with_field('"n\\u0061me":"b"'), "/name"),
+    "repeated, with blanks and colons": (b' {"name" : "a: b" , "price" : 1 , "name"\n:\t":"}', "/name"),
+    "repeated optional": (with_field('"in_stock":true,"in_stock":false'), "/in_stock"),
+    "repeated unknown": (with_field('"a/b~":1,"a/b~":1'), "/a~1b~0"),
+    "repeated in an object in an object": (with_field('"x":[{"y":{"z":1,"z":2}}]'), "/x/0/y/z"),
 }
 WRONG_NAMES: Cases = {
     **{f"blank {text!r}": (name(f'"{text}"'), "/name") for text in ("", " ", "\u00a0", "\u2003 ", "\u3000", "\\t")},

@@ -31,10 +31,8 @@ async def test_a_name_comes_back_unchanged(shared: InProcess, name: str) -> None
     assert (await shared.client.get("/items")).json()[-1]["name"] == name
 
 
-@pytest.mark.parametrize("body", [b'{"name":"a","name":"b","price":1,"price":2}', b'{"price":2,"name":"\\u0062"}'])
-async def test_the_last_of_repeated_fields_counts_and_an_escape_is_its_character(
-    shared: InProcess, body: bytes
-) -> None:
+@pytest.mark.parametrize("body", [b'{"price":2,"name":"\\u0062"}', b'{"\\u0070rice":2,"n\\u0061me":"b"}'])
+async def test_an_escape_is_its_character(shared: InProcess, body: bytes) -> None:
     created = await shared.client.post("/items", content=body, headers=JSON)
     assert (created.json()["name"], created.json()["price"]) == ("b", 2)
 
