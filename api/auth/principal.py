@@ -15,6 +15,8 @@ class Principal(Struct, frozen=True):
     scopes: frozenset[Scope]
     #: What the events say that it was done with: `key:` and the key's id, `jwt:` and the issuer; None for `anonymous`.
     credential: str | None = None
+    #: The same, but of the key that it descends from by rotation: one holder's idempotency keys stay valid.
+    original_credential: str | None = None
     key_id: str | None = None  # the id of the API key, for logs
     expires_at: float | None = None  # when the credential expires, in seconds since the epoch; None if it does not
 

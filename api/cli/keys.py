@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 
 from api import logs
 from api.auth.api_keys import store
-from api.auth.api_keys.store import NAME_PATTERN, NAME_RULE, ApiKey, KeyChangeError, NewKey
-from api.auth.api_keys.usage import log_change
+from api.auth.api_keys.store import KeyChangeError, NewKey
+from api.auth.api_keys.table import NAME_PATTERN, NAME_RULE
+from api.auth.api_keys.usage import log_change, log_new
 from api.auth.scopes import Scope
 from api.cli.options import json_option
 from api.cli.output import echo
@@ -86,7 +87,9 @@ def rotate_key(key_id: str, overlap: int, lifetime: int | None, as_json: bool) -
 def revoke_key(key_id: str) -> None:
     """Revoke KEY_ID. Every process refuses it within a second."""
     by = _user()
-    _log("revoked", _change(lambda connection: store.revoke(connection, key_id, by)), by)
+    key = _change(lambda connection: store.revoke(connection, key_id, by))
+    logs.configure("info", sys.stderr)
+    log_change("revoked", key, by, None)
 
 
 def _user() -> str:
@@ -101,14 +104,20 @@ def _change(work: Callable[[Connection], T]) -> T:
     return with_database(lambda database: database.write(work), prepare, reported=(KeyChangeError,))
 
 
-def _log(change: str, key: ApiKey, by: str, **more: str) -> None:
-    logs.configure("info", sys.stderr)
-    log_change(change, key, by, **more)
-
-
 def _report_new(change: str, new: NewKey, by: str, *, as_json: bool, **more: str) -> None:
-    _log(change, new.key, by, **more)
+    logs.configure("info", sys.stderr)
+    log_new(change, new, by, None, **more)
+    if new.earlier:
+        echo(_earlier_keys(new), err=True)
     echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)
+
+
+def _earlier_keys(new: NewKey) -> str:
+    ids = ", ".join(key.id for key in new.earlier)
+    return (
+        f"Note: {new.key.name} had keys before ({ids}). If their holder was another person, tell the events of the two "
+        f"apart by credential: those of the new key have {new.key.credential}."
+    )
 
 
 def _print_table(states: list[KeyState]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from api.auth.principal import NOBODY, Principal
-from api.http import idempotency
+from api.http.idempotency import command_id, read_key
 from api.http.problems import POSITION_NOT_REACHED, Problem
 from api.logs import audit
 from commands.batch import Recorded
@@ -97,12 +97,14 @@ class RequestContext(Struct):
 
         Raises what Writer.submit raises, and Problem (400) for an invalid `Idempotency-Key`.
         """
-        key = idempotency.read_key(self.headers.get(b"idempotency-key"))
+        key = read_key(self.headers.get(b"idempotency-key"))
         content = b"%s %s\n%s" % (self.method.encode(), self.path.encode(), self.body)
+        client = self.principal
+        owner = (client.actor, client.original_credential)
         metadata = Metadata(
-            new_id() if key is None else idempotency.command_id(self.actor, self.method, self.path, key),
-            self.actor,
-            self.principal.credential,
+            new_id() if key is None else command_id(*owner, self.method, self.path, key),
+            client.actor,
+            client.credential,
             sha256(content).digest(),
             self.correlation_id,
         )

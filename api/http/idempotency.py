@@ -35,6 +35,11 @@ def read_key(header: bytes | None) -> str | None:
     return key.decode()
 
 
-def command_id(actor: str, method: str, path: str, key: str) -> str:
-    """Return the id of the command that `key` stands for: SHA-256 over the four, a line each, in hexadecimal digits."""
-    return "key:" + sha256("".join(f"{part}\n" for part in (actor, method, path, key)).encode()).hexdigest()
+def command_id(actor: str, credential: str | None, method: str, path: str, key: str) -> str:
+    """Return the id of the command that `key` stands for: SHA-256 over the five, a line each, in hexadecimal digits.
+
+    `credential` is that of the holder's first key, so that a rotation keeps the keys valid, and the next holder of the
+    name does not get the answers of the one before. Without one, its line is empty.
+    """
+    parts = (actor, credential or "", method, path, key)
+    return "key:" + sha256("".join(f"{part}\n" for part in parts).encode()).hexdigest()

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 
 from api.auth.api_keys import store
 from api.auth.api_keys.format import ID_PATTERN
-from api.auth.api_keys.store import ApiKey, NewKey, NoSuchKeyError
-from api.auth.api_keys.usage import log_change
+from api.auth.api_keys.store import NewKey, NoSuchKeyError
+from api.auth.api_keys.table import NAME_RULE, WHOLE_NAME_PATTERN, ApiKey
+from api.auth.api_keys.usage import log_change, log_new
 from api.auth.authenticator import authorize, rejection
 from api.auth.principal import CredentialError
 from api.auth.scopes import Scope
@@ -30,7 +31,7 @@ _SECOND = 1_000_000
 problems.BY_EXCEPTION[store.NoSuchKeyError] = problems.KEY_NOT_FOUND
 problems.BY_EXCEPTION[store.KeyEndedError] = problems.KEY_ENDED
 problems.BY_EXCEPTION[store.NameTakenError] = problems.KEY_NAME_TAKEN
-problems.PLAIN_WORDS[store.WHOLE_NAME_PATTERN] = f"Expected {store.NAME_RULE}"
+problems.PLAIN_WORDS[WHOLE_NAME_PATTERN] = f"Expected {NAME_RULE}"
 
 
 class KeysQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -63,7 +64,8 @@ async def create_key(body: KeyRequest) -> HttpResponse:
     """Create an API key.
 
     Only this response contains the key. A name has one holder: if it already has an active key the answer is 409, and
-    that key can be rotated. You cannot grant a scope that your own credential lacks.
+    that key can be rotated. `earlier_keys` says that the name was in use before, by a holder who may have been another
+    person. You cannot grant a scope that your own credential lacks.
     """
     request = current.get()
     _check_own_scopes(request, body.scopes)
@@ -91,7 +93,7 @@ async def revoke_key(key_id: str) -> HttpResponse:
     request = current.get()
     await _find(request, key_id)
     key = await _change(request, partial(store.revoke, key_id=key_id))
-    log_change("revoked", key, request.actor, request_id=request.request_id)
+    log_change("revoked", key, request.actor, request.principal.credential, request_id=request.request_id)
     return HttpResponse(204)
 
 
@@ -113,7 +115,8 @@ def _check_own_scopes(request: RequestContext, scopes: Collection[Scope]) -> Non
 async def _make(request: RequestContext, change: str, make: Callable[..., NewKey], **log_fields: str) -> HttpResponse:
     """Write a new key, made by `make` on behalf of the client, log it, and return the response with it."""
     new = await _change(request, make)
-    log_change(change, new.key, request.actor, **log_fields, request_id=request.request_id)
+    credential = request.principal.credential
+    log_new(change, new, request.actor, credential, **log_fields, request_id=request.request_id)
     return json_response(201, to_created_key(new), (b"location", b"/keys/%s" % new.key.id.encode()))
 
 

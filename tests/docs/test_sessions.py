@@ -64,7 +64,7 @@ def test_the_table_of_problems_is_complete() -> None:
 
 def test_a_key_leads_an_auditor_to_its_command() -> None:
     [digest] = [step.output.split()[0] for step in steps(TOUR.read_text()) if "sha256sum" in step.command]
-    assert f"key:{digest}" == command_id("anonymous", "POST", "/items", "order-4711")
+    assert f"key:{digest}" == command_id("anonymous", None, "POST", "/items", "order-4711")
 
 
 def test_a_session_is_read_as_a_person_reads_it() -> None:

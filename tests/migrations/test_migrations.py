@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, inspect, text
 
 import migrations
-from api.auth.api_keys.store import api_keys
+from api.auth.api_keys.table import api_keys
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.events import ItemDeleted
@@ -64,6 +64,11 @@ def objects(connection: Connection) -> set[tuple[str, str]]:
     return {(kind, name) for kind, name in rows if "alembic_version" not in name}
 
 
+def _plain(index: Any) -> dict[str, Any]:
+    """Return an index with the conditions of its options as texts, which can be compared."""
+    return {**index, "dialect_options": {name: str(value) for name, value in index["dialect_options"].items()}}
+
+
 @within
 def shape(connection: Connection) -> dict[str, Any]:
     """Return every table with its columns and constraints, as the database reports them."""
@@ -78,7 +83,7 @@ def shape(connection: Connection) -> dict[str, Any]:
             "unique": sorted(look.get_unique_constraints(table), key=str),
             "check": sorted(look.get_check_constraints(table), key=str),
             "foreign": look.get_foreign_keys(table),
-            "indexes": sorted(look.get_indexes(table), key=str),
+            "indexes": sorted(map(_plain, look.get_indexes(table)), key=str),
             "options": look.get_table_options(table),
         }
         for table in look.get_table_names()

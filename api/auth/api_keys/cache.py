@@ -10,7 +10,7 @@ from sqlalchemy import exists, func, select
 
 from api.auth.api_keys.first_key import first_api_key
 from api.auth.api_keys.format import ParsedKey
-from api.auth.api_keys.store import ApiKey, api_keys, as_key
+from api.auth.api_keys.table import ApiKey, api_keys, as_key
 from api.auth.principal import CredentialError, Principal
 from eventstore.batching import Batched
 from eventstore.clock import now
@@ -98,4 +98,5 @@ class ApiKeyCache:
 
 def _holder(key: ApiKey) -> Principal:
     expires_at = None if key.expires_at is None else key.expires_at / 1e6
-    return Principal(key.name, frozenset(key.scopes), key.credential, key.id, expires_at)
+    credentials = (key.credential, key.original_credential)
+    return Principal(key.name, frozenset(key.scopes), *credentials, key.id, expires_at)

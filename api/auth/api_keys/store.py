@@ -1,79 +1,26 @@
-"""The table of API keys: their holders, scopes and lifetimes, but not their secrets, which are stored nowhere.
+"""Create, rotate, revoke and read API keys.
 
-Rows are never deleted, because events name the holders of keys for ever. `name` is the holder, the `actor` of its
-events. Several keys can have one name; `rotate` lets two of them be active at once.
+A key has a holder's name. Several keys can have one name: `rotate` lets two of them be active at once, for one holder.
+After all of them have ended, `create` may give the name to another holder, and says that it was in use before.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from msgspec import Struct, structs
-from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
+from msgspec import structs
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import CheckConstraint, Column, Table, UniqueConstraint
-from sqlalchemy.types import Integer, LargeBinary, Text
 
 from api.auth.api_keys.first_key import note_key
 from api.auth.api_keys.format import new_key, read_key
+from api.auth.api_keys.table import ApiKey, api_keys, as_key
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope, as_scopes
 from eventstore.clock import now
 from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit
-from eventstore.log.tables import BigInt, metadata
-
-#: A holder's name, which logs, queries and shells can show without quoting.
-NAME_PATTERN = r"(?!anonymous$)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}"
-#: The same, anchored. "$" alone would match before a line feed at the end.
-WHOLE_NAME_PATTERN = rf"^{NAME_PATTERN}(?![\s\S])"
-NAME_RULE = "1 to 64 of the characters A-Z a-z 0-9 . _ @ + -, the first a letter or digit; `anonymous` is reserved"
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the key
-    Column("name", Text, nullable=False),
-    Column("generation", Integer, nullable=False),  # the key's sequence number within its name, starting at 1
-    Column("scopes", Text, nullable=False),  # separated by spaces (RFC 6749, section 3.3)
-    #: All times are in microseconds since the epoch, UTC.
-    Column("created_at", BigInt, nullable=False),
-    Column("created_by", Text, nullable=False),
-    Column("expires_at", BigInt),  # NULL if it does not expire
-    Column("revoked_at", BigInt),
-    Column("revoked_by", Text),
-    Column("replaced_by", Text),  # the id of the key by which `rotate` replaced it
-    Column("last_used_at", BigInt),  # to within some minutes; see `usage.py`
-    #: Starts at 1, and grows with each change but a use. The sum over all rows shows whether any row changed.
-    Column("revision", Integer, nullable=False),
-    UniqueConstraint("name", "generation"),
-    CheckConstraint("length(digest) = 32", name="digest"),
-)
-
-
-class ApiKey(Struct, frozen=True):
-    """A key without its secret."""
-
-    id: str
-    name: str
-    scopes: tuple[Scope, ...]
-    created_at: int
-    created_by: str
-    expires_at: int | None = None
-    revoked_at: int | None = None
-    revoked_by: str | None = None
-    replaced_by: str | None = None
-    last_used_at: int | None = None
-
-    @property
-    def credential(self) -> str:
-        """The text that stands for the key in the events that it causes."""
-        return f"key:{self.id}"
-
-    def is_active(self, now: int) -> bool:
-        """Return whether the key can be used at `now`, in microseconds since the epoch."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+from eventstore.log.tables import BigInt
 
 
 class NewKey(NamedTuple):
@@ -81,6 +28,9 @@ class NewKey(NamedTuple):
 
     key: ApiKey
     text: str
+    #: The keys that its name had before, the oldest first, all of them ended; none for a rotated key, whose holder is
+    #: the same.
+    earlier: Sequence[ApiKey] = ()
 
 
 class KeyChangeError(Exception):
@@ -111,14 +61,23 @@ def create(
 
     `client`: the client that asks for it, None for an operator; see `_changing`. The key expires after `lifetime`
     microseconds; 0 means never. Raises NameTakenError if `name` has an active key: a second holder would be the same
-    actor in the history. A holder gets further keys by `rotate`.
+    actor in the history. A holder gets further keys by `rotate`. If the name had keys before, `earlier` has them.
     """
     with _changing(connection, client) as moment:
         same_name = [key for key in read_all(connection) if key.name == name]
         if active := [key.id for key in same_name if key.is_active(moment)]:
             raise NameTakenError(f"{name} already has an active key, {active[0]}. Rotate or revoke it instead")
         # If two transactions get here at once, the unique generation fails the second.
-        return _insert(connection, name, len(same_name) + 1, scopes, moment, lifetime, by)
+        new = _insert(
+            connection,
+            len(same_name) + 1,
+            name=name,
+            scopes=as_scopes(scopes),
+            created_at=moment,
+            expires_at=moment + lifetime if lifetime else None,
+            **_author("created", by, client),
+        )
+        return new._replace(earlier=same_name)
 
 
 def rotate(
@@ -142,7 +101,16 @@ def rotate(
             lifetime = 0 if old.expires_at is None else old.expires_at - old.created_at
         count = select(func.count()).where(api_keys.c.name == old.name)
         generation = connection.execute(count).scalar_one() + 1
-        new = _insert(connection, old.name, generation, old.scopes, moment, lifetime, by)
+        new = _insert(
+            connection,
+            generation,
+            original_id=old.original_id,
+            name=old.name,
+            scopes=old.scopes,
+            created_at=moment,
+            expires_at=moment + lifetime if lifetime else None,
+            **_author("created", by, client),
+        )
         end = moment + overlap if old.expires_at is None else min(moment + overlap, old.expires_at)
         _change(connection, key_id, expires_at=end, replaced_by=new.key.id)
         return new
@@ -152,8 +120,9 @@ def revoke(connection: Connection, key_id: str, by: str, client: Principal | Non
     """Revoke a key at once, and return it. Raises NoSuchKeyError and KeyEndedError."""
     with _changing(connection, client) as moment:
         key = _active(connection, key_id, moment)
-        _change(connection, key_id, revoked_at=moment, revoked_by=by)
-        return structs.replace(key, revoked_at=moment, revoked_by=by)
+        revoked = {"revoked_at": moment, **_author("revoked", by, client)}
+        _change(connection, key_id, **revoked)
+        return structs.replace(key, **revoked)
 
 
 def save_uses(connection: Connection, uses: Mapping[str, int]) -> None:
@@ -179,12 +148,6 @@ def find(connection: Connection, key_id: str, *, for_update: bool = False) -> Ap
     if row is None:
         raise NoSuchKeyError(f"No API key has the id {key_id}")
     return as_key(row)
-
-
-def as_key(row: Row[Any]) -> ApiKey:
-    """Convert a row to a key, without the scopes that only another version of the service knows."""
-    fields = {field: row._mapping[field] for field in ApiKey.__struct_fields__}
-    return ApiKey(**{**fields, "scopes": as_scopes(row.scopes.split(" "))})
 
 
 @contextmanager
@@ -216,19 +179,22 @@ def _check(connection: Connection, client: Principal, moment: int) -> None:
             raise CredentialError("ended key", client.key_id) from None
 
 
-def _insert(
-    connection: Connection, name: str, generation: int, scopes: Collection[Scope], moment: int, lifetime: int, by: str
-) -> NewKey:
+def _author(change: str, by: str, client: Principal | None) -> dict[str, Any]:
+    """Return the fields of a key that say who changed it, and by which credential."""
+    return {f"{change}_by": by, f"{change}_by_credential": None if client is None else client.credential}
+
+
+def _insert(connection: Connection, generation: int, **fields: Any) -> NewKey:
     text = new_key()
     parsed = read_key(text.encode())
     assert parsed is not None
-    key = ApiKey(parsed.id, name, as_scopes(scopes), moment, by, moment + lifetime if lifetime else None)
+    key = ApiKey(**{"id": parsed.id, "original_id": parsed.id, **fields})
     row = {**structs.asdict(key), "scopes": " ".join(key.scopes), "digest": parsed.digest, "revision": 1}
-    note_key(connection, moment)
+    note_key(connection, key.created_at)
     try:
         connection.execute(insert(api_keys).values(**row, generation=generation))
     except IntegrityError:
-        raise NameTakenError(f"Another client has just created a key for {name}") from None
+        raise NameTakenError(f"Another client has just created a key for {key.name}") from None
     return NewKey(key, text)
 
 

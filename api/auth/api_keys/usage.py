@@ -7,7 +7,8 @@ from functools import partial
 
 import structlog
 
-from api.auth.api_keys.store import ApiKey, save_uses
+from api.auth.api_keys.store import NewKey, save_uses
+from api.auth.api_keys.table import ApiKey
 from api.logs import audit
 from eventstore.clock import now
 from eventstore.database.database import Database
@@ -19,9 +20,16 @@ _SAVE_INTERVAL_SECONDS = 300.0  # each save is one short transaction, for which 
 _STOP_SECONDS = 1.0  # how long a stop waits for the last save
 
 
-def log_change(change: str, key: ApiKey, by: str, **more: object) -> None:
-    """Log that `key` was "created", "rotated" or "revoked" and by whom, whatever the log level."""
-    audit.info(f"API key {change}", key_id=key.id, name=key.name, scopes=key.scopes, by=by, **more)
+def log_change(change: str, key: ApiKey, by: str, credential: str | None, **more: object) -> None:
+    """Log that `key` was "created", "rotated" or "revoked", by whom and by which credential, whatever the log level."""
+    author = {"by": by, "credential": credential}
+    audit.info(f"API key {change}", key_id=key.id, name=key.name, scopes=key.scopes, **author, **more)
+
+
+def log_new(change: str, new: NewKey, by: str, credential: str | None, **more: object) -> None:
+    """Log that a key was "created" or "rotated", as `log_change`, and which keys its name had before."""
+    earlier = {"earlier_keys": [key.id for key in new.earlier]} if new.earlier else {}
+    log_change(change, new.key, by, credential, **earlier, **more)
 
 
 class KeyUsage:

@@ -95,6 +95,7 @@ class JwtVerifier(Struct, eq=False):
             f"jwt:{claims['sub']}",
             frozenset(as_scopes(_granted(claims))),
             credential=f"jwt:{self._issuer}",
+            original_credential=f"jwt:{self._issuer}",
             expires_at=expires_at,
         )
         return _VerifiedToken(principal, min(expires_at, self._clock() + _CACHE_SECONDS))

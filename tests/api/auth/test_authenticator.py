@@ -146,7 +146,10 @@ async def test_events_name_the_holder_of_the_key_and_no_client_can_change_that(g
     assert answer.status_code == 201
     position = int(answer.headers["log-position"])
     row = (await database.read(select(events).where(events.c.position == position)))[0]
-    assert (row.actor, row.command_id) == ("only-ITEMS_WRITE", command_id("only-ITEMS_WRITE", "POST", "/items", "k"))
+    assert (row.actor, row.command_id) == (
+        "only-ITEMS_WRITE",
+        command_id("only-ITEMS_WRITE", row.credential, "POST", "/items", "k"),
+    )
 
 
 async def test_an_idempotency_key_belongs_to_its_actor(guarded: Guarded) -> None:

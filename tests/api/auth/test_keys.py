@@ -14,7 +14,8 @@ from structlog.testing import CapturingLogger
 from api.auth.api_keys import cache, store, usage
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.format import ParsedKey, new_key, read_key
-from api.auth.api_keys.store import ApiKey, KeyChangeError, KeyEndedError, NameTakenError, NewKey, api_keys
+from api.auth.api_keys.store import KeyChangeError, KeyEndedError, NameTakenError, NewKey
+from api.auth.api_keys.table import ApiKey, api_keys
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.principal import CredentialError, Principal
 from api.auth.scopes import Scope
@@ -75,6 +76,7 @@ async def test_a_new_key_authenticates_its_holder_with_its_scopes(database: Data
         "shop",
         frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}),
         credential=f"key:{new.key.id}",
+        original_credential=f"key:{new.key.id}",
         key_id=new.key.id,
         expires_at=(new.key.created_at + HOUR) / 1e6,
     )

@@ -42,7 +42,8 @@ async def test_a_key_is_created_shown_listed_rotated_and_revoked(service: InProc
     assert created.status_code == 201
     assert created.headers["cache-control"] == "no-store"
     shop = created.json()
-    key = shop.pop("key")
+    key, earlier = shop.pop("key"), shop.pop("earlier_keys")
+    assert earlier == []
     assert read_key(key.encode()) is not None
     assert (shop["id"], shop["name"], shop["scopes"]) == (key[4:12], "shop", ["items:read", "items:write"])
     assert (shop["state"], shop["created_by"], shop["last_used_at"]) == ("good", "admin", None)

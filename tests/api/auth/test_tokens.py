@@ -72,6 +72,7 @@ async def test_a_valid_token_names_its_holder_and_scopes(jwt_verifier: JwtVerifi
             "jwt:alice",
             frozenset({Scope.ITEMS_READ, Scope.ITEMS_WRITE}),
             credential=f"jwt:{payload['iss']}",
+            original_credential=f"jwt:{payload['iss']}",
             expires_at=payload["exp"] + 30.0,
         )
 
@@ -191,8 +192,9 @@ async def test_the_service_accepts_tokens_and_keys(database_url: str, tmp_path: 
         key = await make_key(database, "shop", Scope.ITEMS_WRITE)
         by_key = await client.post("/items", json=pen, headers={**bearer(key.text), **idempotent})
         assert (by_token.status_code, by_key.status_code) == (201, 201)
-        rows = await database.read(select(events.c.actor).order_by(events.c.position))
+        rows = await database.read(select(events.c.actor, events.c.credential).order_by(events.c.position))
         assert [row.actor for row in rows] == ["jwt:shop", "shop"], "a subject is never mistaken for a key's holder"
+        assert [row.credential for row in rows] == [f"jwt:{ISSUER}", f"key:{key.key.id}"]
         for token in ("a" * 8192, signed(claims(padding="x" * 7000)), signed(claims(iss="x")), "a.b.c", "a.b"):
             check_problem(await client.get("/items", headers=bearer(token)), 401, "credential-invalid")
         assert (await client.get("/items", headers=bearer(signed(claims(padding="x" * 5000))))).status_code == 200

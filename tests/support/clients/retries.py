@@ -46,7 +46,7 @@ class Write(Struct, frozen=True):
     @property
     def command_id(self) -> str:
         """The id that the log must know it by."""
-        return command_id(ANONYMOUS, self.method, self.path, self.key)
+        return command_id(ANONYMOUS, None, self.method, self.path, self.key)
 
 
 def was_replayed(answer: Answer) -> bool:
