@@ -1,5 +1,7 @@
 """Errors of the event store. The docstring of each class is its message, filled in with the instance's attributes."""
 
+from collections.abc import Sequence
+
 
 class EventStoreError(Exception):
     """The event store failed."""
@@ -62,6 +64,14 @@ class UnreadableLogError(EventStoreError):
 
 class NewerTableError(_ReasonError):
     """A table belongs to newer code than this process runs: {reason}."""
+
+
+class ObstacleError(EventStoreError):
+    """The table {table} must be replaced, but other objects would be lost or broken: {objects}. Drop them, rebuild, then create them again."""  # noqa: E501
+
+    def __init__(self, table: str, objects: Sequence[str]) -> None:
+        self.table = table
+        self.objects = ", ".join(objects)
 
 
 class WriteFailedError(EventStoreError):

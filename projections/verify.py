@@ -162,10 +162,9 @@ def _verify_projection(projection: Projection, chunk_events: int, connection: Co
         compared = Comparison(table, folded, live_columns, head_position(connection))
         problems = list(_problems(projection, connection.execute(checkpoint_query).one_or_none(), compared))
         compared.all(connection, RowChanges(), tick)
-    same, digests = not problems and not compared.differing, compared.digests or (None, None)
-    return Verdict(
-        name, same, problems, compared.position, compared.compared, compared.differing, compared.shown(), *digests
-    )
+    differing = len(compared.differing)
+    same, digests = not problems and not differing, compared.digests or (None, None)
+    return Verdict(name, same, problems, compared.position, compared.compared, differing, compared.shown(), *digests)
 
 
 def _fold(

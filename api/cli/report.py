@@ -13,7 +13,9 @@ from projections.rebuild.rebuild_state import Report, Sample
 
 def print_report(report: Report) -> None:
     """Print `report` on standard output, then samples of what differs."""
-    outcome = "and swapped in" if report.swapped else "not swapped in (dry run)"
+    outcome = "swapped in" if report.swapped else f"{report.rows_corrected:,} rows corrected"
+    if report.lock_held_ms is None:
+        outcome = "nothing changed (dry run)"
     echo(f"{report.projection}, version {report.version}: rebuilt as of position {report.position:,}, {outcome}")
     lines = [("events replayed", f"{report.events:,} ({report.rate:,.0f} a second)"), ("rows", f"{report.rows:,}")]
     if report.digest_live is None or report.digest_rebuilt is None:

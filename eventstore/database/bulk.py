@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, column, func, select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.util import await_only
 
+from eventstore.database.parameters import in_ids, numbers
 from eventstore.database.prepared import Conflict
 from eventstore.database.sqlite import writes as sqlite_writes
+from eventstore.log.tables import key_of
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -72,3 +74,17 @@ def _postgresql_statement(table: Table, conflict: Conflict) -> Any:
     sent = {c.name: statement.excluded[c.name] for c in table.c if not c.primary_key}
     new = {name: table.c[name] + value for name, value in sent.items()} if conflict == "add" else sent
     return statement.on_conflict_do_update(index_elements=list(table.primary_key), set_=new)
+
+
+def copy_rows(connection: Connection, source: Table, target: Table, keys: Sequence[int]) -> None:
+    """Insert the rows of `source` that have one of `keys` into `target`; overwrite rows that have the same key.
+
+    Columns that only `target` has keep their values, and get their defaults in new rows.
+    """
+    build: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = build(target).from_select(
+        source.c.keys(), select(source).where(in_ids(connection, key_of(source), "keys"))
+    )
+    new = {c.name: statement.excluded[c.name] for c in source.c if not c.primary_key}
+    replacing = statement.on_conflict_do_update(index_elements=[key_of(target)], set_=new)
+    connection.execute(replacing, {"keys": numbers(connection, keys)})

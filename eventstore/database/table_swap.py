@@ -1,11 +1,17 @@
-"""Replace a table: fill a shadow table next to it, then swap it in under the live table's name, with its grants.
+"""Replace a table: fill a shadow table next to it, then swap it in under the live table's name, with all it had.
 
 Both databases swap within a transaction. On PostgreSQL every index and constraint gets its predecessor's name. SQLite
 can't rename an index, so each index has one of two names, in turn.
 """
 
-from sqlalchemy import Column, Connection, Index, MetaData, Table, TextClause, inspect, text
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Connection, Index, MetaData, Table, inspect, text
 from sqlalchemy.sql.elements import conv
+
+from eventstore.database.postgresql import dependents as postgresql
+from eventstore.database.sqlite import dependents as sqlite
+from eventstore.errors import ObstacleError
 
 #: The suffix of an index's second name.
 _IN_TURN = "_b"
@@ -21,6 +27,30 @@ def exists(connection: Connection, name: str) -> bool:
 def column_names(connection: Connection, name: str) -> list[str]:
     """Return the names of the columns of the table in the database."""
     return [column["name"] for column in inspect(connection).get_columns(name)]
+
+
+def is_as_defined(connection: Connection, table: Table) -> bool:
+    """Return whether the database's table has the columns, the key and the indexes of `table`, and maybe more."""
+    if not exists(connection, table.name):
+        return False
+    found = inspect(connection)
+    key = found.get_pk_constraint(table.name)["constrained_columns"]
+    return (
+        set(table.columns.keys()) <= set(column_names(connection, table.name))
+        and key == table.primary_key.columns.keys()
+        and not missing_indexes(connection, table, table)
+    )
+
+
+def missing_indexes(connection: Connection, table: Table, shadow: Table) -> list[Index]:
+    """Return the indexes of `table` that the database's `shadow` lacks."""
+    existing = {found["name"] for found in inspect(connection).get_indexes(shadow.name)}
+    models = sorted(table.indexes, key=lambda model: model.name or "")
+    return [model for model in models if not existing.intersection(_turns(model))]
+
+
+def _turns(model: Index) -> tuple[str, str]:
+    return f"{model.name}", f"{model.name}{_IN_TURN}"
 
 
 def shadow_of(table: Table, name: str) -> Table:
@@ -58,39 +88,85 @@ def create(connection: Connection, table: Table, shadow: Table) -> None:
 def index(connection: Connection, table: Table, shadow: Table) -> bool:
     """Create one index of `table` that `shadow` lacks; return whether one was missing.
 
+    On PostgreSQL also an operator's index; on SQLite, which cannot rename those, `swap_in` creates them.
+
     Call it until it returns False, after the table is filled: that is fastest. Use one transaction for each index:
     on SQLite all other writers wait meanwhile.
     """
     names = {name for (name,) in connection.execute(text(_INDEX_NAMES[connection.dialect.name]))}
-    existing = {found["name"] for found in inspect(connection).get_indexes(shadow.name)}
-    for model in sorted(table.indexes, key=lambda model: model.name or ""):
-        turns = (f"{model.name}", f"{model.name}{_IN_TURN}")
-        if not existing.intersection(turns):
-            free = next(name for name in turns if name not in names)
-            Index(free, *(shadow.c[column.name] for column in model.columns), unique=model.unique).create(connection)
-            return True
+    for model in missing_indexes(connection, table, shadow):
+        free = next(name for name in _turns(model) if name not in names)
+        Index(free, *(shadow.c[column.name] for column in model.columns), unique=model.unique).create(connection)
+        return True
     if connection.dialect.name == "postgresql":
+        if exists(connection, table.name):
+            for statement in postgresql.missing_indexes(connection, table.name, shadow.name, _IN_TURN):
+                connection.exec_driver_sql(statement)
+                return True
         connection.execute(text(f"ANALYZE {shadow.name}"))
     return False
 
 
-def swap_in(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
-    """Rename `shadow` to the name of `table`, with that table's owner and grants, or those of `like` if it is missing.
+def check_replaceable(connection: Connection, table: Table) -> None:
+    """Raise ObstacleError if the database's table, of whatever version, cannot be replaced by `table`.
 
-    On PostgreSQL the previous table is dropped. On SQLite a drop takes long, so it is renamed to `retired_name`.
+    It can be replaced unless other objects would be lost or broken by that. Changes nothing.
     """
-    on_postgresql, replaced = connection.dialect.name == "postgresql", exists(connection, table.name)
-    if on_postgresql:
-        if (model := table.name if replaced else like) is not None:
-            _execute_built(connection, _GRANTS, shadow=shadow.name, model=model)
-        # Last: from here on readers wait.
-        connection.execute(_DO_NOT_WAIT)
-        drop(connection, table.name)
-    elif replaced:
-        connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {retired_name(table)}"))
+    if not exists(connection, table.name):
+        return
+    columns = table.columns.keys()
+    if connection.dialect.name == "postgresql":
+        found = postgresql.obstacles(connection, table.name, columns)
+    else:
+        trial = shadow_of(table, f"{table.name}_trial")
+
+        def replace() -> list[tuple[str, str]]:
+            trial.create(connection)
+            return _replace_on_sqlite(connection, table, trial)
+
+        found = sqlite.obstacles(connection, table.name, columns, replace)
+    if found:
+        raise ObstacleError(table.name, found)
+
+
+def swap_in(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
+    """Rename `shadow` to the name of `table`, and put on it what that table has: owner, grants, policies and so on.
+
+    If that table is missing, it gets the owner and the grants of the table `like`. On PostgreSQL the previous table is
+    dropped. On SQLite a drop takes long, so it is renamed to `retired_name`. Raises ObstacleError.
+    """
+    check_replaceable(connection, table)
+    if connection.dialect.name == "postgresql":
+        _replace_on_postgresql(connection, table, shadow, like)
+    else:
+        for _, statement in _replace_on_sqlite(connection, table, shadow):
+            connection.exec_driver_sql(statement)
+
+
+def _replace_on_postgresql(connection: Connection, table: Table, shadow: Table, like: str | None) -> None:
+    statements: Sequence[str] = ()
+    if exists(connection, table.name):
+        statements = postgresql.put_on(connection, table.name, table.columns.keys())
+    elif like is not None:
+        statements = postgresql.put_on_rights(connection, table.name, like)
+    # From here on readers wait.
+    connection.execute(_DO_NOT_WAIT)
+    drop(connection, table.name)
     connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
-    if on_postgresql:
-        _execute_built(connection, _NAMES, table=table.name, shadow=shadow.name, turn=_IN_TURN)
+    names = {"table": table.name, "shadow": shadow.name, "turn": _IN_TURN}
+    for statement in (*connection.execute(_NAMES, names).scalars(), *statements):
+        connection.exec_driver_sql(statement)
+
+
+def _replace_on_sqlite(connection: Connection, table: Table, shadow: Table) -> list[tuple[str, str]]:
+    """Replace `table`; return what it had, and the statement that puts each on the new table."""
+    taken_off: list[tuple[str, str]] = []
+    with sqlite.literal_renames(connection):
+        if exists(connection, table.name):
+            taken_off = sqlite.take_off(connection, table.name)
+            connection.execute(text(f"ALTER TABLE {table.name} RENAME TO {retired_name(table)}"))
+        connection.execute(text(f"ALTER TABLE {shadow.name} RENAME TO {table.name}"))
+    return taken_off
 
 
 def lock_out_writers(connection: Connection, table: Table) -> None:
@@ -129,19 +205,6 @@ _INDEX_NAMES = {
     "postgresql": "SELECT indexname FROM pg_indexes WHERE schemaname = current_schema()",
 }
 
-#: Build the statements that give one table the owner and the grants of another.
-_GRANTS = text(
-    """
-    WITH the AS (SELECT CAST(:shadow AS text) AS shadow, CAST(CAST(:model AS text) AS regclass) AS model)
-    SELECT format('ALTER TABLE %I OWNER TO %I', shadow, pg_get_userbyid(relowner))
-    FROM the JOIN pg_class ON oid = model AND pg_get_userbyid(relowner) <> current_user
-    UNION ALL
-    SELECT format('GRANT %s ON %I TO %s%s', privilege_type, shadow,
-                  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-                  CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM the JOIN pg_class ON oid = model CROSS JOIN aclexplode(relacl) WHERE grantee <> relowner
-    """
-)
 #: Build the statements that rename a table's constraints and indexes to match its own name.
 _NAMES = text(
     """
@@ -154,9 +217,3 @@ _NAMES = text(
         AND right(indexname, length(turn)) = turn
     """
 )
-
-
-def _execute_built(connection: Connection, builder: TextClause, **names: str) -> None:
-    """Execute the statements that the query `builder` returns."""
-    for statement in connection.execute(builder, names).scalars().all():
-        connection.exec_driver_sql(statement)

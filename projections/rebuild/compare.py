@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 from operator import add
 from typing import Any
@@ -21,6 +21,36 @@ _END = 2**63 - 1
 _encoder = msgspec.json.Encoder()
 
 
+class Keys:
+    """The keys of rows that have a property, 8 bytes each. Some rows are looked at again later."""
+
+    def __init__(self) -> None:
+        self._first = array("q")
+        self._again: dict[int, bool] = {}
+
+    def extend(self, keys: Iterable[int]) -> None:
+        """Add `keys`, which are sorted and greater than all before, at the first look."""
+        self._first.extend(keys)
+
+    def look_again(self, looked_at: Iterable[int], found: Iterable[int]) -> None:
+        """Replace what is known of the keys `looked_at`: now those that were `found` have the property."""
+        have_it = set(found)
+        self._again.update((key, key in have_it) for key in looked_at)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._first) - sum(map(self._is_in_first, self._again)) + sum(self._again.values())
+
+    def __iter__(self) -> Iterator[int]:
+        """Return them, in no order."""
+        yield from (key for key in self._first if key not in self._again)
+        yield from (key for key, has_it in self._again.items() if has_it)
+
+    def _is_in_first(self, key: int) -> bool:
+        index = bisect_left(self._first, key)
+        return index < len(self._first) and self._first[index] == key
+
+
 class Comparison:
     """The differences of a live and a rebuilt table, folds of the same events, in their common columns."""
 
@@ -37,21 +67,11 @@ class Comparison:
         self._live = Pages(live, columns)
         self._rebuilt = Pages(rebuilt, columns)
         self._columns = columns
-        self._compared = 0
         self._samples: dict[int, list[Sample]] = {}
-        self._differing = array("q")
-        #: By key: whether a row that was rechecked differs.
-        self._rechecked: dict[int, bool] = {}
-
-    @property
-    def compared(self) -> int:
-        """The number of compared rows. A row that was rechecked counts once more, however often that was."""
-        return self._compared + len(self._rechecked)
-
-    @property
-    def differing(self) -> int:
-        """The number of rows that differ, as last compared."""
-        return len(self._differing) - sum(map(self._differed_at_first, self._rechecked)) + sum(self._rechecked.values())
+        #: The number of rows that were compared: of keys that either table had at `position`.
+        self.compared = 0
+        #: The rows that differ, as last compared, and those of them that only the live table has.
+        self.differing, self.surplus = Keys(), Keys()
 
     def shown(self) -> list[Sample]:
         """Return some of the values that differ, those of the lowest keys."""
@@ -73,9 +93,13 @@ class Comparison:
             start = end
             live_digest.update(_encoder.encode_lines(live))
             rebuilt_digest.update(_encoder.encode_lines(rebuilt))
-            self._compared += max(len(live), len(rebuilt))
-            if live != rebuilt:
-                self._differing.extend(self._differences(live, rebuilt))
+            if live == rebuilt:
+                self.compared += len(live)
+                continue
+            differing, surplus = self._differences(live, rebuilt)
+            self.compared += len(rebuilt) + len(surplus)
+            self.differing.extend(differing)
+            self.surplus.extend(surplus)
         self.digests = live_digest.hexdigest(), rebuilt_digest.hexdigest()
 
     def recheck(self, connection: Connection, keys: Iterable[int]) -> None:
@@ -86,22 +110,19 @@ class Comparison:
             live, rebuilt = self._live.of(connection, portion), self._rebuilt.of(connection, portion)
             for key in portion:
                 self._samples.pop(key, None)
-            differing = set(self._differences(live, rebuilt))
-            self._rechecked.update((key, key in differing) for key in portion)
+            differing, surplus = self._differences(live, rebuilt)
+            self.differing.look_again(portion, differing)
+            self.surplus.look_again(portion, surplus)
 
-    def _differed_at_first(self, key: int) -> bool:
-        index = bisect_left(self._differing, key)
-        return index < len(self._differing) and self._differing[index] == key
-
-    def _differences(self, live: Sequence[Any], rebuilt: Sequence[Any]) -> list[int]:
-        """Return the keys of rows that differ, in order, and store the differing values of some."""
+    def _differences(self, live: Sequence[Any], rebuilt: Sequence[Any]) -> tuple[list[int], list[int]]:
+        """Return the keys of rows that differ, and of those that only the live table has; store some of the values."""
         ours, theirs = {row[0]: row for row in rebuilt}, {row[0]: row for row in live}
         differing = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
         for key in differing:
             if len(self._samples) >= SAMPLES:
                 break
             self._samples[key] = values_that_differ(self._columns, key, theirs.get(key), ours.get(key))
-        return differing
+        return differing, [key for key in differing if key not in ours]
 
 
 def _last_key(page: Sequence[Any]) -> int:

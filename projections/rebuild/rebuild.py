@@ -1,7 +1,8 @@
-"""Rebuilds a projection while the service runs: fills a shadow table, compares it with the live one, and swaps it in.
+"""Rebuilds a projection while the service runs: fills a shadow table and compares it with the live one.
 
-Only the last step holds the append lock. Every chunk is committed with its replay checkpoint, so an interrupted run can
-be resumed from there.
+Then it corrects the rows that differ in the live table, or swaps the new table in if the table itself has to change.
+Only that last step holds the append lock. Every chunk is committed with its replay checkpoint, so an interrupted run
+can be resumed from there.
 """
 
 import asyncio
@@ -70,7 +71,7 @@ async def rebuild(
     options: Options,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Report:
-    """Rebuild the table of `projection` from the log, compare it with the live one, and swap it in.
+    """Rebuild the table of `projection` from the log, compare it with the live one, and correct that or swap it in.
 
     Resumes an interrupted run of the same code, and its own after the database was lost for a while. Raises
     LockHeldError if the projection is being rebuilt already, RebuildCancelledError, UnavailableError, and what a fold
@@ -191,7 +192,7 @@ class _RebuildRun:
         raise UnavailableError
 
     def _swap(self, connection: Connection) -> Report | None:
-        """Catch up and swap in one transaction under the append lock; return None if too many events are left."""
+        """Catch up, and correct or swap, in one transaction under the locks; return None if too many events remain."""
         shadow = self._shadow
         with connection.begin() as transaction:
             # Writers take these two locks in the same order.
@@ -206,16 +207,18 @@ class _RebuildRun:
             self._seconds["swap"] = monotonic() - started
             events = self._loader.events + head.position - shadow.cursor.position
             rows = connection.execute(select(func.count()).select_from(shadow.table)).scalar_one()
-            report = self._report(head.position, events, rows)
+            swap = shadow.is_to_replace(connection)
+            report = self._report(head.position, events, rows, swap=swap)
             if not self._options.dry_run:
-                shadow.swap_in(connection)
+                shadow.go_live(connection, self._comparison, swap=swap)
             reached = ReplayCheckpoint(head.position)
             shadow.note(connection, state="succeeded", cursor=reached, target=head.position, report=report)
             commit(transaction)
         return report
 
-    def _report(self, position: int, events: int, rows: int) -> Report:
-        comparison = self._comparison
+    def _report(self, position: int, events: int, rows: int, *, swap: bool) -> Report:
+        comparison, dry_run = self._comparison, self._options.dry_run
+        differing = len(comparison.differing) if comparison else 0
         live, rebuilt = (comparison and comparison.digests) or (None, None)
         return Report(
             projection=self._shadow.projection.name,
@@ -225,8 +228,8 @@ class _RebuildRun:
             rate=round(self._loader.events / max(self._seconds["fill"], 1e-6)),
             seconds={phase: round(seconds, 3) for phase, seconds in self._seconds.items()},
             rows=rows,
-            rows_compared=comparison.compared if comparison else 0,
-            rows_differ=comparison.differing if comparison else 0,
+            rows_compared=rows + len(comparison.surplus) if comparison else 0,
+            rows_differ=differing,
             samples=comparison.shown() if comparison else [],
             columns_added=comparison.added if comparison else [],
             columns_dropped=comparison.dropped if comparison else [],
@@ -234,7 +237,8 @@ class _RebuildRun:
             digest_live=live,
             digest_rebuilt=rebuilt,
             lock_held_ms=None,
-            swapped=not self._options.dry_run,
+            swapped=swap and not dry_run,
+            rows_corrected=0 if swap or dry_run else differing,
         )
 
     async def _watch(self) -> None:

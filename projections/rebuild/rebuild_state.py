@@ -66,7 +66,7 @@ class Report(Struct, frozen=True):
     #: Seconds that each phase took.
     seconds: dict[str, float]
     rows: int
-    #: A row that changed after all were compared counts twice; see `Comparison.compared`.
+    #: The number of keys that either table has at `position`.
     rows_compared: int
     rows_differ: int
     samples: list[Sample]
@@ -78,9 +78,11 @@ class Report(Struct, frozen=True):
     compared_at: int | None
     digest_live: str | None
     digest_rebuilt: str | None
-    #: Milliseconds that the append lock was held, None if the table was not swapped.
+    #: Milliseconds that the append lock was held, None in a dry run.
     lock_held_ms: float | None
+    #: Whether a new table was swapped in. Otherwise the rows that differed were corrected in the live table.
     swapped: bool
+    rows_corrected: int
 
 
 class Rebuild(Struct, frozen=True):

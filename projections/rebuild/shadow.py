@@ -3,24 +3,28 @@
 Every transaction updates the replay checkpoint in `rebuilds` along with its writes, and fails if another run took over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from secrets import token_hex
 
 from sqlalchemy import Connection, select
 
 from eventstore.clock import now
 from eventstore.database import table_swap
+from eventstore.database.bulk import copy_rows
 from eventstore.database.database import Database
 from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit, disable_statement_timeout
 from eventstore.log.head import head_position
-from projections.projection import Projection, projections_table, set_version
+from projections.projection import Projection, projections_table, remove, set_version
 from projections.rebuild import rebuild_state
+from projections.rebuild.compare import Comparison
 from projections.rebuild.fingerprint import fingerprint
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
 from projections.rebuild.replay import Folded, write
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
+from projections.rebuild.table_reader import PAGE
 
 
 class Shadow:
@@ -37,11 +41,13 @@ class Shadow:
         """Take over the table of an interrupted run of the same code, or create it; return the rebuild's state.
 
         If this very run began before, and lost the database, it resumes; it may turn out to have succeeded. A run that
-        failed may have left wrong rows, and so may other code: their table is discarded.
+        failed may have left wrong rows, and so may other code: their table is discarded. Raises ObstacleError.
         """
         with self._transaction(connection):
             disable_statement_timeout(connection)
             table_swap.drop(connection, table_swap.retired_name(self.projection.table))
+            if self.is_to_replace(connection):
+                table_swap.check_replaceable(connection, self.projection.table)
             before = rebuild_state.find(connection, self.projection.name)
             same_run = before if before and before.run == self._run else None
             if same_run and same_run.state == "succeeded":
@@ -91,15 +97,38 @@ class Shadow:
         self.cursor = folded.cursor
         return target
 
+    def is_to_replace(self, connection: Connection) -> bool:
+        """Return whether it has to replace the live table: that is of another version, missing, or not as defined."""
+        of_projection = projections_table.c.name == self.projection.name
+        version = connection.scalar(select(projections_table.c.version).where(of_projection))
+        return version != self.projection.version or not table_swap.is_as_defined(connection, self.projection.table)
+
     def index(self, connection: Connection) -> bool:
-        """Create one more index of the live table on it, once it is filled; return whether one was missing."""
+        """Create one more index on it, if it is to replace the live table; return whether one was missing."""
         with self._transaction(connection):
             disable_statement_timeout(connection)
-            return table_swap.index(connection, self.projection.table, self.table)
+            return self.is_to_replace(connection) and table_swap.index(connection, self.projection.table, self.table)
 
-    def swap_in(self, connection: Connection) -> None:
-        """Make it the live table, within a transaction that holds the locks."""
+    def go_live(self, connection: Connection, comparison: Comparison | None, *, swap: bool) -> None:
+        """Make its rows those that clients see, within a transaction that holds the locks."""
+        disable_statement_timeout(connection)
+        if swap:
+            self._swap_in(connection)
+        elif comparison is not None:
+            self._correct(connection, comparison)
+
+    def _correct(self, connection: Connection, comparison: Comparison) -> None:
+        """Correct the rows that differ. The table keeps all that was put on it: policies, publications, triggers."""
+        live = self.projection.table
+        for keys in _pages(comparison.surplus):
+            remove(connection, live, keys)
+        for keys in _pages(comparison.differing):
+            copy_rows(connection, self.table, live, keys)
+
+    def _swap_in(self, connection: Connection) -> None:
         name, version = self.projection.name, self.projection.version
+        while table_swap.index(connection, self.projection.table, self.table):
+            pass  # there is nothing left to do, unless the live table was changed since the indexes were built
         # A projection's first table gets the rights of another projection's table.
         model = select(projections_table.c.name).order_by(projections_table.c.name).limit(1)
         table_swap.swap_in(connection, self.projection.table, self.table, like=connection.scalar(model))
@@ -135,3 +164,9 @@ class Shadow:
         with connection.begin() as transaction:
             yield
             commit(transaction)
+
+
+def _pages(keys: Iterable[int]) -> Iterator[list[int]]:
+    rest = iter(keys)
+    while page := list(islice(rest, PAGE)):
+        yield page

@@ -23,6 +23,11 @@ T = TypeVar("T")
 EVENTS = 1000
 #: Events a second, so that a rebuild of them takes some seconds, and can be met on its way.
 SLOWLY = ("--throttle", "200")
+#: Makes a rebuild swap its table in: it takes the live one for that of another version, whose columns are the same.
+OF_ANOTHER_VERSION = (
+    "UPDATE projections SET version = version - 1",
+    "UPDATE log_head SET tables_revision = tables_revision + 1",
+)
 #: An event that no version of the code knows.
 UNKNOWN_EVENT = (
     "INSERT INTO events SELECT position + 1, position + 1, 1, 'item.painted.v1', '{}', recorded_at, actor, NULL, "

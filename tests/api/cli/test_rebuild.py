@@ -64,7 +64,7 @@ async def test_a_correct_table_is_rebuilt_without_differences(filled_url: str) -
     done = rebuild(filled_url)
     assert done.returncode == 0, done
     first, *lines = done.stdout.splitlines()
-    assert first == f"items, version 2: rebuilt as of position {EVENTS:,}, and swapped in"
+    assert first == f"items, version 2: rebuilt as of position {EVENTS:,}, 0 rows corrected"
     printed = {line[2:20].strip(): line[20:] for line in lines}
     assert printed["events replayed"].startswith(f"{EVENTS:,} (")
     assert (printed["rows"], printed["rows compared"], printed["rows that differ"]) == ("500", "500", "0")

@@ -147,7 +147,7 @@ async def test_a_log_of_an_older_version_is_rebuilt_with_a_new_column(database: 
     assert set(served_by) == {2, 3}
     assert (report.version, report.swapped, report.columns_added, report.columns_dropped) == (3, True, ["currency"], [])
     assert (report.rows_differ, report.samples) == (0, [])
-    assert report.rows_compared >= report.rows >= ITEMS
+    assert report.rows_compared == report.rows >= ITEMS
     assert report.digest_live == report.digest_rebuilt is not None
 
 
