@@ -18,6 +18,7 @@ RIGHTS: Mapping[str, str] = {
     "log_checkpoint": "SELECT, UPDATE",
     "projections": "SELECT",
     "rebuilds": "SELECT, UPDATE",
+    "rebuild_requests": "SELECT, INSERT, UPDATE",
     "verifications": "SELECT, INSERT, UPDATE",
     "api_keys": "SELECT, INSERT, UPDATE",
     "first_api_key": "SELECT, INSERT",

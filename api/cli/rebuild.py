@@ -31,9 +31,16 @@ _BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 @click.option("--dry-run", is_flag=True, help="Report the differences and change nothing.")
 @click.option("--throttle", type=click.IntRange(1), metavar="EVENTS_PER_S", help="Replay rate.  [default: no limit]")
 @click.option("--item", "item_id", type=int, metavar="ID", help="Repair only this item's row and snapshots.")
+@click.option("--request", hidden=True, help="The request of a service that starts this process.")
 @json_option
 def rebuild(
-    name: str, from_scratch: bool, dry_run: bool, throttle: int | None, item_id: int | None, as_json: bool
+    name: str,
+    from_scratch: bool,
+    dry_run: bool,
+    throttle: int | None,
+    item_id: int | None,
+    request: str | None,
+    as_json: bool,
 ) -> None:
     """Rebuild a projection from the log while the service runs.
 
@@ -44,7 +51,7 @@ def rebuild(
         if from_scratch or throttle is not None:
             raise click.UsageError("--item cannot be combined with --from-scratch or --throttle")
         _repair(_BY_NAME[name], item_id, dry_run=dry_run, as_json=as_json)
-    options = Options(from_scratch=from_scratch, dry_run=dry_run, throttle=throttle)
+    options = Options(from_scratch, dry_run, throttle, request)
     lower_priority()
 
     async def run(database: Database) -> Report:

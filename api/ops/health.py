@@ -18,7 +18,7 @@ from api.schemas.examples import load
 from eventstore.errors import EventStoreError, UnavailableError
 from projections import PROJECTIONS
 from projections.projection_status import ProjectionStatus, projection_statuses
-from projections.rebuild import rebuild_state
+from projections.rebuild import rebuild_requests
 
 _REVISION = text("SELECT version_num FROM alembic_version")
 
@@ -76,8 +76,10 @@ async def _ready(request: RequestContext) -> Ready:
         raise Problem(NOT_READY, f"{detail} {services.schema_head}: run `itemledger migrate`")
     statuses = await projection_statuses(services.database, PROJECTIONS)
     if faulty := [status for status in statuses if not status.current]:
-        rebuilds = await rebuild_state.find_all(services.database)
-        running = services.rebuild_jobs.started | {name for name in rebuilds if rebuilds[name].state == "running"}
+        rebuilds = await rebuild_requests.find_latest(services.database)
+        running = services.rebuild_jobs.started | {
+            name for name in rebuilds if rebuilds[name].state in rebuild_requests.ACTIVE
+        }
         raise Problem(NOT_READY, "; ".join(_fault(status, running) for status in faulty))
     positions = {status.projection.name: status.log_position for status in statuses}
     return Ready(statuses[0].log_position, positions, revision)

@@ -4,17 +4,21 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic
 from typing import IO
 
+import msgspec
 import structlog
 
 from api.secret import Secret
 from api.settings import without_settings
 from eventstore.database.database import Database
-from projections.rebuild import rebuild_state
+from eventstore.errors import OutcomeUnknownError, UnavailableError
+from projections.rebuild import rebuild_requests
 from projections.rebuild.rebuild import Options
 
 log = structlog.get_logger()
@@ -54,21 +58,36 @@ class RebuildJobs:
         return frozenset(self._tasks)
 
     async def start(self, name: str, options: Options) -> None:
-        """Start a rebuild of `name`; return when it has started or ended, or after _START_SECONDS.
+        """Request a rebuild of `name`, start its process; return when it has begun or ended, or after _START_SECONDS.
 
-        Raises RebuildRunningError if any process rebuilds it already, RebuildFailedError, and UnavailableError.
+        From here on the request is what is shown and cancelled. Raises RebuildRunningError if any process rebuilds it
+        already, RebuildFailedError, UnavailableError and OutcomeUnknownError.
         """
         if await self._is_running(name, _OTHER_SECONDS):
             raise RebuildRunningError
-        task = self.launch(name, options)  # nothing is awaited since the check, so no other request started one
-        running = await self._is_running(name, _START_SECONDS)
-        if task.done() and (failure := task.result()) is not None:
+        request = await self._database.write(partial(rebuild_requests.put, name=name))
+        if request is None:
+            raise RebuildRunningError
+        task = self.launch(name, msgspec.structs.replace(options, request=request))
+        running = await self._has_begun(name, task)
+        if task.done() and not task.cancelled() and (failure := task.result()) is not None:
             raise RebuildRunningError if running else RebuildFailedError(failure)
 
     def launch(self, name: str, options: Options) -> "asyncio.Task[str | None]":
         """Start a process that rebuilds `name`. The task returns None, or the reason of a failure."""
         task = self._tasks[name] = asyncio.create_task(self._run(name, options))
         return task
+
+    async def cancel(self, name: str) -> bool:
+        """Cancel the rebuild of `name`, by whatever process; return whether there is one.
+
+        Raises UnavailableError and OutcomeUnknownError.
+        """
+        had_begun = await self._database.write(partial(rebuild_requests.cancel, name=name))
+        if had_begun is False and (task := self._tasks.get(name)):
+            task.cancel()  # it would not begin any more
+            await asyncio.wait([task])
+        return had_begun is not None
 
     async def close(self) -> None:
         """Stop every process that was started, and wait for its end."""
@@ -78,18 +97,39 @@ class RebuildJobs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _is_running(self, name: str, timeout_seconds: float) -> bool:
-        """Return whether any process rebuilds `name`; wait for a child process that is just starting or ending."""
+        """Return whether any process rebuilds `name` or is about to; wait for a child process that is just ending."""
         deadline = monotonic() + timeout_seconds
         while True:
-            rebuild = (await rebuild_state.find_all(self._database)).get(name)
-            if rebuild and rebuild.state == "running":
+            rebuild = (await rebuild_requests.find_latest(self._database)).get(name)
+            if rebuild and rebuild.state in rebuild_requests.ACTIVE:
                 return True
             task = self._tasks.get(name)
             if task is None or monotonic() > deadline:
                 return task is not None
             await asyncio.wait({task}, timeout=_POLL_SECONDS)
 
+    async def _has_begun(self, name: str, task: "asyncio.Task[str | None]") -> bool:
+        """Wait until the rebuild in `task` has begun or ended, or for _START_SECONDS; return whether one runs."""
+        deadline = monotonic() + _START_SECONDS
+        while True:
+            rebuild = (await rebuild_requests.find_latest(self._database)).get(name)
+            if task.done() or monotonic() > deadline or rebuild is None or rebuild.state != "starting":
+                return rebuild is not None and rebuild.state == "running"
+            await asyncio.wait({task}, timeout=_POLL_SECONDS)
+
     async def _run(self, name: str, options: Options) -> str | None:
+        failure: str | None = "The service that ran it stopped. The next rebuild resumes it"
+        try:
+            failure = await self._run_process(name, options)
+        finally:
+            if failure is not None and options.request is not None:
+                note = partial(rebuild_requests.note_end, name=name, run=options.request, failure=failure)
+                with suppress(UnavailableError, OutcomeUnknownError):
+                    await self._database.write(note)
+            del self._tasks[name]
+        return failure
+
+    async def _run_process(self, name: str, options: Options) -> str | None:
         log.info("rebuild started", projection=name)
         # Files, not pipes, so that nothing has to read while the process runs.
         with TemporaryFile() as printed, TemporaryFile() as errors:
@@ -99,20 +139,21 @@ class RebuildJobs:
             except OSError as error:
                 log.error("rebuild not started", projection=name, reason=str(error))
                 return str(error)
-            finally:
-                del self._tasks[name]
             output, lines = _lines(printed), _lines(errors)
         # A process that cannot even start may end with one of these codes, too, but it has no report.
         if code in _OUTCOMES and output[-1].startswith('{"report":'):
             log.info("rebuild ended", projection=name, outcome=_OUTCOMES[code], exit_code=code)
             return None
-        reason = lines[-1].removeprefix("Error: ")
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        reason = lines[-1].removeprefix("Error: ") or f"Its process {ended}"
         log.error("rebuild ended", projection=name, outcome="failed", exit_code=code, reason=reason)
-        return reason or f"Its process ended with {code}"
+        return reason
 
     async def _spawn(self, name: str, options: Options, printed: IO[bytes], errors: IO[bytes]) -> Process:
         flags = {"--from-scratch": options.from_scratch, "--dry-run": options.dry_run}
         arguments = [flag for flag, is_set in flags.items() if is_set]
+        if options.request is not None:
+            arguments += ["--request", options.request]
         if options.throttle is not None:
             arguments += ["--throttle", f"{options.throttle:.0f}"]
         environment = without_settings()

@@ -19,7 +19,7 @@ from api.schemas.examples import load
 from projections import PROJECTIONS, verification_state
 from projections.projection import Projection
 from projections.projection_status import projection_statuses
-from projections.rebuild import rebuild_state
+from projections.rebuild import rebuild_requests
 from projections.rebuild.rebuild import Options
 
 _PROJECTIONS = {projection.name: projection for projection in PROJECTIONS}
@@ -59,10 +59,10 @@ async def start_rebuild(name: str) -> HttpResponse:
     """Rebuild a projection from the log.
 
     Builds a new table next to the live one, compares them row by row, and swaps it in. Reads and writes continue
-    meanwhile. Resumes an interrupted rebuild. Responds when the rebuild has started, or after 2 seconds. The resource
-    in `Location` shows its progress, and at the end its report. The rebuild runs as a process of the service, with the
-    service's rights. On PostgreSQL it needs the rights of the schema's owner: without them the response is 503
-    (`rebuild-failed`), and an operator who has them must run `itemledger rebuild`.
+    meanwhile. Resumes an interrupted rebuild. Responds when the rebuild has begun, or after 2 seconds. From then on the
+    resource in `Location` shows it, its progress, and at the end its report. The rebuild runs as a process of the
+    service, with the service's rights. On PostgreSQL it needs the rights of the schema's owner: without them the
+    response is 503 (`rebuild-failed`), and an operator who has them must run `itemledger rebuild`.
     """
     projection = _parse_name(name)
     request = current.get()
@@ -80,13 +80,12 @@ async def start_rebuild(name: str) -> HttpResponse:
 async def cancel_rebuild(name: str) -> HttpResponse:
     """Cancel a rebuild.
 
-    It may run in any process, on any machine. It stops within about a second and discards what it replayed. The live
-    table does not change. A rebuild that was about to finish may still succeed; `rebuild` of the projection shows it.
+    It may run in any process, on any machine. It stops within about a second and discards what it replayed; one that
+    has not begun never runs. The live table does not change. A rebuild that was about to finish may still succeed;
+    `rebuild` of the projection shows it.
     """
     projection = _parse_name(name)
-    database = current.get().services.database
-    rebuild = (await rebuild_state.find_all(database)).get(name)
-    if not rebuild or rebuild.state != "running" or not await database.write(partial(rebuild_state.cancel, name=name)):
+    if not await current.get().services.rebuild_jobs.cancel(name):
         raise Problem(problems.REBUILD_NOT_RUNNING, f"{name} is not being rebuilt")
     return await _respond(202, projection)
 
@@ -98,7 +97,7 @@ async def _respond(status: int, projection: Projection, *headers: tuple[bytes, b
 
 async def _bodies(projections: Sequence[Projection]) -> list[ProjectionState]:
     database = current.get().services.database
-    rebuilds = await rebuild_state.find_all(database)
+    rebuilds = await rebuild_requests.find_latest(database)
     verifications = await verification_state.find_all(database)
     statuses = await projection_statuses(database, projections)
     return [to_projection(status, rebuilds, verifications) for status in statuses]

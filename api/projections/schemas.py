@@ -27,7 +27,13 @@ TableState = Annotated[
 class RebuildState(Struct, frozen=True):
     """The running rebuild, or the last one."""
 
-    state: State
+    state: Annotated[
+        State,
+        Meta(
+            description="`starting`: it was requested, and its process has not begun. `interrupted`: its process ended "
+            "before the rebuild did; the next one resumes it"
+        ),
+    ]
     phase: Phase
     position: Annotated[int, Meta(description="Events of the log that are folded into the rebuilt table")]
     target: Annotated[int, Meta(description="The log's position then")]
@@ -37,7 +43,7 @@ class RebuildState(Struct, frozen=True):
     started_at: datetime
     updated_at: datetime
     cancelled: Annotated[bool, Meta(description="Whether its cancellation was requested")]
-    failure: Annotated[str | None, Meta(description="Why it failed; null where it did not")]
+    failure: Annotated[str | None, Meta(description="Why it failed or was interrupted; null where it was not")]
 
 
 class VerificationState(Struct, frozen=True):
@@ -83,7 +89,7 @@ def to_projection(
         position=status.position,
         log_position=status.log_position,
         lag=None if status.position is None else status.log_position - status.position,
-        rebuild=None if rebuild is None else _to_rebuild(rebuild),
+        rebuild=None if rebuild is None else _to_rebuild(rebuild, status.log_position),
         last_report=None if rebuild is None else rebuild.report,
         verification=_to_verification(verifications.get(name)),
         snapshots=_to_verification(verifications.get(SNAPSHOTS)) if status.projection is ITEMS else None,
@@ -98,15 +104,16 @@ def _state(status: ProjectionStatus) -> Literal["live", "outdated", "not-built",
     return "live" if status.current else "newer"
 
 
-def _to_rebuild(rebuild: Rebuild) -> RebuildState:
-    remaining = max(rebuild.target - rebuild.cursor.position, 0)
+def _to_rebuild(rebuild: Rebuild, log_position: int) -> RebuildState:
+    target = rebuild.target or log_position  # one that has not begun knows none
+    remaining = max(target - rebuild.cursor.position, 0)
     replaying = rebuild.state == "running" and rebuild.rate > 0
     return RebuildState(
         state=rebuild.state,
         phase=rebuild.phase,
         position=rebuild.cursor.position,
-        target=rebuild.target,
-        progress=round(rebuild.cursor.position / rebuild.target, 4) if remaining else 1.0,
+        target=target,
+        progress=round(rebuild.cursor.position / target, 4) if remaining else 1.0,
         rate=round(rebuild.rate, 1),
         eta_seconds=round(remaining / rebuild.rate, 1) if replaying else None,
         started_at=_time(rebuild.started_at),

@@ -21,7 +21,7 @@ BigInt = sa.BigInteger().with_variant(Integer, "sqlite")
 _HAS_CREDENTIAL = sa.text("credential IS NOT NULL")
 _TABLES = (
     *("events", "log_head", "log_tiles", "log_checkpoint", "snapshots"),
-    *("api_keys", "first_api_key", "projections", "rebuilds", "verifications"),
+    *("api_keys", "first_api_key", "projections", "rebuilds", "rebuild_requests", "verifications"),
 )
 
 
@@ -143,6 +143,13 @@ def upgrade() -> None:
         Column("failure", Text),
         Column("report", Text),
         *_required(BigInt, "base", "item_id", "item_version"),
+    )
+    op.create_table(
+        "rebuild_requests",
+        Column("name", Text, primary_key=True),
+        *_required(Text, "run", "state"),
+        *_required(BigInt, "requested_at", "updated_at"),
+        Column("failure", Text),
     )
     op.create_table(
         "verifications",

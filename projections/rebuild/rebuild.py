@@ -49,6 +49,8 @@ class Options(Struct, frozen=True):
     dry_run: bool = False
     #: The most events a second.
     throttle: float | None = None
+    #: The request that it serves; see `rebuild_requests.py`.
+    request: str | None = None
 
 
 class Progress(Struct, frozen=True):
@@ -102,7 +104,7 @@ class _RebuildRun:
         self._database = database
         self._options = options
         self._on_progress = on_progress
-        self._shadow = Shadow(projection)
+        self._shadow = Shadow(projection, options.request)
         self._loader = ShadowLoader(database, self._shadow, options.throttle, self._on_write)
         self._phase: Phase = "fill"
         self._seconds = dict[str, float]()

@@ -13,8 +13,9 @@ from eventstore.log.replay_reader import ItemVersion
 from eventstore.log.tables import BigInt, metadata, required
 from projections.rebuild.replay_checkpoint import ReplayCheckpoint
 
-#: `running` was written by the rebuilding process. If no process holds the rebuild's lock, it was interrupted.
-State = Literal["running", "interrupted", "cancelled", "failed", "succeeded"]
+#: `running` was written by the rebuilding process. If no process holds the rebuild's lock, it was interrupted. For
+#: `starting` see `rebuild_requests.py`.
+State = Literal["starting", "running", "interrupted", "cancelled", "failed", "succeeded"]
 Phase = Literal["fill", "index", "compare", "swap"]
 
 rebuilds = Table(
@@ -35,7 +36,7 @@ rebuilds = Table(
     *required(BigInt, "started_at", "updated_at"),
     #: Whether a client asked it to stop and to drop its shadow table.
     Column("cancelled", Boolean, nullable=False),
-    #: Why it failed.
+    #: Why it failed or was interrupted.
     Column("failure", Text),
     #: The last rebuild's report, as JSON.
     Column("report", Text),
@@ -150,10 +151,16 @@ def note(connection: Connection, name: str, run: str, **changes: Any) -> None:
 
 
 def cancel(connection: Connection, name: str) -> bool:
-    """Ask the rebuild of `name` to stop; return whether one is stored as running."""
-    with connection.begin():
-        running = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.state == "running")
-        return connection.execute(running.values(cancelled=True)).rowcount == 1
+    """Ask the rebuild of `name` to stop, within a transaction; return whether one is stored as running."""
+    running = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.state == "running")
+    return connection.execute(running.values(cancelled=True)).rowcount == 1
+
+
+def note_failure(connection: Connection, name: str, run: str, failure: str) -> None:
+    """Store, within a transaction, why the run `run` did not end as it should, unless it has stored that itself."""
+    of_run = update(rebuilds).where(rebuilds.c.name == name, rebuilds.c.run == run, rebuilds.c.failure.is_(None))
+    ended = of_run.where(rebuilds.c.state.in_(("running", "interrupted", "failed")))
+    connection.execute(ended.values(failure=failure))
 
 
 def _columns(fields: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from eventstore.database.failures import commit
 from eventstore.database.session import allow_async_commit, disable_statement_timeout
 from eventstore.log.head import head_position
 from projections.projection import Projection, projections_table, remove, set_version
-from projections.rebuild import rebuild_state
+from projections.rebuild import rebuild_requests, rebuild_state
 from projections.rebuild.compare import Comparison
 from projections.rebuild.fingerprint import fingerprint
 from projections.rebuild.rebuild_state import OvertakenError, Rebuild, RebuildCancelledError
@@ -30,11 +30,13 @@ from projections.rebuild.table_reader import PAGE
 class Shadow:
     """The shadow table of `projection`, as one run fills it."""
 
-    def __init__(self, projection: Projection) -> None:
+    def __init__(self, projection: Projection, request: str | None = None) -> None:
+        """Take the run from a `request`, if it was requested; see `rebuild_requests.py`."""
         self.projection = projection
         self.table = table_swap.shadow_of(projection.table, f"{projection.table.name}_rebuild")
         self.cursor = ReplayCheckpoint()
-        self._run = token_hex(8)
+        self._is_requested = request is not None
+        self._run = request or token_hex(8)
         self._code = fingerprint(projection)
 
     def begin(self, connection: Connection, *, from_scratch: bool) -> Rebuild:
@@ -52,6 +54,8 @@ class Shadow:
             same_run = before if before and before.run == self._run else None
             if same_run and same_run.state == "succeeded":
                 return same_run
+            if not same_run:
+                rebuild_requests.take(connection, self.projection.name, self._run, requested=self._is_requested)
             may_resume = before and (same_run or not from_scratch) and self._is_usable(connection, before)
             resumed = before if may_resume else None
             if not resumed:

@@ -13,7 +13,7 @@ import pytest
 
 from eventstore.database.database import Database
 from projections.projection import Projection
-from projections.rebuild import rebuild_state
+from projections.rebuild import rebuild_requests
 from projections.rebuild.rebuild import Options
 from projections.rebuild.rebuild import rebuild as rebuild_projection
 from projections.rebuild.rebuild_state import Report
@@ -173,7 +173,7 @@ async def test_a_cancelled_rebuild_reports_it_and_leaves_nothing(filled_url: str
     with rebuilding(filled_url, *SLOWLY) as process:
         await under_way(filled_url)
         async with opened(filled_url) as database:
-            assert await database.write(lambda connection: rebuild_state.cancel(connection, "items"))
+            assert await database.write(lambda connection: rebuild_requests.cancel(connection, "items"))
         output, errors = process.communicate(timeout=300)
     assert_refused(subprocess.CompletedProcess([], process.returncode, output, errors), "cancelled")
     assert await leftovers(filled_url) == []

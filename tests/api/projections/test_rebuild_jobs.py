@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from api.projections import rebuild_jobs
+from projections.rebuild import rebuild_requests
 from projections.rebuild.rebuild import Options
 from tests.support.rebuilding import UNKNOWN_EVENT, fill, known_of, run_sql, until
 from tests.support.service import InProcess
@@ -69,8 +70,9 @@ async def test_a_rebuild_runs_this_code_in_any_working_directory(
     assert running.started == {"items"}
     [arguments] = children().values()
     # These and no others: none shows the database's URL, which has passwords.
-    expected = [sys.executable, "-P", "-m", "api", "rebuild", "items", "--json", "--throttle", "200"]
-    assert arguments[:-1] == expected
+    latest = (await rebuild_requests.find_latest(service.services.database))["items"]
+    expected = [sys.executable, "-P", "-m", "api", "rebuild", "items", "--json"]
+    assert arguments[:-1] == [*expected, "--request", latest.run, "--throttle", "200"]
     await running.close()
     assert (running.started, children()) == (frozenset(), {})
     known = await known_of(url)

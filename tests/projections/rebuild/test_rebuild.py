@@ -13,7 +13,7 @@ from eventstore.events import ItemDeleted, ItemRestored
 from projections import PROJECTIONS
 from projections.items.items import ITEMS
 from projections.projection import Projection
-from projections.rebuild import rebuild_state, replay
+from projections.rebuild import rebuild_requests, rebuild_state, replay
 from projections.rebuild.rebuild import Options, Progress, rebuild
 from projections.rebuild.rebuild_state import RebuildCancelledError, Report, lock_name
 from tests.eventstore.recording import changed, created, execute, history, opened, proposed, record
@@ -168,9 +168,11 @@ async def test_a_cancelled_rebuild_leaves_nothing(database: Database) -> None:
     await fill(database, 3000)
 
     def tell(progress: Progress) -> None:
-        asking.append(asyncio.create_task(database.write(lambda connection: rebuild_state.cancel(connection, "items"))))
+        asking.append(
+            asyncio.create_task(database.write(lambda connection: rebuild_requests.cancel(connection, "items")))
+        )
 
-    asking: list[asyncio.Task[bool]] = []
+    asking: list[asyncio.Task[bool | None]] = []
     with pytest.raises(RebuildCancelledError):
         await rebuild(database, ITEMS, Options(throttle=500), tell)
     assert await asking[0]
