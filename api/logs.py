@@ -3,19 +3,21 @@
 The line of a request is one struct, since structlog's chain takes a fifth of a POST. At a terminal it takes the chain.
 """
 
-import asyncio
 import atexit
+import io
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
-from threading import RLock
 from typing import Any, BinaryIO, Literal, TextIO, cast
 
 import msgspec
 import structlog
 from msgspec import UNSET, Struct, UnsetType, field
+
+from api.log_writer import LineWriter
 
 _encoder = msgspec.json.Encoder(enc_hook=repr)
 #: Traces as data, without the values of variables: those are bodies, credentials and keys.
@@ -35,49 +37,12 @@ def _encoded(fields: structlog.typing.EventDict | Struct) -> bytes:
     return line.replace(b"\x7f", b"\\u007f")
 
 
-class LineWriter:
-    """Writes lines to a stream in the order in which they were logged, by any thread.
-
-    Deferred lines are written together when the event loop has finished its turn; any other line at once, after them.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._pending: list[bytes] = []
-        self._lock = RLock()  # a signal handler may log while its thread holds it
-
-    def defer(self, line: bytes) -> None:
-        """Write `line` soon. Call it in the event loop's thread."""
-        with self._lock:
-            self._pending.append(line)
-            if len(self._pending) == 1:
-                asyncio.get_running_loop().call_soon(self.flush)
-
-    def write(self, line: bytes) -> None:
-        """Write `line` now, as structlog expects of a file."""
-        with self._lock:
-            self._pending.append(line)
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is pending."""
-        with self._lock:
-            lines, self._pending = self._pending, []
-            if lines:
-                self._stream.write(b"".join(lines))
-                self._stream.flush()
-
-
 class _Handler(logging.Handler):
-    """Passes the lines of the standard library to a LineWriter."""
-
-    def __init__(self, lines: LineWriter) -> None:
-        super().__init__()
-        self._lines = lines
+    """Passes the lines of the standard library to the log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._lines.write(self.format(record).encode() + b"\n")
+            _lines.write(self.format(record).encode(errors="backslashreplace") + b"\n")
         except Exception:
             self.handleError(record)
 
@@ -151,26 +116,37 @@ def _printable_event(_logger: object, _name: str, event: structlog.typing.EventD
 
 
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING}
+_DRAIN_SECONDS = 1.0
 _level = logging.INFO  # the least severe one that is written
-_lines: LineWriter | None = None  # None at a terminal
+_lines = LineWriter()
+_as_text = True  # at a terminal
 
 
-def log_request(line: RequestLine, *, at_any_level: bool) -> None:
-    """Write the line of a request: soon, together with those of the other requests of this turn of the event loop."""
+def log_request(line: RequestLine, *, at_any_level: bool, audited: bool = False) -> None:
+    """Write the line of a request soon, together with those of other requests."""
     if not at_any_level and _LEVELS[line.level] < _level:
         return
-    if _lines is not None:
-        _lines.defer(_encoded(line) + b"\n")
+    if not _as_text:
+        (_lines.write if audited else _lines.defer)(_encoded(line) + b"\n")
         return
     fields = {name: getattr(line, name) for name in line.__struct_fields__ if name not in ("level", "timestamp")}
     getattr(audit, line.level)(**{name: value for name, value in fields.items() if value is not UNSET})
 
 
+def is_writable() -> bool:
+    """Return whether lines can be written now: whether an access that must be logged may take place."""
+    return _lines.is_writable
+
+
+def lost_lines() -> int:
+    """Return how many lines this process has lost since its start."""
+    return _lines.lost_lines
+
+
 @atexit.register
-def flush() -> None:
-    """Write what is pending."""
-    if _lines is not None:
-        _lines.flush()
+def drain() -> None:
+    """Write what is pending, if that is possible: a reader that does not read must not keep the process."""
+    _lines.drain(_DRAIN_SECONDS)
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -178,38 +154,53 @@ def configure(level: str, stream: TextIO | None = None) -> None:
 
     Lines go to standard output. A command whose result is on standard output passes another `stream`.
     """
-    global _level, _lines  # noqa: PLW0603  (one log for the process)
-    flush()
+    global _level, _as_text  # noqa: PLW0603  (one log for the process)
+    drain()
     stream = stream or sys.stdout
     _level = number = logging.getLevelNamesMapping()[level.upper()]
-    _lines = None if stream.isatty() else LineWriter(stream.buffer)
+    _as_text = stream.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    factory: Any
     # What formats a line, for structlog, and for the standard library, whose lines are text.
-    last: list[structlog.typing.Processor]
-    foreign: list[structlog.typing.Processor]
-    handler: logging.Handler
-    if _lines is None:
+    formats: list[structlog.typing.Processor]
+    if _as_text:
         console = structlog.dev.ConsoleRenderer(repr_native_str=True, exception_formatter=_write_trace)
-        last = foreign = [_printable_event, console]
-        factory = structlog.PrintLoggerFactory(stream)
-        handler = logging.StreamHandler(stream)
+        formats = [_printable_event, console]
+        to_bytes = partial(_to_bytes, stream.encoding)
     else:
-        traces = structlog.processors.ExceptionRenderer(_trace)
-        last, foreign = [traces, encoded], [traces, lambda *line: encoded(*line).decode()]
-        factory = structlog.BytesLoggerFactory(cast("BinaryIO", _lines))
-        handler = _Handler(_lines)
+        formats = [structlog.processors.ExceptionRenderer(_trace), lambda *line: encoded(*line).decode()]
+        to_bytes = partial(_to_bytes, "ascii")
+    _lines.redirect(_unbuffered(stream), partial(_lost_line, [*shared, *formats, to_bytes]))
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[*shared, *formats, to_bytes],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=factory,
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _lines)),
         cache_logger_on_first_use=True,
     )
     # uvicorn and Alembic use the standard library: their lines get the same format.
-    foreign = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *foreign]
+    handler = _Handler()
+    foreign = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *formats]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=foreign))
     logging.basicConfig(level=max(number, logging.INFO), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _to_bytes(encoding: str, _logger: object, _name: str, text: structlog.typing.EventDict) -> bytes:
+    return str(text).encode(encoding, "backslashreplace")
+
+
+def _lost_line(processors: Sequence[structlog.typing.Processor], count: int) -> bytes:
+    line: Any = {"event": "log lines were lost: standard output could not be written", "lines": count}
+    for process in processors:
+        line = process(None, "error", line)
+    return cast("bytes", line) + b"\n"
+
+
+def _unbuffered(stream: TextIO) -> Any:
+    """Return the file under a text stream, whose every write succeeds or fails at once."""
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if isinstance(raw, io.FileIO) and raw.fileno() <= 2:
+        return io.FileIO(raw.fileno(), "wb", closefd=False)  # not a subclass that hides a failure
+    return raw

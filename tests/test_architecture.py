@@ -35,7 +35,7 @@ API_ARROWS = {
     "cli": {"edge", "http", "auth", "schemas", "export", "events", "transparency", "keys", "ops"},
 }
 #: Beside the rooms: what every room may import, and what joins them all.
-API_FOUNDATION = {"durations", "logs", "secret", "settings"}
+API_FOUNDATION = {"durations", "log_writer", "logs", "secret", "settings"}
 API_ROOT = {"app", "startup", "__main__", "__init__"}
 #: What each room may import from outside, beside the standard library; the doors may use what they need.
 OUTSIDE = {

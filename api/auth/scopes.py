@@ -15,6 +15,11 @@ class Scope(StrEnum):
     KEYS_ADMIN = "keys:admin"
 
 
+#: Requests with these scopes are logged at every level, and refused while they cannot be.
+HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)
+AUDITED = frozenset({*HISTORY, Scope.KEYS_ADMIN})
+
+
 class Unscoped(Enum):
     """What a route requires instead of a scope."""
 

@@ -90,6 +90,7 @@ def revoke_key(key_id: str) -> None:
     key = _change(lambda connection: store.revoke(connection, key_id, by))
     logs.configure("info", sys.stderr)
     log_change("revoked", key, by, None)
+    logs.drain()
 
 
 def _user() -> str:
@@ -107,6 +108,7 @@ def _change(work: Callable[[Connection], T]) -> T:
 def _report_new(change: str, new: NewKey, by: str, *, as_json: bool, **more: str) -> None:
     logs.configure("info", sys.stderr)
     log_new(change, new, by, None, **more)
+    logs.drain()
     if new.earlier:
         echo(_earlier_keys(new), err=True)
     echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)

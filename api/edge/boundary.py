@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from api import logs
 from api.auth.authenticator import authorize
-from api.auth.scopes import Unscoped
+from api.auth.scopes import AUDITED, Unscoped
 from api.auth.watch import while_accepted
 from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import current
@@ -120,6 +121,8 @@ class Boundary:
         client = client_of(request.address, holder)
         exchange.check_rate_limits(self._limits.count_client(request.address, holder, counted, route.rate_limit))
         authorize(request.principal, route.scope)
+        if route.scope in AUDITED and not logs.is_writable():
+            raise problems.Problem(problems.REQUEST_LOG_UNAVAILABLE)
         request.query = parse(scope["query_string"], route.query)
         takes_body = route.body is not None
         if takes_body:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from api.auth.scopes import Scope
+from api.auth.scopes import HISTORY
 from api.edge.context import RequestContext, new_id
 from api.edge.cors import Cors
 from api.edge.rate_limits import check_admitted, rate_limit_headers
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_HISTORY = (Scope.EVENTS_READ, Scope.EVENTS_EXPORT)  # requests with these scopes read the history
 _REFUSED = (401, 403, 429)
 _LAST_PART_SECONDS = 0.2  # how long the end of a stream may take whose credential has ended
 
@@ -131,7 +130,7 @@ class Exchange:
         """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
         context, route = self.context, self.route
         fields = self._extra_log_fields
-        of_history = route is not None and route.scope in _HISTORY
+        of_history = route is not None and route.scope in HISTORY
         refused = self.status in _REFUSED
         if of_history:
             query = {} if context.query is None else msgspec.to_builtins(context.query)
@@ -150,7 +149,7 @@ class Exchange:
             level="warning" if refused and not of_history else "info",
             **fields,
         )
-        log_request(line, at_any_level=of_history or refused)
+        log_request(line, at_any_level=of_history or refused, audited=of_history)
 
 
 def combined(lines: Sequence[Header]) -> dict[bytes, bytes]:

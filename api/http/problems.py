@@ -101,6 +101,9 @@ POSITION_NOT_REACHED = Kind(
 PROJECTION_NOT_READY = Kind("projection-not-ready", 503, "The projection is still being built from the log.", 5)
 OVERLOADED = Kind("overloaded", 503, "Too many writes are waiting. Nothing was written; retry later.", 1)
 BUSY = Kind("busy", 503, "The server is at capacity. The request was not processed; retry later.", 1)
+REQUEST_LOG_UNAVAILABLE = Kind(
+    "request-log-unavailable", 503, "The request log cannot be written, and this request must be logged.", 5
+)
 TOO_MANY_STREAMS = Kind("too-many-streams", 503, "The server has reached its limit of open streams.", 5)
 STOPPING = Kind("stopping", 503, "The server is stopping. Nothing was changed; retry.", 1)
 UNAVAILABLE = Kind("database-unavailable", 503, "The database is unavailable. Nothing was written; retry later.", 1)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from api import logs
 from api.auth.scopes import Unscoped
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
@@ -36,6 +37,10 @@ class Ready(Struct, frozen=True):
     #: The position of each projection.
     projections: dict[str, int]
     schema_revision: str
+    #: While `unavailable`, requests that must be logged are refused with 503 (`request-log-unavailable`).
+    request_log: Literal["written", "unavailable"]
+    #: Log lines that this process could not write.
+    lost_log_lines: int
     status: Literal["ready"] = "ready"
 
 
@@ -82,7 +87,8 @@ async def _ready(request: RequestContext) -> Ready:
         }
         raise Problem(NOT_READY, "; ".join(_fault(status, running) for status in faulty))
     positions = {status.projection.name: status.log_position for status in statuses}
-    return Ready(statuses[0].log_position, positions, revision)
+    request_log: Literal["written", "unavailable"] = "written" if logs.is_writable() else "unavailable"
+    return Ready(statuses[0].log_position, positions, revision, request_log, logs.lost_lines())
 
 
 def _reason(error: EventStoreError) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.auth.scopes import Scope, Unscoped
+from api.auth.scopes import AUDITED, Scope, Unscoped
 from api.edge.routing import Answer, Route
 from api.http import problems
 from api.http.headers import COMMON_REQUEST_HEADERS, COMMON_RESPONSE_HEADERS, REQUEST_HEADERS, RESPONSE_HEADERS
@@ -126,7 +126,8 @@ def _auth_problems(scope: Scope | Unscoped) -> tuple[Kind, ...]:
     if scope is Unscoped.OPEN:
         return ()
     common = (problems.CREDENTIAL_REQUIRED, problems.CREDENTIAL_INVALID, problems.ISSUER_UNAVAILABLE)
-    return (*common, problems.INSUFFICIENT_SCOPE) if isinstance(scope, Scope) else common
+    audited = (problems.REQUEST_LOG_UNAVAILABLE,) if scope in AUDITED else ()
+    return (*common, problems.INSUFFICIENT_SCOPE, *audited) if isinstance(scope, Scope) else common
 
 
 def _path_names(route: Route) -> list[str]:

@@ -95,7 +95,7 @@ def request_logs(monkeypatch: pytest.MonkeyPatch) -> RequestLogs:
     """Capture the log of requests. structlog's `capture_logs` does not reach cached loggers, which the service has."""
     captured = RequestLogs(CapturingLogger(), CapturingLogger())
 
-    def log_request(line: RequestLine, *, at_any_level: bool) -> None:
+    def log_request(line: RequestLine, *, at_any_level: bool, audited: bool = False) -> None:
         fields = {name: value for name, value in asdict(line).items() if value is not UNSET}
         method = getattr(captured.audit if at_any_level else captured.log, fields.pop("level"))
         del fields["timestamp"]

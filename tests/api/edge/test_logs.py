@@ -116,7 +116,7 @@ def test_no_value_can_end_a_line_or_control_a_terminal(
         for trick in TRICKS:
             structlog.get_logger().info("an event", value=f"a{trick}b", filter={"actor": f"a{trick}b"})
             logging.getLogger("uvicorn.error").info("a message with %s", f"a{trick}b")
-            sys.stdout.flush()
+            logs.drain()
             lines = colourless(capfdbinary).removesuffix("\n").split("\n")
             assert len(lines) == 2
             for line in lines:
@@ -141,7 +141,7 @@ def test_a_trace_holds_no_row_no_parameter_and_no_variable(
         except ExceptionGroup as error:
             structlog.get_logger().error("unexpected error", exc_info=error)
             assert logs.summary(errors[0]) == "IntegrityError: (builtins.Exception) no such thing"
-        sys.stdout.flush()
+        logs.drain()
         written = colourless(capfdbinary)
         assert "no such thing" in written
         assert "test_logs.py" in written

@@ -50,6 +50,8 @@ async def test_a_working_service_is_ready(service: InProcess) -> None:
         "log_position": 2,
         "projections": {"items": 2, "activity": 2, "item_versions": 2},
         "schema_revision": migrations.head(),
+        "request_log": "written",
+        "lost_log_lines": 0,
         "status": "ready",
     }
 
