@@ -113,7 +113,8 @@ class RebuildJobs:
         deadline = monotonic() + _START_SECONDS
         while True:
             rebuild = (await rebuild_requests.find_latest(self._database)).get(name)
-            if task.done() or monotonic() > deadline or rebuild is None or rebuild.state != "starting":
+            has_begun = rebuild is not None and rebuild.state in ("running", "succeeded", "cancelled")
+            if has_begun or task.done() or monotonic() > deadline:
                 return rebuild is not None and rebuild.state == "running"
             await asyncio.wait({task}, timeout=_POLL_SECONDS)
 

@@ -60,6 +60,7 @@ class InProcess:
     @asynccontextmanager
     async def over_as_it_is(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
         """Run the application over a database with the schema at head, under the role in `database_url`."""
+        settings.setdefault("insecure_role", as_owner(database_url) == database_url)
         chosen = Settings(database_url=SecretUrl(database_url), **settings)
         async with run(chosen) as services:
 
