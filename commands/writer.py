@@ -108,7 +108,7 @@ class Writer:
             self._next_probe = time.monotonic() + _PROBE_SECONDS
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):
-                    await self._database.check_writable()
+                    await self._probe()
             except EventStoreError as error:
                 self._failure = error
             except TimeoutError:
@@ -117,6 +117,19 @@ class Writer:
                 self._note(None)
         if self._failure is not None:
             raise self._failure
+
+    async def _probe(self) -> None:
+        await self._database.check_writable()
+        if isinstance(self._failure, NewerTableError):
+            await self._database.write(self._projector.refresh)
+            self._projector.fold([])
+
+    def _note_answered(self) -> None:
+        """Remember that a batch was answered. One that appended nothing does not show that one can append."""
+        if self._failure is not None:
+            with suppress(NewerTableError):
+                self._projector.fold([])
+                self._note(None)
 
     def _note(self, failure: Exception | None) -> None:
         """Remember whether writes fail, and log it where that changes."""
@@ -196,7 +209,7 @@ class Writer:
                 for submission, outcome in zip(batch, outcomes, strict=True):
                     submission.resolve(outcome)
                 self._committed()
-                self._note(None)
+                self._note_answered()
                 return
         self._note(failure)
         # Waiting submissions were never sent. Fail them now: batch by batch they would wait as long again.
@@ -222,9 +235,11 @@ class Writer:
             for submission in batch:
                 await self._commit([submission])
             return
-        if not concerns_one_command(error):
+        if isinstance(error, NewerTableError):
+            self._note(error)  # every batch fails until this process is replaced
+        elif not concerns_one_command(error):
             log.error("a batch of %d writes failed", len(batch), exc_info=error)
-            error = error if isinstance(error, NewerTableError) else WriteFailedError()
+            error = WriteFailedError()
         for submission in batch:
             submission.resolve(OutcomeUnknownError() if submission.uncertain else error)
 

@@ -16,12 +16,14 @@ class LiveProjections:
     """Keeps the tables of `projections` in step, in the transaction that appends; see eventstore's Projector.
 
     A projection without a row in `projections` has no table yet: its rebuild creates both. A table of an older version
-    is kept in step in the columns that it has, and serves until a rebuild replaces it.
+    is kept in step in the columns that it has, and serves until a rebuild replaces it. A table of newer code, or of a
+    projection that this code does not have, cannot be kept in step: then nothing is folded.
     """
 
     def __init__(self, projections: Sequence[Projection]) -> None:
         self._projections = {projection.name: projection for projection in projections}
         self._targets: list[tuple[Projection, Table]] = []
+        self._newer = ""
         self.revision: int | None = None
 
     @property
@@ -30,25 +32,27 @@ class LiveProjections:
         return [table for _, table in self._targets]
 
     def refresh(self, connection: Connection) -> None:
-        """See Projector. Raises NewerTableError where a table is of newer code."""
+        """See Projector."""
         with connection.begin():
             # First: if a table changes after this, the revision does too, and the commit's guard fails.
             revision = head.read_head(connection).tables_revision
-            self._targets = self._find_targets(connection)
+            versions = connection.execute(select(projections_table).order_by(projections_table.c.name)).all()
+            newer = [row for row in versions if self._is_newer(*row)]
+            self._newer = ", ".join(f"{name} is at version {version}" for name, version in newer)
+            self._targets = [] if newer else [self._target(connection, *row) for row in versions]
         self.revision = revision
 
-    def _find_targets(self, connection: Connection) -> list[tuple[Projection, Table]]:
-        targets = []
-        for name, version in connection.execute(select(projections_table).order_by(projections_table.c.name)):
-            projection = self._projections.get(name)
-            if projection is None or version > projection.version:
-                raise NewerTableError(f"{name} is at version {version}")
-            table = projection.table if version == projection.version else _older(connection, projection.table)
-            targets.append((projection, table))
-        return targets
+    def _is_newer(self, name: str, version: int) -> bool:
+        return name not in self._projections or version > self._projections[name].version
+
+    def _target(self, connection: Connection, name: str, version: int) -> tuple[Projection, Table]:
+        projection = self._projections[name]
+        return projection, projection.table if version == projection.version else _older(connection, projection.table)
 
     def fold(self, transitions: Sequence[Transition]) -> list[TableChanges]:
-        """See Projector."""
+        """See Projector. Raises NewerTableError where a table is of newer code."""
+        if self._newer:
+            raise NewerTableError(self._newer)
         return [TableChanges(table, projection.fold(transitions)) for projection, table in self._targets]
 
 

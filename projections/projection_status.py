@@ -54,6 +54,13 @@ async def projection_statuses(database: Database, projections: Sequence[Projecti
     ]
 
 
+async def foreign_projections(database: Database, projections: Sequence[Projection]) -> list[str]:
+    """Return the names of projections that have a table and are not in `projections`. Raises UnavailableError."""
+    known = {projection.name for projection in projections}
+    rows = await database.read(select(projections_table.c.name).order_by(projections_table.c.name))
+    return [row.name for row in rows if row.name not in known]
+
+
 def with_position(projection: Projection, rows: Subquery) -> Select[Any]:
     """Build the query for `rows` with the position of their snapshot: a row of NULLs if there are none."""
     joined = log_head.join(projections_table, true()).outerjoin(rows, true())

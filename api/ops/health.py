@@ -18,7 +18,7 @@ from api.http.responses import HttpResponse, json_response
 from api.schemas.examples import load
 from eventstore.errors import EventStoreError, UnavailableError
 from projections import PROJECTIONS
-from projections.projection_status import ProjectionStatus, projection_statuses
+from projections.projection_status import ProjectionStatus, foreign_projections, projection_statuses
 from projections.rebuild import rebuild_requests
 
 _REVISION = text("SELECT version_num FROM alembic_version")
@@ -79,6 +79,10 @@ async def _ready(request: RequestContext) -> Ready:
     if revision != services.schema_head:
         detail = f"The database schema is at revision {revision or 'none'}, but this version needs"
         raise Problem(NOT_READY, f"{detail} {services.schema_head}: run `itemledger migrate`")
+    if foreign := await foreign_projections(services.database, PROJECTIONS):
+        raise Problem(
+            NOT_READY, f"This version of the service does not have {', '.join(foreign)}: a newer one has taken over"
+        )
     statuses = await projection_statuses(services.database, PROJECTIONS)
     if faulty := [status for status in statuses if not status.current]:
         rebuilds = await rebuild_requests.find_latest(services.database)

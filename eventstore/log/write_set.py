@@ -93,11 +93,11 @@ class Projector(Protocol):
         ...
 
     def refresh(self, connection: Connection) -> None:
-        """Find out, in a transaction of its own, which tables the database has. Raises NewerTableError."""
+        """Find out, in a transaction of its own, which tables the database has."""
         ...
 
     def fold(self, transitions: Sequence[Transition]) -> Sequence[TableChanges]:
-        """Return the changes that consecutive events make. Pure."""
+        """Return the changes that consecutive events make. Pure. Raises NewerTableError."""
         ...
 
 

@@ -15,7 +15,7 @@ from eventstore.database.failures import commit_outcome
 from eventstore.database.postgresql.writes import statement
 from eventstore.database.prepared import Prepared
 from eventstore.database.session import writing_lock
-from eventstore.errors import UnavailableError
+from eventstore.errors import NewerTableError, UnavailableError
 from eventstore.log import past as reading
 from eventstore.log.head import Head, of_row
 from eventstore.log.past import Needs, Past
@@ -56,7 +56,12 @@ class PostgresAppender:
 
         while True:
             attempt = self._append_locked if locked or self._locked_commits else self._append_guarded
-            if (appended := await attempt(needs, decided, projector)) is not None:
+            try:
+                appended = await attempt(needs, decided, projector)
+            except NewerTableError:
+                self._head = None  # else nobody would see when the tables change again
+                raise
+            if appended is not None:
                 return appended[0]
 
     async def _append_guarded(self, needs: Needs, decide: _Decide[T], projector: Projector) -> tuple[T] | None:
