@@ -35,6 +35,7 @@ from api.startup import Failure, StartError, served
 from api.transparency import routes as proofs
 from api.transparency.checkpoint_signer import CheckpointSigner
 from commands.writer import Writer
+from eventstore.clock import CheckedClock
 from eventstore.database.database import Database
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.history_reader import HistoryReader
@@ -96,7 +97,8 @@ def create_app(
 @asynccontextmanager
 async def run(settings: Settings) -> AsyncIterator[Services]:
     """Open the service's parts: the database, checked, and the writer, which finishes its queue at the end."""
-    async with served(settings.database_url.reveal(), insecure_role=settings.insecure_role) as database:
+    url = settings.database_url.reveal()
+    async with served(url, insecure_role=settings.insecure_role, accept_clock=settings.accept_clock) as database:
         statuses = await projection_statuses(database, PROJECTIONS)
         key_usage = KeyUsage(database)
         verifier = await open_jwt_verifier(settings)
@@ -120,6 +122,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
+            clock=CheckedClock(),
             committed=feed.on_commit,
             failed=Failure.stop,
         )

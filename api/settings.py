@@ -112,6 +112,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     insecure_no_auth: bool = False
     #: Whether the service may run under a PostgreSQL role that could rewrite history although it has one that cannot.
     insecure_role: bool = False
+    #: Whether this start believes the clock although the database server's or the last event's time is far from it.
+    accept_clock: bool = False
     #: The least severe log level that is written. Refused requests and reads of the history are always logged.
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -3,18 +3,21 @@
 import os
 import signal
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import structlog
 
 import migrations
+from eventstore.clock import faults as clock_faults
+from eventstore.clock import now
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.postgresql.database import PostgresDatabase
 from eventstore.database.sqlite.checkpoints import has_wal_reset_bug
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.event_type_check import check_types
+from eventstore.log.head import read_head
 from migrations.rights import ConnectedRole, connected_role
 
 log = structlog.get_logger()
@@ -25,8 +28,8 @@ class StartError(Exception):
 
 
 @asynccontextmanager
-async def served(url: str, *, insecure_role: bool) -> AsyncIterator[Database]:
-    """Provide the database that this process serves, checked as by `prepare` and `check_role`.
+async def served(url: str, *, insecure_role: bool, accept_clock: bool) -> AsyncIterator[Database]:
+    """Provide the database that this process serves, checked as by `prepare`, `check_role` and `check_clock`.
 
     Raises AlreadyServedError.
     """
@@ -40,6 +43,7 @@ async def served(url: str, *, insecure_role: bool) -> AsyncIterator[Database]:
                     role=role.name,
                     reasons=role.reasons,
                 )
+            await check_clock(database, accept=accept_clock)
             _warn_of_old_sqlite(database)
             yield database
     finally:
@@ -84,6 +88,17 @@ async def check_role(database: Database, *, insecure_role: bool) -> ConnectedRol
             "that `itemledger migrate --grant` prepared, or set ITEMLEDGER_INSECURE_ROLE=true."
         )
     return role if role.risks else None
+
+
+async def check_clock(database: Database, *, accept: bool, clock: Callable[[], int] = now) -> None:
+    """Raise StartError where the clock is far from the database server's or the last event's. See `clock.faults`."""
+    head = await database.read_transaction(read_head)
+    faults = clock_faults(clock(), await database.server_time(), head.recorded_at)
+    if faults and not accept:
+        raise StartError(
+            f"The clock seems wrong: {' and '.join(faults)}. Time in the log never goes back, so one event at a wrong "
+            "time would date all later ones. Set the clock right, or start once with --accept-clock."
+        )
 
 
 class Failure:

@@ -14,10 +14,17 @@ from math import inf
 from commands.batch import Recorded, Submission, decide_batch, needs_of
 from commands.errors import QueueFullError, WriterClosedError
 from commands.item import Command
-from eventstore.clock import now
+from eventstore.clock import MAX_SKEW, SECOND, now
 from eventstore.database.database import Database
 from eventstore.database.failures import concerns_one_command
-from eventstore.errors import EventStoreError, NewerTableError, OutcomeUnknownError, UnavailableError, WriteFailedError
+from eventstore.errors import (
+    ClockJumpError,
+    EventStoreError,
+    NewerTableError,
+    OutcomeUnknownError,
+    UnavailableError,
+    WriteFailedError,
+)
 from eventstore.events import Metadata
 from eventstore.log.past import Past
 from eventstore.log.write_set import Projector, WriteSet, build
@@ -74,6 +81,8 @@ class Writer:
         #: The error of the last batch, if nothing could be written.
         self._failure: Exception | None = None
         self._next_probe = 0.0
+        #: Whether the clock is behind the last event.
+        self._behind = False
         self._task = asyncio.create_task(self._run(), name="writer")
 
     @property
@@ -101,6 +110,7 @@ class Writer:
 
         After a failure the database is asked whether it accepts writes again, at most once a second.
         """
+        self._clock()
         self._database.check_files()
         if self._failure is None:
             return
@@ -138,6 +148,15 @@ class Writer:
         elif failure is None and self._failure is not None:
             log.info("writes succeed again")
         self._failure = failure
+
+    def _note_clock(self, behind: int) -> None:
+        """Log where the clock begins to be behind the last event by `behind` microseconds: nothing else tells of it."""
+        if (is_behind := behind > MAX_SKEW) and not self._behind:
+            log.warning(
+                "the clock is %d s behind the last event: until it has passed that, events get its time",
+                behind // SECOND,
+            )
+        self._behind = is_behind
 
     async def close(self) -> None:
         """Refuse new commands, write the waiting ones, and stop."""
@@ -202,6 +221,9 @@ class Writer:
                 failure = error
             except UnavailableError as error:
                 failure = error
+            except ClockJumpError as error:
+                failure = error
+                break
             except Exception as error:
                 await self._fail(batch, error)
                 return
@@ -214,13 +236,16 @@ class Writer:
         self._note(failure)
         # Waiting submissions were never sent. Fail them now: batch by batch they would wait as long again.
         for submission in (*self._queue.take(), *self._bulk.take()):
-            submission.resolve(UnavailableError())
+            submission.resolve(failure if isinstance(failure, ClockJumpError) else UnavailableError())
         for submission in batch:
             submission.resolve(OutcomeUnknownError() if submission.uncertain else failure)
 
     async def _append(self, batch: Sequence[Submission]) -> Sequence[Recorded | Exception]:
+        time = self._clock()
+
         def decide(past: Past) -> tuple[WriteSet | None, Sequence[Recorded | Exception]]:
-            decided = decide_batch(past, batch, self._clock())
+            self._note_clock(past.head.recorded_at - time)
+            decided = decide_batch(past, batch, time)
             if not decided.transitions:
                 return None, decided.outcomes
             return build(past.head, decided.transitions, self._projector, decided.snapshots), decided.outcomes

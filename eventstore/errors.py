@@ -86,6 +86,13 @@ class StorageFullError(UnavailableError):
     """The database has no storage space left. Nothing was committed; free some space, then retry."""
 
 
+class ClockJumpError(EventStoreError):
+    """The clock is {ahead_seconds} s ahead of where it should be. Nothing was written: set it right, or restart the service if it is right now."""  # noqa: E501
+
+    def __init__(self, ahead_seconds: int) -> None:
+        self.ahead_seconds = ahead_seconds
+
+
 class ReadOnlyError(UnavailableError):
     """The database is read-only. Nothing was committed; make it writable, then retry."""
 

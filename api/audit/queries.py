@@ -10,9 +10,12 @@ from api.http.query_params import wrong
 from api.http.rfc3339 import parse_time
 from api.schemas.event_query import RangeQuery
 from api.schemas.item_list_query import ItemListQuery
-from eventstore.clock import now
+from eventstore.clock import MAX_SKEW, now
 from eventstore.log.head import END
 from eventstore.log.history_reader import AsOf, HistoryReader
+
+#: How far ahead a time in the log can be without a fault: its process and this one each have a clock.
+_MAX_SKEW = 2 * MAX_SKEW
 
 _POSITION_OR_TIME = {
     "anyOf": [
@@ -65,4 +68,19 @@ async def resolve_as_of(as_of: str | UnsetType, history: HistoryReader) -> AsOf:
     moment = await history.as_of(time=time)
     if time > max(moment.recorded_at, now()):
         raise wrong("as_of", "This time is still to come")
+    await _check_known(moment, history)
     return moment
+
+
+async def _check_known(moment: AsOf, history: HistoryReader) -> None:
+    """Raise Problem (400) if the next event has a false time, still to come: when it was recorded is not known."""
+    latest = now() + _MAX_SKEW
+    if moment.recorded_at <= latest or moment.position == moment.head:
+        return
+    _, event = await history.event(moment.position + 1)
+    if event is not None and event.recorded_at > latest:
+        raise wrong(
+            "as_of",
+            f"A clock was ahead: the times of the events from position {event.position} to {moment.head} are still to "
+            "come, so which of them existed at this time is not known. Name a position instead",
+        )

@@ -23,7 +23,7 @@ from api.cli.exit_codes import FAILED, CommandError
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
-from api.startup import Failure, StartError, check_role, prepare
+from api.startup import Failure, StartError, check_clock, check_role, prepare
 from eventstore.database.database import Database
 from eventstore.database.postgresql.database import PostgresDatabase
 
@@ -49,8 +49,15 @@ _FILE = click.Path(exists=True, dir_okay=False)
 @click.option("--tls-cert", type=_FILE, help="Certificate chain (PEM): serve HTTPS.  [default: HTTP]")
 @click.option("--tls-key", type=_FILE, help="The certificate's private key (PEM, not encrypted).")
 @click.option("--insecure-no-auth", is_flag=True, help="Accept remote requests while no credentials exist.")
+@click.option("--accept-clock", is_flag=True, help="Start once although the clock seems wrong.")
 def serve(
-    host: str, port: int, workers: int, tls_cert: str | None, tls_key: str | None, insecure_no_auth: bool
+    host: str,
+    port: int,
+    workers: int,
+    tls_cert: str | None,
+    tls_key: str | None,
+    insecure_no_auth: bool,
+    accept_clock: bool,
 ) -> None:
     """Run the HTTP server until it is stopped.
 
@@ -58,11 +65,16 @@ def serve(
     that case the server accepts only local requests, and refuses to listen on a non-loopback address unless you pass
     --insecure-no-auth.
 
+    The server refuses to start if its clock is more than 5 minutes from PostgreSQL's, or more than a year from the last
+    event's time, unless you pass --accept-clock.
+
     SIGINT and SIGTERM stop the server gracefully, in less than 10 s.
     """
     _check_tls(tls_cert, tls_key)
     if insecure_no_auth:
         os.environ[variable("insecure_no_auth")] = "true"  # for the worker processes
+    if accept_clock:
+        os.environ[variable("accept_clock")] = "true"
 
     async def check(database: Database) -> None:
         if workers > 1 and not isinstance(database, PostgresDatabase):
@@ -71,6 +83,7 @@ def serve(
             await prepare(database)
         settings = from_environment()
         await check_role(database, insecure_role=settings.insecure_role)
+        await check_clock(database, accept=settings.accept_clock)
         await _check_bind_address(database, host, settings)
 
     with_database(check)

@@ -99,6 +99,7 @@ POSITION_NOT_REACHED = Kind(
     "position-not-reached", 503, "The server has not reached the requested `min_position` yet.", 1
 )
 PROJECTION_NOT_READY = Kind("projection-not-ready", 503, "The projection is still being built from the log.", 5)
+CLOCK_JUMP = Kind("clock-jump", 503, "The server's clock ran far ahead. Nothing was written; reads still work.", 60)
 OVERLOADED = Kind("overloaded", 503, "Too many writes are waiting. Nothing was written; retry later.", 1)
 BUSY = Kind("busy", 503, "The server is at capacity. The request was not processed; retry later.", 1)
 REQUEST_LOG_UNAVAILABLE = Kind(
@@ -131,6 +132,7 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     commands.WriterClosedError: STOPPING,
     eventstore.UnavailableError: UNAVAILABLE,
     eventstore.StorageFullError: STORAGE_FULL,
+    eventstore.ClockJumpError: CLOCK_JUMP,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
     eventstore.InconsistentLogError: LOG_CHANGED,
     eventstore.NewerTableError: NOT_READY,

@@ -105,6 +105,10 @@ class Database(ABC):
     async def check_writable(self) -> None:
         """Raise UnavailableError where a write would fail now. Changes nothing."""
 
+    async def server_time(self) -> int | None:
+        """Return the database server's time in microseconds since the epoch, None where it has no clock of its own."""
+        return None
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """Be a process that serves the database, until the block ends. Call it before anything is written.

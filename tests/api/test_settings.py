@@ -55,6 +55,8 @@ VARIABLES: dict[str, tuple[str, str, object]] = {
     "jwt_audience": ("ITEMLEDGER_JWT_AUDIENCE", "items", "items"),
     "jwt_jwks": ("ITEMLEDGER_JWT_JWKS", "keys.json", JwksSource("keys.json")),
     "insecure_no_auth": ("ITEMLEDGER_INSECURE_NO_AUTH", "true", True),
+    "insecure_role": ("ITEMLEDGER_INSECURE_ROLE", "true", True),
+    "accept_clock": ("ITEMLEDGER_ACCEPT_CLOCK", "true", True),
     "log_level": ("ITEMLEDGER_LOG_LEVEL", "debug", "debug"),
 }
 INVALID = {

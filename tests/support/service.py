@@ -10,10 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import uvicorn
@@ -28,6 +29,7 @@ from api.settings import Settings
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from eventstore.database.postgresql.database import PostgresDatabase
+from eventstore.database.sqlite.database import SqliteDatabase
 from migrations.rights import grant
 from tests.support.fork_server import Forked, ForkServer
 from tests.support.postgres import SERVICE_ROLE, PostgresServer, as_owner, as_service
@@ -60,7 +62,8 @@ class InProcess:
     @asynccontextmanager
     async def over_as_it_is(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
         """Run the application over a database with the schema at head, under the role in `database_url`."""
-        settings.setdefault("insecure_role", as_owner(database_url) == database_url)
+        # The logs of tests have times of their own.
+        settings = {"accept_clock": True, "insecure_role": as_owner(database_url) == database_url, **settings}
         chosen = Settings(database_url=SecretUrl(database_url), **settings)
         async with run(chosen) as services:
 
@@ -82,6 +85,11 @@ class InProcess:
             yield database
         finally:
             await database.dispose()
+
+
+def beside_another() -> AbstractContextManager[object]:
+    """Let a service start over an SQLite file that another in this process serves: as a later process would see it."""
+    return mock.patch.object(SqliteDatabase, "serving", Database.serving)
 
 
 class Listening:
@@ -107,7 +115,7 @@ class Listening:
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["Listening"]:
         """Migrate `database_url` to head and serve it on a free port."""
         await migrate(database_url)
-        running = cls(create_app(Settings(database_url=SecretUrl(database_url), **settings)))
+        running = cls(create_app(Settings(database_url=SecretUrl(database_url), accept_clock=True, **settings)))
         try:
             while not running._server.started:
                 assert not running._serving.done(), running._serving
@@ -210,7 +218,9 @@ class Server:
         # A file, not a pipe: a pipe that is not read fills up and blocks the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
         options = ["--port", str(self.port), *arguments]
-        outer = {**outer_environment(), "DATABASE_URL": url, **(environment or {})}
+        outer = {**outer_environment(), "DATABASE_URL": url, "ITEMLEDGER_ACCEPT_CLOCK": "true", **(environment or {})}
+        if as_owner:
+            outer["ITEMLEDGER_INSECURE_ROLE"] = "true"
         self.process: subprocess.Popen[bytes] | Forked
         if command is None and "--workers" not in options:  # workers are started by the command that started the parent
             self.process = _fork_server().start(["serve", *options], outer, self._output.fileno())

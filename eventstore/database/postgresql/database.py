@@ -30,6 +30,7 @@ _CHANNEL = "itemledger"
 #: The shortest and the longest time between two NOTIFYs: a silent connection may have been lost unnoticed.
 _MIN_NOTIFY_SECONDS, _MAX_NOTIFY_SECONDS = 0.01, 15.0
 
+_SERVER_TIME = text("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)")
 _TAKE_LOCK = text("SELECT pg_try_advisory_lock(:key)")
 _LOCK_TAKEN = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
@@ -177,6 +178,9 @@ class PostgresDatabase(Database):
                 transaction.rollback()
 
         await self.write(lock)
+
+    async def server_time(self) -> int:
+        return int((await self.read(_SERVER_TIME))[0][0])
 
     async def check(self) -> None:
         await self.read_transaction(require_utf8)

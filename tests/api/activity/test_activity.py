@@ -182,9 +182,8 @@ async def test_an_invalid_value_is_rejected_naming_its_parameter(service: InProc
         check_problem(await service.client.get(f"/activity?{query}"), 400, "invalid-query")
 
 
-async def test_a_client_reads_its_own_writes_at_any_process(service: InProcess) -> None:
-    url = service.services.database.url.render_as_string(hide_password=False)
-    async with InProcess.over(url) as other:
+async def test_a_client_reads_its_own_writes_at_any_process(postgres_url: str) -> None:
+    async with InProcess.over(postgres_url) as service, InProcess.over(postgres_url) as other:
         for number in range(1, 6):
             written = await judged(other).client.post("/items", json={"name": "Pen", "price": 1})
             token = written.headers["log-position"]

@@ -14,7 +14,7 @@ from tests.support.clients.http import JSON, check_problem, unchanged_log
 from tests.support.clients.keyed import ROUTES, Write, assert_replayed, numbers
 from tests.support.clients.requests import appended, create, patch, remove, restore
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.service import InProcess
+from tests.support.service import InProcess, beside_another
 from tests.support.writing import lose_commits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -163,8 +163,10 @@ async def test_of_two_concurrent_bodies_with_one_key_one_is_written(shared: InPr
 @asynccontextmanager
 async def another(service: InProcess) -> AsyncIterator[InProcess]:
     """Run the service a second time over the same database, as another process or a later one would."""
-    async with InProcess.over(service.services.database.url.render_as_string(hide_password=False)) as other:
-        yield judged(other)
+    url = service.services.database.url.render_as_string(hide_password=False)
+    with beside_another():
+        async with InProcess.over(url) as other:
+            yield judged(other)
 
 
 @pytest.mark.parametrize("name", ROUTES)
@@ -178,11 +180,11 @@ async def test_another_process_replays_the_response(shared: InProcess, name: str
             check_problem(await write.send(later, body=write.other), status, code)
 
 
-async def test_a_restarted_service_still_replays(shared_url: str) -> None:
-    async with InProcess.over(shared_url) as running:
+async def test_a_restarted_service_still_replays(database_url: str) -> None:
+    async with InProcess.over(database_url) as running:
         writes = [await Write.prepared(running, name) for name in ROUTES]
         firsts = [await write.send(running) for write in writes]
-    async with InProcess.over(shared_url) as reopened, unchanged_log(reopened.services.database):
+    async with InProcess.over(database_url) as reopened, unchanged_log(reopened.services.database):
         for write, first in zip(writes, firsts, strict=True):
             assert_replayed(await write.send(reopened), first)
 

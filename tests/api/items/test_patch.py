@@ -15,7 +15,7 @@ from tests.api.http.test_bad_bodies import MALFORMED, NOT_JSON, WRONG_NAMES, WRO
 from tests.support.clients.http import check_problem, unchanged_log
 from tests.support.clients.requests import appended, create, exact, patch, remove
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.service import InProcess
+from tests.support.service import InProcess, beside_another
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -214,8 +214,9 @@ async def test_of_two_clients_with_the_same_etag_exactly_one_wins(shared: InProc
 
 async def test_of_two_clients_at_two_processes_exactly_one_wins(shared: InProcess) -> None:
     url = shared.services.database.url.render_as_string(hide_password=False)
-    async with InProcess.over_as_it_is(url) as other:
-        await race(shared, other, await create(shared), 40)
+    with beside_another():
+        async with InProcess.over_as_it_is(url) as other:
+            await race(shared, other, await create(shared), 40)
     await assert_log_and_projection_agree(shared.services.database)
 
 
