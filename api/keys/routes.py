@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.auth.api_keys import store
 from api.auth.api_keys.format import ID_PATTERN
@@ -20,6 +20,8 @@ from api.auth.scopes import Scope
 from api.edge.context import RequestContext, current
 from api.edge.routing import Answer, Route
 from api.http import problems
+from api.http.pagination import CURSOR, page_links
+from api.http.query_params import wrong
 from api.http.responses import HttpResponse, json_response
 from api.keys.schemas import CreatedKey, KeyId, KeyRequest, KeyState, RotationRequest, to_created_key, to_key
 from eventstore.clock import now
@@ -35,21 +37,35 @@ problems.PLAIN_WORDS[WHOLE_NAME_PATTERN] = f"Expected {NAME_RULE}"
 
 
 class KeysQuery(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Which keys to list."""
+    """Which keys to list, and the page."""
 
     ended: Annotated[bool, Meta(description="Include expired and revoked keys", examples=[True])] = False
+    limit: Annotated[int, Meta(ge=1, le=1000, description="The maximum number of keys to return", examples=[20])] = 100
+    cursor: Annotated[
+        Annotated[str, Meta(pattern=f"^{ID_PATTERN}$")] | UnsetType, Meta(description=CURSOR, examples=["85fy6djd"])
+    ] = UNSET
 
 
 async def list_keys() -> HttpResponse:
     """List API keys.
 
-    Returns all of them, sorted by holder and then by age, the oldest first.
+    Sorted by holder and then by age, the oldest first. Follow `rel="next"` of the `Link` header until there is none.
     """
     request = current.get()
     query: KeysQuery = request.query
     moment = now()
-    keys = await request.services.database.read_transaction(store.read_all)
-    return json_response(200, [to_key(key, moment) for key in keys if query.ended or key.is_active(moment)])
+    read = partial(
+        store.read_page,
+        limit=query.limit,
+        active_at=None if query.ended else moment,
+        after=None if query.cursor is UNSET else query.cursor,
+    )
+    try:
+        keys, following = await request.services.database.read_transaction(read)
+    except NoSuchKeyError:
+        raise wrong("cursor", "Not a cursor of this list") from None
+    links = page_links(request.path, msgspec.to_builtins(query), "cursor", following)
+    return json_response(200, [to_key(key, moment) for key in keys], (b"link", links))
 
 
 async def get_key(key_id: str) -> HttpResponse:
@@ -131,7 +147,7 @@ async def _change(request: RequestContext, change: Callable[..., T]) -> T:
 EXAMPLES: dict[str, Any] = msgspec.json.decode(Path(__file__).with_name("examples.json").read_bytes())
 _ID_SCHEMA = {"key_id": {**msgspec.json.schema(KeyId), "examples": [EXAMPLES["key"]["id"]]}}
 _LINKS = {"key_id": "$response.body#/id"}
-_LIST = Answer(200, "The keys", list[KeyState], example=[EXAMPLES["key"]])
+_LIST = Answer(200, "A page of keys", list[KeyState], ("Link",), [EXAMPLES["key"]])
 _KEY = Answer(200, "The key", KeyState, example=EXAMPLES["key"], links=_LINKS)
 _CREATED = Answer(201, "Created", CreatedKey, ("Location",), EXAMPLES["created_key"], links=_LINKS)
 _REVOKED = Answer(204, "Revoked", links={"key_id": "$request.path.key_id"})

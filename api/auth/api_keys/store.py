@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from msgspec import structs
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from api.auth.api_keys.first_key import note_key
@@ -64,7 +64,10 @@ def create(
     actor in the history. A holder gets further keys by `rotate`. If the name had keys before, `earlier` has them.
     """
     with _changing(connection, client) as moment:
-        same_name = [key for key in read_all(connection) if key.name == name]
+        same_name = [
+            as_key(row)
+            for row in connection.execute(select(api_keys).where(api_keys.c.name == name).order_by("generation"))
+        ]
         if active := [key.id for key in same_name if key.is_active(moment)]:
             raise NameTakenError(f"{name} already has an active key, {active[0]}. Rotate or revoke it instead")
         # If two transactions get here at once, the unique generation fails the second.
@@ -139,6 +142,28 @@ def save_uses(connection: Connection, uses: Mapping[str, int]) -> None:
 def read_all(connection: Connection) -> list[ApiKey]:
     """Read all keys, by name, then by age, the newest last."""
     return [as_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name, "generation"))]
+
+
+def read_page(
+    connection: Connection, limit: int, *, active_at: int | None, after: str | None
+) -> tuple[list[ApiKey], str | None]:
+    """Read at most `limit` keys in the order of `read_all`; also return the id where the next page begins, or None.
+
+    `active_at`: only keys that are active then. `after`: the id of the last key before the page. Raises NoSuchKeyError
+    if no key has it.
+    """
+    order = (api_keys.c.name, api_keys.c.generation)
+    query = select(api_keys).order_by(*order).limit(limit + 1)
+    if active_at is not None:
+        expires_at = api_keys.c.expires_at
+        query = query.where(api_keys.c.revoked_at.is_(None), or_(expires_at.is_(None), expires_at > active_at))
+    if after is not None:
+        last = connection.execute(select(*order).where(api_keys.c.id == after)).one_or_none()
+        if last is None:
+            raise NoSuchKeyError(f"No API key has the id {after}")
+        query = query.where(tuple_(*order) > tuple_(literal(last.name), literal(last.generation)))
+    keys = [as_key(row) for row in connection.execute(query)]
+    return keys[:limit], keys[limit - 1].id if len(keys) > limit else None
 
 
 def find(connection: Connection, key_id: str, *, for_update: bool = False) -> ApiKey:

@@ -166,3 +166,35 @@ async def test_the_first_key_can_be_created_locally_and_then_credentials_are_req
 def test_an_example_matches_its_schema(name: str, schema: type[msgspec.Struct]) -> None:
     assert EXAMPLES.keys() == {"key", "created_key", "create", "rotate"}
     assert msgspec.to_builtins(msgspec.convert(EXAMPLES[name], schema)) == EXAMPLES[name]
+
+
+async def test_the_list_is_paged_and_its_pages_have_every_key_once(service: InProcess) -> None:
+    client = (await admin_of(service, Scope.ITEMS_READ)).client
+    database = service.services.database
+    names = ["Zoe", "anna", "bob", "Bob", "a.b", "a-b", "a_b"]
+    made = [await make_key(database, name, Scope.ITEMS_READ) for name in names]
+    for key in made[:3]:
+        assert (await client.post(f"/keys/{key.key.id}/rotate", json={"overlap": 60})).status_code == 201
+    for key in made[3:5]:
+        assert (await client.delete(f"/keys/{key.key.id}")).status_code == 204
+    for query, count in (({}, 9), ({"ended": "true"}, 11)):
+        expected = (await client.get("/keys", params=query)).json()
+        assert len({entry["id"] for entry in expected}) == len(expected) == count
+        for limit in (1, 2, count - 1, count, 1000):
+            found, url = [], f"/keys?limit={limit}{'&ended=true' if query else ''}"
+            while url:
+                page = await client.get(url)
+                assert 0 < len(page.json()) <= limit
+                found += page.json()
+                url = page.links.get("next", {}).get("url", "")
+            assert found == expected
+    newest = [entry["id"] for entry in (await client.get("/keys", params={"ended": "true"})).json()][-1]
+    assert (await client.get(f"/keys?ended=true&cursor={newest}")).json() == []
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "cursor=", "cursor=00000000", "cursor=A", "page=2"]
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_invalid_page_is_rejected(shared: InProcess, query: str) -> None:
+    check_problem(await shared.client.get(f"/keys?{query}"), 400, "invalid-query")
