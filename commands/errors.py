@@ -35,8 +35,25 @@ class IdempotencyKeyReusedError(CommandRejectedError):
     """The idempotency key was already used with a different request. Use a new key"""  # noqa: D415
 
 
-class InvalidPriceError(CommandError):
+class InvalidFieldError(CommandError):
+    """A field of an item is not valid."""
+
+    field = ""
+
+
+class InvalidNameError(InvalidFieldError):
+    """The name contains {character}, which is invisible or reorders the text around it. Remove it"""  # noqa: D415
+
+    field = "name"
+
+    def __init__(self, character: str) -> None:
+        self.character = character
+
+
+class InvalidPriceError(InvalidFieldError):
     """The price is not valid. Use a decimal number with at most 4 fractional digits, above -10^14 and below 10^14"""  # noqa: D415
+
+    field = "price"
 
 
 class QueueFullError(CommandError):

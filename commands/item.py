@@ -1,21 +1,14 @@
 """One item: its commands and `decide`. Pure: no clock, no database, no randomness."""
 
 from decimal import Decimal
-from typing import Annotated, assert_never
+from typing import assert_never
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from commands.errors import ItemNotDeletedError, ItemNotFoundError, VersionMismatchError
+from commands.name import Name
 from eventstore.events import Event, ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 from eventstore.item import Item, LiveItem, NoItem
-
-#: Not blank, and without control characters. It means the same in Python and in JSON Schema (ECMA 262). These differ in
-#: `$`, so `(?![\s\S])` is the end, and in whether `\s` includes U+FEFF. It can't be made to backtrack: each part is
-#: tried once.
-NAME_PATTERN = r"^(?![\s\ufeff]*$)[^\u0000-\u001f\u007f-\u009f]*(?![\s\S])"
-#: Not empty, and without control characters: any part of a name.
-TEXT_PATTERN = r"^[^\u0000-\u001f\u007f-\u009f]+(?![\s\S])"
-Name = Annotated[str, Meta(min_length=1, max_length=255, pattern=NAME_PATTERN)]
 
 
 class CreateItem(Struct, frozen=True):

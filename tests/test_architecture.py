@@ -47,7 +47,8 @@ OUTSIDE = {
 #: All that the decisions and the proofs may know: nothing that waits, stores, tells the time or rolls dice.
 _DATA = {"collections.abc", "re", "decimal", "typing", "msgspec", "commands.errors", "eventstore.events"}
 PURE = {
-    "commands/item.py": _DATA | {"eventstore.item"},
+    "commands/item.py": _DATA | {"commands.name", "eventstore.item"},
+    "commands/name.py": _DATA | {"unicodedata"},
     "commands/price.py": _DATA,
     "eventstore/item.py": _DATA,
     "eventstore/merkle/hashing.py": {"collections.abc", "hashlib"},

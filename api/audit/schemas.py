@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from api.schemas.event import EventDocument, to_event_document
 from api.schemas.item import RESPONSE_PRICE, price_json
-from commands.item import Name
+from commands.name import Name
 from projections.items.history import Version
 
 C = TypeVar("C")

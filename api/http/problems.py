@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from api.http.responses import Headers, HttpResponse
 from commands import errors as commands
-from commands.item import NAME_PATTERN, TEXT_PATTERN
+from commands.name import NEW_NAME_PATTERN, TEXT_PATTERN
 from commands.price import PRICE_PATTERN
 from eventstore import errors as eventstore
 
@@ -123,6 +123,7 @@ KINDS = tuple(kind for kind in globals().values() if isinstance(kind, Kind))
 #: The problem of every exception, by its class or the nearest of its bases.
 BY_EXCEPTION: dict[type[BaseException], Kind] = {
     RequestValidationError: INVALID_BODY,
+    commands.InvalidNameError: INVALID_BODY,
     commands.InvalidPriceError: INVALID_BODY,
     commands.ItemNotFoundError: ITEM_NOT_FOUND,
     commands.ItemNotDeletedError: ITEM_NOT_DELETED,
@@ -179,8 +180,8 @@ def as_problem(error: Exception) -> Problem:
             return error
         case RequestValidationError():
             return Problem(kind, errors=tuple(_field_error(entry["msg"]) for entry in error.errors))
-        case commands.InvalidPriceError():
-            return Problem(kind, str(error), errors=(FieldError(str(error), pointer="/price"),))
+        case commands.InvalidFieldError(field=field):
+            return Problem(kind, str(error), errors=(FieldError(str(error), pointer=f"/{field}"),))
         case _:
             return Problem(kind, "An unexpected error occurred" if kind is INTERNAL else str(error))
 
@@ -209,7 +210,7 @@ _PATH = re.compile(r"(?P<detail>.*?)(?: - at `\$(?P<path>.*)`)?", re.DOTALL)
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `(?P<name>.*?)`")
 PLAIN_WORDS = {
-    NAME_PATTERN: "Expected text that is not blank and has no control characters",
+    NEW_NAME_PATTERN: "Expected text that is not blank, without control, invisible or bidirectional characters",
     TEXT_PATTERN: "Expected text without control characters",
     PRICE_PATTERN: "Expected a decimal number with at most 4 fractional digits",
 }

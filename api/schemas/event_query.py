@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from api.http.pagination import page_links
 from api.http.query_params import MinPosition, wrong
 from api.http.rfc3339 import parse_time
-from commands.item import TEXT_PATTERN
+from commands.name import TEXT_PATTERN
 from eventstore.codec import CODEC
 from eventstore.log.head import END
 from eventstore.log.history import Filter

@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import decode
 
 from api.http.problems import INVALID_BODY, FieldError, Problem
-from commands.errors import InvalidPriceError
-from commands.item import ChangeItem, CreateItem, Name
+from commands.errors import InvalidFieldError
+from commands.item import ChangeItem, CreateItem
+from commands.name import Name, NewName, check_name
 from commands.price import PRICE_PATTERN, parse_price
 from eventstore.events import PRICE_SCALE
 from eventstore.item import Item as ItemState
@@ -25,7 +26,13 @@ _Price = Annotated[
         extra_json_schema={"oneOf": [_REQUEST_PRICE, {"type": "string", "pattern": PRICE_PATTERN}]},
     ),
 ]
-_Name = Annotated[Name, Meta(description="Must not be blank or contain control characters")]
+_Name = Annotated[
+    NewName,
+    Meta(
+        description="Must not be blank, or contain control characters, bidirectional controls or invisible characters. "
+        "Joiners and variation selectors are allowed where a script or an emoji needs them",
+    ),
+]
 
 #: The most items that one batch may create.
 MAX_BATCH_ITEMS = 1000
@@ -68,28 +75,29 @@ class Item(Struct, frozen=True):
 
 
 def to_create(body: NewItem) -> CreateItem:
-    """Return the command for `body`. Raises InvalidPriceError."""
-    return CreateItem(body.name, _price(body.price), body.in_stock)
+    """Return the command for `body`. Raises InvalidFieldError."""
+    return CreateItem(check_name(body.name), _price(body.price), body.in_stock)
 
 
 def to_creates(bodies: list[NewItem]) -> list[CreateItem]:
-    """Return the commands for `bodies`. Raises Problem (422) with a pointer to each invalid price."""
+    """Return the commands for `bodies`. Raises Problem (422) with a pointer to each invalid field."""
     commands: list[CreateItem] = []
     errors: list[FieldError] = []
     for index, body in enumerate(bodies):
         try:
             commands.append(to_create(body))
-        except InvalidPriceError as error:
-            errors.append(FieldError(str(error), pointer=f"/{index}/price"))
+        except InvalidFieldError as error:
+            errors.append(FieldError(str(error), pointer=f"/{index}/{error.field}"))
     if errors:
         raise Problem(INVALID_BODY, errors=tuple(errors))
     return commands
 
 
 def to_change(item_id: int, body: ItemPatch, versions: frozenset[int] | None) -> ChangeItem:
-    """Return the command for `body`. Raises InvalidPriceError."""
+    """Return the command for `body`. Raises InvalidFieldError."""
+    name = body.name if isinstance(body.name, UnsetType) else check_name(body.name)
     price = body.price if isinstance(body.price, UnsetType) else _price(body.price)
-    return ChangeItem(item_id, body.name, price, body.in_stock, versions)
+    return ChangeItem(item_id, name, price, body.in_stock, versions)
 
 
 def _price(json: Raw) -> Decimal:

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from api.http.pagination import CURSOR, page_links
 from api.http.query_params import MinPosition, wrong
-from commands.item import TEXT_PATTERN, Name
+from commands.name import TEXT_PATTERN, Name
 from commands.price import PRICE_PATTERN
 from projections.items.items import price_units
 from projections.items.lists import Filter, Order, PageKey

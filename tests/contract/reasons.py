@@ -118,6 +118,12 @@ def _made_up_cursor(case: AnyCase, answer: Answer, _response: Response) -> bool:
     return [fault.get("parameter") for fault in answer.get("errors", ())] == ["cursor"]
 
 
+def _hidden_character(_case: AnyCase, answer: Answer, _response: Response) -> bool:
+    """Check whether a name has a joiner, selector or tag where nothing needs it, which a pattern cannot express."""
+    details = [fault.get("detail", "") for fault in answer.get("errors", ())]
+    return bool(details) and all(detail.startswith("The name contains U+") for detail in details)
+
+
 def _size_that_the_log_never_had(_case: AnyCase, answer: Answer, _response: Response) -> bool:
     """Check whether a size is beyond the log, which a schema cannot know."""
     faulty = {fault.get("parameter") for fault in answer.get("errors", ())}
@@ -153,6 +159,7 @@ _REASONS: list[tuple[type[Failure], Callable[[AnyCase, Answer, Response], bool]]
     (RejectedPositiveData, _precondition),
     (RejectedPositiveData, _key_of_another_request),
     (RejectedPositiveData, _made_up_cursor),
+    (RejectedPositiveData, _hidden_character),
     (RejectedPositiveData, _moment_of_its_own),
     (RejectedPositiveData, _size_that_the_log_never_had),
     (ServerError, _position_to_come),

@@ -75,5 +75,6 @@ class _History:
             self.live[item_id]["price"] = price
             return item_id, ItemChanged(price=price)
         self._ids.append(position)
-        self.live[position] = {"id": position, "name": f"Item {position % 997}", "price": price, "in_stock": True}
-        return position, ItemCreated(f"Item {position % 997}", price, True)
+        name = f"Item {position % 997}" if position % 50 else "\u202emetI\u200b"  # no longer accepted, but readable
+        self.live[position] = {"id": position, "name": name, "price": price, "in_stock": True}
+        return position, ItemCreated(name, price, True)

@@ -9,9 +9,11 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from sqlalchemy import text
 
+from commands.errors import InvalidNameError
+from commands.name import NewName, check_name
 from eventstore.database.database import Database
 from eventstore.database.engine import open_database
 from tests.support.clients.load import Client, ask, list_items
@@ -75,8 +77,15 @@ class Again(Struct, frozen=True):
 Step = Operation | Wish | Again
 
 
-# No control characters and no surrogates, which are refused; all else is a name.
-_NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).filter(str.strip)
+def _is_name(text: str) -> bool:
+    try:
+        return bool(check_name(convert(text, NewName)))
+    except (InvalidNameError, ValidationError):
+        return False
+
+
+# No control characters and no surrogates, which are refused.
+_NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=30).filter(_is_name)
 _PRICES = st.decimals(Decimal(-(10**13)), Decimal(10**13), places=4)
 _CHOSEN = st.builds(Chosen, st.sampled_from(["live", "live", "live", "deleted", "next", "never"]), st.integers(0, 40))
 _DELETED = st.builds(Chosen, st.sampled_from(["deleted", "deleted", "live", "never"]), st.integers(0, 40))

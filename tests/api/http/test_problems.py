@@ -46,7 +46,13 @@ INTERNAL = {
     eventstore.NoBackupError,
     eventstore.DamagedCopyError,
 }
-BASES = {commands.CommandError, commands.CommandRejectedError, eventstore.EventStoreError, eventstore._ReasonError}
+BASES = {
+    commands.CommandError,
+    commands.CommandRejectedError,
+    commands.InvalidFieldError,
+    eventstore.EventStoreError,
+    eventstore._ReasonError,
+}
 UNEXPECTED = [
     RuntimeError("secret"),
     KeyError("secret"),
