@@ -5,6 +5,8 @@ import signal
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Thread
+from time import sleep
 
 import structlog
 
@@ -21,6 +23,9 @@ from eventstore.log.head import read_head
 from migrations.rights import ConnectedRole, connected_role
 
 log = structlog.get_logger()
+
+#: How long a process may take to stop after its parent was killed. A graceful stop takes less than 10 s.
+_STOP_SECONDS = 15.0
 
 
 class StartError(Exception):
@@ -111,6 +116,21 @@ class Failure:
         """Stop this process gracefully, and let it end with a status that its supervisor takes as a failure."""
         cls.happened = True
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop_when(wait_for_parent: Callable[[], object]) -> None:
+    """Stop this process gracefully when `wait_for_parent` returns; kill it where it does not stop in time.
+
+    A process whose parent was killed would otherwise keep the port, or a rebuild's lock.
+    """
+
+    def stop() -> None:
+        wait_for_parent()
+        os.kill(os.getpid(), signal.SIGTERM)
+        sleep(_STOP_SECONDS)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    Thread(target=stop, name="itemledger-parent", daemon=True).start()
 
 
 async def check_schema(database: Database) -> None:

@@ -1,5 +1,6 @@
 """`itemledger rebuild`."""
 
+import sys
 from functools import partial
 from typing import NoReturn
 
@@ -12,7 +13,7 @@ from api.cli.output import echo
 from api.cli.progress import progress_reporter
 from api.cli.report import print_report, print_samples
 from api.cli.runner import lower_priority, with_database
-from api.startup import prepare
+from api.startup import prepare, stop_when
 from eventstore.database.database import Database
 from eventstore.errors import LockHeldError
 from projections import PROJECTIONS
@@ -32,6 +33,7 @@ _BY_NAME = {projection.name: projection for projection in PROJECTIONS}
 @click.option("--throttle", type=click.IntRange(1), metavar="EVENTS_PER_S", help="Replay rate.  [default: no limit]")
 @click.option("--item", "item_id", type=int, metavar="ID", help="Repair only this item's row and snapshots.")
 @click.option("--request", hidden=True, help="The request of a service that starts this process.")
+@click.option("--with-parent", is_flag=True, hidden=True, help="Stop when standard input ends: the service has ended.")
 @json_option
 def rebuild(
     name: str,
@@ -40,6 +42,7 @@ def rebuild(
     throttle: int | None,
     item_id: int | None,
     request: str | None,
+    with_parent: bool,
     as_json: bool,
 ) -> None:
     """Rebuild a projection from the log while the service runs.
@@ -47,6 +50,8 @@ def rebuild(
     Builds a new table next to the live one, compares them, and swaps it in. Run the command again to resume an
     interrupted rebuild. With --json, prints an object a line: progress, and the report at the end.
     """
+    if with_parent:
+        stop_when(sys.stdin.read)
     if item_id is not None:
         if from_scratch or throttle is not None:
             raise click.UsageError("--item cannot be combined with --from-scratch or --throttle")

@@ -8,6 +8,7 @@ import socket
 import ssl
 import sys
 from ipaddress import ip_address
+from multiprocessing import parent_process
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,7 @@ from api.cli.exit_codes import FAILED, CommandError
 from api.cli.runner import freeze_gc, with_database
 from api.edge.client_timeouts import TimeoutHttpProtocol
 from api.settings import Settings, from_environment, variable
-from api.startup import Failure, StartError, check_clock, check_role, prepare
+from api.startup import Failure, StartError, check_clock, check_role, prepare, stop_when
 from eventstore.database.database import Database
 from eventstore.database.postgresql.database import PostgresDatabase
 
@@ -169,6 +170,8 @@ def _check_tls(certificate: str | None, key: str | None) -> None:
 
 def application() -> "Boundary":
     """Build the application for a process that does nothing else."""
+    if (parent := parent_process()) is not None:  # one of several workers
+        stop_when(parent.join)
     with without_collecting():
         from api.app import create_app  # not in the parent of several workers, nor where the start is refused
 

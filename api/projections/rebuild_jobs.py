@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -163,9 +163,9 @@ class RebuildJobs:
         # Not an argument, which every user of the machine can read.
         environment["DATABASE_URL"] = self._database_url.reveal()
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "api", "rebuild", name, "--json", *arguments),
+            *(sys.executable, "-P", "-m", "api", "rebuild", name, "--json", "--with-parent", *arguments),
             env=environment,
-            stdin=DEVNULL,
+            stdin=PIPE,  # which ends with this process, even if that is killed
             stdout=printed,
             stderr=errors,
         )

@@ -71,7 +71,7 @@ async def test_a_rebuild_runs_this_code_in_any_working_directory(
     [arguments] = children().values()
     # These and no others: none shows the database's URL, which has passwords.
     latest = (await rebuild_requests.find_latest(service.services.database))["items"]
-    expected = [sys.executable, "-P", "-m", "api", "rebuild", "items", "--json"]
+    expected = [sys.executable, "-P", "-m", "api", "rebuild", "items", "--json", "--with-parent"]
     assert arguments[:-1] == [*expected, "--request", latest.run, "--throttle", "200"]
     await running.close()
     assert (running.started, children()) == (frozenset(), {})
