@@ -65,11 +65,15 @@ def is_local(address: str, headers: Mapping[bytes, bytes], origins: Collection[s
     """Return whether a request from this IP address comes from this machine, from a client that means this service.
 
     A loopback address does not prove it. A page of any site can make a browser on this machine send a form to
-    127.0.0.1, and can resolve its own name to that address (DNS rebinding). So the request must also name this machine,
-    and only a page of this machine or of `origins` may have sent it.
+    127.0.0.1, load it as an image or a link, and can resolve its own name to that address (DNS rebinding). So the
+    request must also name this machine, and only a page of this machine or of `origins` may have sent it. A browser
+    names the page in `Origin`, except in a GET that the page can't read: there `Sec-Fetch-Site` says how far it is.
     """
     origin = headers.get(b"origin")
-    has_local_origin = origin is None or origin.decode("latin-1") in origins or _names_this_machine(origin)
+    if origin is None:
+        has_local_origin = b"cross-site" not in headers.get(b"sec-fetch-site", b"")
+    else:
+        has_local_origin = origin.decode("latin-1") in origins or _names_this_machine(origin)
     host = headers.get(b"host")  # only HTTP/1.0 clients omit it
     return is_loopback(address) and has_local_origin and (host is None or _names_this_machine(b"//" + host))
 

@@ -299,9 +299,13 @@ async def test_without_credentials_only_local_requests_are_accepted(sqlite_url: 
 
 ELSEWHERE = [
     *({"host": name} for name in ("items.example", "items.example:8000", "127.0.0.1.example", "localhost.example")),
-    *({"host": name} for name in ("localhost@items.example", "192.0.2.1", "", "[::1")),
+    *({"host": name} for name in ("192.0.2.1", "")),
     *({"origin": name} for name in ("https://items.example", "http://127.0.0.1.example:8000", "null", "localhost", "")),
     *({name: "127.0.0.1"} for name in ("x-forwarded-for", "x-real-ip", "forwarded")),
+    # A browser's request for an image, a script or a link of another site's page has no Origin.
+    *({"sec-fetch-site": "cross-site", "sec-fetch-mode": mode} for mode in ("no-cors", "navigate", "cors")),
+    {"sec-fetch-site": "cross-site", "origin": "https://items.example"},
+    {"sec-fetch-site": "cross-site", "host": "127.0.0.1:8000"},
 ]
 
 
@@ -319,9 +323,30 @@ async def test_without_credentials_foreign_pages_and_proxies_are_rejected(sqlite
 async def test_without_credentials_all_names_of_this_machine_are_accepted(sqlite_url: str) -> None:
     names = ("localhost", "LOCALHOST:8000", "127.0.0.1", "127.1.2.3:1", "[::1]:8000", "items.localhost")
     origins = ("http://localhost:3000", "https://[::1]", "https://app.example")
+    # A page of this machine on another port, a page of a listed origin, and an address that the user typed.
+    of_browsers: list[dict[str, str]] = [
+        *({"sec-fetch-site": "cross-site", "origin": origin} for origin in origins),
+        *({"sec-fetch-site": site} for site in ("none", "same-origin", "same-site")),
+    ]
     async with InProcess.over(sqlite_url, cors_origins=(Origin("https://app.example"),)) as running:
-        for headers in (*({"host": name} for name in names), *({"origin": origin} for origin in origins)):
+        for headers in (*({"host": name} for name in names), *({"origin": origin} for origin in origins), *of_browsers):
             assert (await running.client.get("/items", headers=headers)).status_code == 200, headers
+
+
+async def test_a_page_of_another_site_reads_nothing_even_if_it_could_not_see_it(
+    sqlite_url: str, request_logs: RequestLogs
+) -> None:
+    async with InProcess.over(sqlite_url) as running:
+        for path in ("/items", "/events", "/events/export", "/events/stream", "/audit/items", "/projections"):
+            answer = await running.client.get(
+                path, headers={"sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors"}
+            )
+            check_problem(answer, 401, "credential-required")
+        assert (await running.client.get("/livez", headers={"sec-fetch-site": "cross-site"})).status_code == 200
+    asked = [
+        call.kwargs for call in request_logs.log.calls if call.args == ("request",) and call.kwargs["status"] < 400
+    ]
+    assert {line["route"] for line in asked} == {"/livez"}
 
 
 async def test_insecure_no_auth_accepts_remote_requests_until_a_key_exists(sqlite_url: str) -> None:
