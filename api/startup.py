@@ -3,8 +3,10 @@
 import os
 import signal
 import sqlite3
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from threading import Thread
 from time import sleep
 
@@ -50,9 +52,15 @@ async def served(url: str, *, insecure_role: bool, accept_clock: bool) -> AsyncI
                 )
             await check_clock(database, accept=accept_clock)
             _warn_of_old_sqlite(database)
+            _warn_of_open_file(database)
             yield database
     finally:
         await database.dispose()
+
+
+def _warn_of_open_file(database: Database) -> None:
+    if isinstance(database, SqliteDatabase) and Path(database.url.database or "").stat().st_mode & stat.S_IROTH:
+        log.warning("every user of this machine can read the database's file; chmod o= it while the service is stopped")
 
 
 def _warn_of_old_sqlite(database: Database) -> None:

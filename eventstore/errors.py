@@ -123,6 +123,13 @@ class UnsupportedDatabaseError(_ReasonError):
     """DATABASE_URL is not supported: {reason}. Use sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER@HOST/DATABASE."""
 
 
+class LinkedFileError(EventStoreError):
+    """{path} is a symbolic link where a file is to be created. No file is created through a link: remove the link."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+
 class LockHeldError(EventStoreError):
     """The lock {name!r} is held by another process. Wait until it ends, then retry."""
 

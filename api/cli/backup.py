@@ -56,7 +56,7 @@ def backup(file: Path, overwrite: bool) -> None:
             except BaseException:
                 partial.unlink()  # while the lock is held: later the name may belong to another process
                 raise
-    except atomic_files.BusyError as error:
+    except atomic_files.RefusedFileError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from None

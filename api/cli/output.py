@@ -6,8 +6,11 @@ What a command has done stays done, so nothing about its output may end it with 
 import errno
 import io
 import os
+import re
 import select
+import stat
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import click
@@ -17,6 +20,8 @@ from api.cli.exit_codes import CommandError
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+_NAMED = {"-": 1, "/dev/stdout": 1, "/dev/stderr": 2}
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 #: The reader has gone, or the command was started without the stream.
 _UNREAD = (errno.EPIPE, errno.EBADF)
 
@@ -70,9 +75,25 @@ def _tolerant(stream: Any, descriptor: int) -> TextIO:
     )
 
 
-def binary() -> BinaryIO:
-    """Open standard output for a result that is the work itself: a reader that goes is an error."""
-    return os.fdopen(1, "wb", closefd=False) if isinstance(_raw(sys.stdout), _Stream) else sys.stdout.buffer
+def open_stream(name: str) -> BinaryIO | None:
+    """Open an output that is not a file: `-`, a descriptor, a pipe, a device. Returns None for a file, also a new one.
+
+    It is for a result that is the work itself: a reader that goes is an error.
+    """
+    descriptor = _DESCRIPTOR.fullmatch(name)
+    number = _NAMED.get(name) or (int(descriptor[1]) if descriptor else None)
+    if number == 1 and not isinstance(_raw(sys.stdout), _Stream):
+        return sys.stdout.buffer  # a test's
+    if number is not None:
+        return os.fdopen(number, "wb", closefd=False)  # the stream itself: opened by name, a file would be overwritten
+    path = Path(name)
+    if not path.exists() or path.is_file():
+        return None
+    opened = os.fdopen(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb")  # neither creates a file nor truncates one
+    if stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+        opened.close()
+        return None
+    return opened
 
 
 def echo(message: str | bytes, *, err: bool = False) -> None:

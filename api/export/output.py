@@ -94,7 +94,7 @@ class FileOutput(StreamOutput):
             raise OutputError(f"{path} already exists. Pass --from-scratch to replace it")
         try:
             partial = atomic_files.begin(path)
-        except atomic_files.BusyError as error:
+        except atomic_files.RefusedFileError as error:
             raise OutputError(str(error)) from None
         except OSError as error:
             raise OutputError(f"{atomic_files.partial_of(path)}: {error.strerror}") from None
@@ -156,7 +156,7 @@ def _state_path(path: Path) -> Path:
 def _saved_state(path: Path, partial: BufferedRandom) -> _SavedState | None:
     """Read the state of an incomplete file; None without one, or if the file is shorter than its state says."""
     with suppress(OSError, msgspec.DecodeError):
-        state = msgspec.json.decode(_state_path(path).read_bytes(), type=_SavedState)
+        state = msgspec.json.decode(atomic_files.read_own(_state_path(path)), type=_SavedState)
         if os.fstat(partial.fileno()).st_size >= state.written.bytes:
             return state
     return None

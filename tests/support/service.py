@@ -191,6 +191,7 @@ def _copy_sqlite(database_url: str) -> bool:
     if _sqlite_file is None or url.get_backend_name() != "sqlite" or path.exists() or not path.parent.is_dir():
         return False
     path.write_bytes(_sqlite_file)
+    path.chmod(0o600)  # as the service creates it
     return True
 
 

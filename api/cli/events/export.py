@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from api.cli.output import binary as output_stream
-from api.cli.output import echo
+from api.cli.output import echo, open_stream
 from api.cli.progress import progress_reporter
 from api.cli.runner import lower_priority, with_database
 from api.export import manifest
@@ -60,7 +59,7 @@ def export(format_name: str, output: str, from_scratch: bool, **options: Any) ->
     The service may run meanwhile. The export has the events up to the log's position when it began.
     FILE.manifest.json describes it. Run the same command again to resume an interrupted export, except of parquet.
     """
-    export_format, path = BY_NAME[format_name], None if output == "-" else Path(output)
+    export_format, path = BY_NAME[format_name], Path(output)
     selection = {name: value for name, value in options.items() if value is not None}
     times = {_TIMES[name]: parse_time(value) for name, value in selection.items() if name in _TIMES}
     event_filter = Filter(**{name: value for name, value in selection.items() if name not in _TIMES})
@@ -71,8 +70,8 @@ def export(format_name: str, output: str, from_scratch: bool, **options: Any) ->
         make_plan = partial(plan, database, order, event_filter, **times)
         encoder = partial(export_format.encoder, order.origin)
         with progress_reporter(lambda _: "export") as report:
-            if path is None or (path.exists() and not path.is_file()):  # a pipe or a device
-                with output_stream() if path is None else path.open("wb") as stream:
+            if (stream := open_stream(output)) is not None:
+                with stream:
                     target = StreamOutput(stream)
                     await export_stream(database, encoder(False), (await make_plan()).filter, target, report)
                 return f"{target.written.count:,} events, {target.written.bytes:,} bytes"

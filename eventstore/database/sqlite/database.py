@@ -24,6 +24,7 @@ from eventstore.errors import (
     AlreadyServedError,
     DamagedCopyError,
     EventStoreError,
+    LinkedFileError,
     LockHeldError,
     MovedFileError,
     OutcomeUnknownError,
@@ -51,11 +52,11 @@ class SqliteDatabase(Database):
 
     def __init__(self, url: URL, *, long_running: bool = False, small_cache: bool = False) -> None:
         self._files = DatabaseFiles(url.database or "")
-        # Only the writer creates a file that is missing: an empty one would be read as an empty database.
+        # Only `_create_file` creates it: SQLite would let others read it. A missing one must not be read as empty.
         existing = url.set(database=self._files.uri("rw")).update_query_dict({"uri": "true"})
         super().__init__(url, create_async_engine(existing, **READING, pool_size=4, max_overflow=0))
         configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
-        file = url.set(drivername="sqlite")
+        file = existing.set(drivername="sqlite")
         self._writer = create_engine(file, poolclass=NullPool, connect_args=DRIVER_OPTIONS)
         # An index over a long table is sorted in files: in memory the sort would need as much as the index.
         # A deferred BEGIN that reads and then writes fails at once with SQLITE_BUSY_SNAPSHOT, whatever the timeout.
@@ -63,9 +64,7 @@ class SqliteDatabase(Database):
         configure(self._writer, "cache_size=-32768", *temporary, begin="BEGIN IMMEDIATE")
         event.listen(self._writer, "connect", switch_to_wal)
         event.listen(self._writer, "connect", self._set_checkpoints)
-        self._viewer = create_engine(
-            existing.set(drivername="sqlite"), pool_size=_MAX_VIEWS, max_overflow=0, connect_args=DRIVER_OPTIONS
-        )
+        self._viewer = create_engine(file, pool_size=_MAX_VIEWS, max_overflow=0, connect_args=DRIVER_OPTIONS)
         configure(self._viewer, "query_only=ON", begin="BEGIN")
         for reading in (self.reader.sync_engine, self._viewer):
             event.listen(reading, "connect", lambda _connection, _record: self._files.check())
@@ -130,7 +129,7 @@ class SqliteDatabase(Database):
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         """See Database.serving. From then on the write connection makes the WAL checkpoints."""
-        self._create_folder()
+        self._create_file()
         try:
             async with self._locked(checkpoints.SERVING, _SERVING_TRIES):
                 self._serving = True
@@ -163,17 +162,19 @@ class SqliteDatabase(Database):
 
     def _connect(self) -> Connection:
         try:
-            self._create_folder()
+            self._create_file()
             connection = self._writer.connect()
             self._files.note_opened()
+        except LinkedFileError:
+            raise
         except Exception as error:
             translation = translate(error)
             raise (translation if isinstance(translation, UnavailableError) else UnavailableError()) from error
         return connection
 
-    def _create_folder(self) -> None:
+    def _create_file(self) -> None:
         try:
-            self._files.path.parent.mkdir(parents=True, exist_ok=True)
+            self._files.create()
         except OSError as error:
             raise UnavailableError from error
 

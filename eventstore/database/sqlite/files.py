@@ -4,12 +4,13 @@ Only `stat` looks at the database's own files. SQLite's locks belong to the proc
 of such a file, the system would release them all.
 """
 
+import errno
 import fcntl
 import os
 from pathlib import Path
 from typing import IO
 
-from eventstore.errors import MovedFileError, UnavailableError
+from eventstore.errors import LinkedFileError, MovedFileError, UnavailableError
 
 
 class DatabaseFiles:
@@ -39,6 +40,23 @@ class DatabaseFiles:
         except FileNotFoundError:
             return 0
 
+    def create(self) -> None:
+        """Create the database's file, and missing folders, for this user alone. An existing file keeps its mode.
+
+        SQLite gives the WAL and its index the mode of the file. Raises LinkedFileError, and OSError.
+        """
+        for folder in reversed([self.path.parent, *self.path.parent.parents]):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
+        for part in ("-wal", "-shm", "-journal"):
+            if os.path.islink(linked := f"{self._target}{part}"):  # noqa: PTH114  (SQLite refuses it without its name)
+                raise LinkedFileError(linked)
+        try:
+            os.close(_create(str(self.path), os.O_RDWR | os.O_EXCL))
+        except FileExistsError:
+            if not self.path.exists():
+                raise LinkedFileError(str(self.path)) from None
+
     def note_opened(self) -> None:
         """Remember the files that the write connection has just opened."""
         paths = {"file": str(self.path), "WAL": str(self.wal), "WAL index": f"{self._target}-shm"}
@@ -67,11 +85,25 @@ class DatabaseFiles:
                 raise error
 
     def open_lock(self, name: str) -> IO[bytes]:
-        """Open the file of the lock called `name`. Raises UnavailableError."""
+        """Open the file of the lock called `name`. Raises UnavailableError, LinkedFileError.
+
+        A new one gets the mode of the database, as SQLite's own files do: who may write the one may lock the other.
+        """
+        path = f"{self._target}-{name.replace(' ', '-')}.lock"
         try:
-            return Path(f"{self._target}-{name.replace(' ', '-')}.lock").open("ab")
+            is_new, descriptor = not Path(path).exists(), _create(path, os.O_WRONLY | os.O_APPEND)
+            if is_new and self.path.exists():
+                os.fchmod(descriptor, self.path.stat().st_mode & 0o666)
+            return os.fdopen(descriptor, "ab")
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise LinkedFileError(path) from None
             raise UnavailableError from error
+
+
+def _create(path: str, flags: int) -> int:
+    """Open a file that this user alone may read, if it is a new one. Does not follow a symbolic link."""
+    return os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _identity(path: str) -> tuple[int, int] | None:
