@@ -56,7 +56,8 @@ ROUTES = [
     for module in (items, activity, events, audit, stream, export, proofs, projections, keys, health, docs)
     for route in module.ROUTES
 ]
-#: Seconds that the writer has at a stop for the commands that wait. uvicorn has waited for requests before.
+#: Seconds that the writer has at a stop for the commands that wait, and the database for all else. uvicorn has waited
+#: for requests before.
 _STOP_SECONDS = 1
 
 
@@ -134,22 +135,25 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
         try:
             verifying = scheduled_verification(database, settings.verify_interval)
             async with verifying, key_usage.saving(), feed.running():
-                yield Services(
-                    database=database,
-                    schema_head=migrations.head(),
-                    authenticator=authenticator,
-                    writer=writer,
-                    items=ItemReader(database),
-                    activity=ActivityReader(database),
-                    history=HistoryReader(database),
-                    checkpoint_signer=CheckpointSigner(database, settings.log_key, settings.origin),
-                    past=ItemHistory(database),
-                    past_items=PastItemReader(database),
-                    rebuild_jobs=rebuild_jobs,
-                    feed=feed,
-                    openapi=openapi_document,
-                    position=max(status.position or 0 for status in statuses),
-                )
+                try:
+                    yield Services(
+                        database=database,
+                        schema_head=migrations.head(),
+                        authenticator=authenticator,
+                        writer=writer,
+                        items=ItemReader(database),
+                        activity=ActivityReader(database),
+                        history=HistoryReader(database),
+                        checkpoint_signer=CheckpointSigner(database, settings.log_key, settings.origin),
+                        past=ItemHistory(database),
+                        past_items=PastItemReader(database),
+                        rebuild_jobs=rebuild_jobs,
+                        feed=feed,
+                        openapi=openapi_document,
+                        position=max(status.position or 0 for status in statuses),
+                    )
+                finally:
+                    database.stop_within(_STOP_SECONDS)
         finally:
             await asyncio.gather(_stop(writer), rebuild_jobs.close())
 

@@ -124,6 +124,12 @@ class Database(ABC):
         Raises UnsupportedEncodingError where it cannot store every text.
         """
 
+    def stop_within(self, seconds: float) -> None:  # noqa: B027  (a file does not hang for long)
+        """From now on close connections without the server's answer, and end all that are open after `seconds`.
+
+        What waits for the database then fails with UnavailableError: a stop does not wait for a server that hangs.
+        """
+
     @abstractmethod
     async def dispose(self) -> None:
         """Close every connection."""

@@ -14,6 +14,7 @@ from eventstore.database.database import READING, Database
 from eventstore.database.failures import DISCONNECTING, translated
 from eventstore.database.lookups import PostgresLookup
 from eventstore.database.postgresql.appender import PostgresAppender
+from eventstore.database.postgresql.connections import OpenConnections
 from eventstore.database.session import require_utf8
 from eventstore.errors import LockHeldError, NoBackupError, UnavailableError, UnsafeDatabaseError
 from eventstore.log.head import lock_head
@@ -71,6 +72,9 @@ class PostgresDatabase(Database):
         self._isolated = create_async_engine(
             url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
         )
+        self._open = OpenConnections()
+        for engine in (self.reader, self._writer, self._isolated):
+            self._open.watch(engine.sync_engine)
         self._connection: AsyncConnection | None = None
         self._appender: PostgresAppender | None = None
         self._alone = asyncio.Lock()
@@ -189,7 +193,12 @@ class PostgresDatabase(Database):
             if value not in safe:
                 raise UnsafeDatabaseError(f"PostgreSQL runs with {name}={value}; set it to {' or '.join(safe)}")
 
+    def stop_within(self, seconds: float) -> None:
+        self._open.close_quickly()
+        asyncio.get_running_loop().call_later(seconds, self._open.end)
+
     async def dispose(self) -> None:
+        self._open.close_quickly()
         await self._lookups.close()
         await self._disconnect()
         await self._writer.dispose()
