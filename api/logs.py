@@ -60,6 +60,8 @@ class RequestLine(Struct, frozen=True, kw_only=True):
     code: str | None
     position: int | None
     duration_ms: float
+    #: Why the client did not get the whole response: disconnected, answer-timeout, error.
+    cut: str | UnsetType = UNSET
     reason: str | UnsetType = UNSET
     key_id: str | UnsetType | None = UNSET
     scope: str | UnsetType = UNSET

@@ -62,7 +62,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     head_timeout: Seconds = 10.0
     #: Timeout in seconds for a request body. After it: 408.
     body_timeout: Seconds = 10.0
-    #: Timeout in seconds for a client to read a response, or about 10 KiB of a long one. After it: connection closed.
+    #: Timeout in seconds for a client that takes less than about 1 kB/s of a response. After it: connection closed.
     answer_timeout: Seconds = 10.0
     #: Approximate size of a request's head in bytes. Beyond the limit: 431.
     max_head: Annotated[int, Meta(ge=1024)] = 64 * 1024
@@ -80,6 +80,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     max_exports: Count = 32
     #: Buffered bytes of batch bodies per process, a quarter of them per client. Beyond the limit: 503.
     max_batch_bodies: Count = 32 * 1024 * 1024
+    #: Bytes of long responses that clients have not taken, per process, a quarter of them per client. Beyond it: 503.
+    max_unsent: Annotated[int, Meta(ge=65536)] = 16 * 1024 * 1024
     #: Requests per minute for each credential, and each address without one; or `off`. Beyond the limit: 429.
     rate_limit: Quota = 6000
     #: Exports per minute for each client; or `off`. Beyond the limit: 429.

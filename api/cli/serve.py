@@ -1,6 +1,7 @@
 """`itemledger serve`."""
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 #: A stop must take less than 10 s: requests in flight get this time, the writer's last batches the rest.
 _GRACE_SECONDS = 6
+
+#: An option of glibc's mallopt, and its initial value. Setting it keeps glibc from raising it.
+_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES = -3, 128 * 1024
 
 #: Open files beside connections: databases, modules, logs.
 _OTHER_FILES = 256
@@ -94,7 +98,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        loop="api.edge.client_timeouts:Loop",
+        loop="api.edge.event_loop:Loop",
         http=TimeoutHttpProtocol,
         ws="none",
         lifespan="on",
@@ -176,10 +180,22 @@ def application() -> "Boundary":
         from api.app import create_app  # not in the parent of several workers, nor where the start is refused
 
         app = create_app()
+    _release_large_blocks()
     connections = _raise_file_limit(app.settings.max_connections)
     app.settings = structs.replace(app.settings, max_connections=connections)
     freeze_gc()
     return app
+
+
+def _release_large_blocks() -> None:
+    """Have glibc return large blocks to the system when they are freed.
+
+    Otherwise it keeps as much as it once needed, and the 256 KiB that uvloop allocates for each connection with TLS, of
+    which it uses 4, lie in memory that is used: 59 MiB for 1,000 connections, 34 with this.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
 
 
 def _raise_file_limit(connections: int) -> int:

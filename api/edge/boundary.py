@@ -61,6 +61,7 @@ class Boundary:
         self._requests = Limit(settings.max_requests)
         self._exports = Limit(settings.max_exports)
         self._batch_bytes = Limit(settings.max_batch_bodies, settings.max_batch_body)
+        self._unsent = Limit(settings.max_unsent)
         serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
         self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
@@ -84,14 +85,17 @@ class Boundary:
         counted = self._limits.count_address(address)  # before anything else is computed
         exchange = Exchange(scope, headers, address, receive, send, self._services, self._cors)
         try:
-            with Reservations() as reserved:
-                await self._dispatch(scope, receive, exchange, counted, reserved)
-        except ClientDisconnectedError:
-            exchange.status = 0
-        except asyncio.CancelledError:
-            await exchange.fail(_stopped(exchange))
-        except Exception as error:
-            await exchange.fail(error)
+            try:
+                with Reservations() as reserved:
+                    await self._dispatch(scope, receive, exchange, counted, reserved)
+            except ClientDisconnectedError:
+                raise
+            except asyncio.CancelledError:
+                await exchange.fail(_stopped(exchange))
+            except Exception as error:
+                await exchange.fail(error)
+        except ClientDisconnectedError as error:
+            exchange.cut(str(error) or "disconnected")
         exchange.log()
 
     async def _dispatch(
@@ -119,6 +123,7 @@ class Boundary:
             request.principal = await request.services.authenticator.authenticate(request.headers, request.address)
         holder = request.principal.holder
         client = client_of(request.address, holder)
+        exchange.limit_unsent(self._unsent, client, reserved)
         exchange.check_rate_limits(self._limits.count_client(request.address, holder, counted, route.rate_limit))
         authorize(request.principal, route.scope)
         if route.scope in AUDITED and not logs.is_writable():

@@ -9,37 +9,33 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any, cast
 
-import uvloop
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+import structlog
 
 from api.edge.http_protocol import HttpProtocol
+from api.edge.progress import MAX_TIMEOUTS, Progress
 from api.edge.response_cycle import ResponseCycle
+from api.http.client_address import UNKNOWN, canonical
 from api.http.request_head import BAD_REQUEST, RefusedError
+from api.http.responses import PIECE_BYTES
 
 if TYPE_CHECKING:
     from api.edge.boundary import Boundary
 
+log = structlog.get_logger()
+
 _CHECK_SECONDS = 0.5  # between two checks of a connection
-_TLS_HANDSHAKE_SECONDS = 10.0
 _BODY_TIMEOUT_ANSWER_SECONDS = 1.0  # how long after a body's timeout the application may answer 408
 _UNREAD_AT_STOP_SECONDS = 4.0  # how long after a stop a client may read what was sent before
-_KERNEL_UNSENT_BYTES = 128 * 1024  # by default the kernel would buffer 4 MiB for a client that reads nothing
+_KERNEL_UNSENT_BYTES = 64 * 1024  # by default the kernel would buffer 4 MiB for a client that reads nothing
+_DISCARDED_BYTES = 256 * 1024  # of a request that is refused, and for how long: an honest client may still send it
+_DISCARD_SECONDS = 2.0
+_REFUSED_SECONDS = 1.0  # how long a client has to read why its connection ends
 _MAX_PIPELINED_REQUESTS = 32  # requests of one connection that may await their answers
 _SMALL_PART_BYTES = 64  # of a body: each part costs as much as a header, whatever its size
 _HEAD_BYTES_PER_SMALL_PART = 16  # so that small parts are limited as headers are, to 4,096 by default
 
 _HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
 _TARGET_TOO_LONG = b"HTTP/1.1 414 URI Too Long"
-
-
-class Loop(uvloop.Loop):
-    """The event loop, with a shorter timeout for TLS handshakes: uvloop's is a minute."""
-
-    async def create_server(self, *arguments: Any, **named: Any) -> Any:
-        """Listen as asyncio does."""
-        if named.get("ssl") is not None:
-            named["ssl_handshake_timeout"] = _TLS_HANDSHAKE_SECONDS
-        return await super().create_server(*arguments, **named)
 
 
 class TimeoutHttpProtocol(HttpProtocol):
@@ -51,13 +47,16 @@ class TimeoutHttpProtocol(HttpProtocol):
         self._settings = self._boundary.settings
         #: When the client must have sent what the server waits for; None if it waits for nothing.
         self._deadline: float | None = None
-        self._unread_since: float | None = None  # since when there has been output that the client has not read
+        self._discardable_bytes: int | None = (
+            None  # still to read of a request that has been answered; None if there is none
+        )
+        self._is_refused = False  # whether nothing is parsed any more
         self._head_bytes: int | None = None  # bytes of an incomplete head, of earlier reads; None if there is none
         self._read_bytes = 0  # bytes of the read that is being parsed
         self._fields = 0  # header and trailer fields of the newest request
         self._small_parts = 0  # parts of its body that are small
         self._framing_bytes = 0  # bytes since the last head or body data: chunk framing and trailers
-        self._unanswered: list[RequestResponseCycle] = []
+        self._unanswered: list[ResponseCycle] = []
         self._client: str | None = None  # the client that this connection counts for
         self._next_check: asyncio.TimerHandle | None = None
 
@@ -71,9 +70,13 @@ class TimeoutHttpProtocol(HttpProtocol):
         if too_many or len(self.connections) > limits.max_connections:
             transport.abort()
             return
-        # Output that the kernel has buffered is invisible here, and would outlive the connection.
-        self._set_tcp_option("TCP_USER_TIMEOUT", int(self._settings.answer_timeout * 1000))
+        # Output that the kernel has buffered may outlive the connection.
+        self._set_tcp_option("TCP_USER_TIMEOUT", int(self._settings.answer_timeout * MAX_TIMEOUTS * 1000))
         self._set_tcp_option("TCP_NOTSENT_LOWAT", _KERNEL_UNSENT_BYTES)
+        # ResponseCycle writes a piece once the transport has none. With TLS the transport has only what the connection
+        # below it does not take.
+        transport.set_write_buffer_limits(high=1 if self.scheme == "https" else PIECE_BYTES, low=0)
+        self._progress = Progress(transport.get_extra_info("socket"), self._settings.answer_timeout)
         self._wait_for(self._settings.head_timeout)
         self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)
 
@@ -93,11 +96,13 @@ class TimeoutHttpProtocol(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse data; refuse a head that is too long, and too many bytes around a body."""
+        if self._discardable_bytes is not None and not self._count_discarded(self._discardable_bytes - len(data)):
+            return
         only_head = self._head_bytes is not None or self.is_idle()  # or what follows a head
         self._read_bytes = len(data)
         self._framing_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         if self._head_bytes is not None:
             self._head_bytes += len(data) if only_head else 0
@@ -105,6 +110,32 @@ class TimeoutHttpProtocol(HttpProtocol):
                 self.refuse(_HEAD_TOO_LARGE)
         elif self._deadline is not None and self._framing_bytes > self._settings.max_head:
             self.refuse(BAD_REQUEST)
+
+    def refuse(self, status: bytes) -> None:
+        """Answer with a status line, unless the request has been answered, and end the connection."""
+        if not self.is_idle():  # an answer would be taken for that to a request in progress
+            self.transport.close()
+            return
+        self._is_refused = True
+        if self._discardable_bytes is None:
+            self.transport.write(self.refusal(status))
+            self._discardable_bytes = _DISCARDED_BYTES
+        self._end_writing()
+
+    def _count_discarded(self, left: int) -> bool:
+        """Return whether to parse the rest of a request that has been answered, since the next one may follow it."""
+        self._discardable_bytes = left
+        if left < 0:
+            self.flow.pause_reading()
+            self._is_refused = True
+            self._end_writing()
+        return not self._is_refused
+
+    def _end_writing(self) -> None:
+        """Let the client read its answer: to close while it sends would discard the answer."""
+        self._wait_for(_REFUSED_SECONDS)
+        if self.transport.can_write_eof():  # not with TLS
+            self.transport.write_eof()
 
     def on_url(self, url: bytes) -> None:
         """Accept a part of the target. Raises RefusedError: to decode it costs much for each byte."""
@@ -150,19 +181,22 @@ class TimeoutHttpProtocol(HttpProtocol):
         self._head_bytes, self._framing_bytes = None, 0
         self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
         self.cycle.__class__ = ResponseCycle  # uvicorn names its class itself
-        self._unanswered.append(self.cycle)
+        self._unanswered.append(cast("ResponseCycle", self.cycle))
 
     def on_message_complete(self) -> None:
-        """Stop waiting: the server has to answer now."""
-        if not self.parser.should_upgrade():
-            self._deadline = None
+        """Stop waiting: the server has to answer now, if it has not."""
+        if self.parser.should_upgrade():
+            return  # the head comes again
+        self._deadline = self._discardable_bytes = None
         super().on_message_complete()
+        if self.is_idle():
+            self._wait_for(self.timeout_keep_alive)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, unless one has begun or this one's body is still arriving."""
+        """Wait for the next request, unless one has begun, or for the rest of this one's body, which is discarded."""
         # Without uvicorn's, which would start a timer after each answer.
         self.server_state.total_requests += 1
-        del self._unanswered[0]
+        answered = self._unanswered.pop(0)
         if self.transport.is_closing():
             return
         if self.pipeline:
@@ -171,13 +205,14 @@ class TimeoutHttpProtocol(HttpProtocol):
             self.flow.pause_reading()  # else each answer would admit many more requests
             return
         self.flow.resume_reading()
-        if self._deadline is None and self.is_idle():
+        if answered.more_body:
+            self._discardable_bytes = _DISCARDED_BYTES
+            self._wait_for(_DISCARD_SECONDS)
+            if answered.closes_later:
+                self._is_refused = True
+                self._end_writing()
+        elif self._deadline is None and self.is_idle():
             self._wait_for(self.timeout_keep_alive)
-
-    def resume_writing(self) -> None:
-        """Restart the timeout for reading: the client has read most of the output."""
-        super().resume_writing()
-        self._unread_since = None
 
     def shutdown(self) -> None:
         """End streams, which would not end by themselves, and drop clients that do not read their answers."""
@@ -187,8 +222,12 @@ class TimeoutHttpProtocol(HttpProtocol):
         self.loop.call_later(_UNREAD_AT_STOP_SECONDS, self._abort_if_unread)
 
     def _abort_if_unread(self) -> None:
-        if self.transport.get_write_buffer_size():
+        if self._is_buffered():
             self.transport.abort()
+
+    def _is_buffered(self) -> bool:
+        # A TLS connection does not know what the connection below it holds, but it pauses then.
+        return self.flow.write_paused or bool(self.transport.get_write_buffer_size())
 
     def _measured_head(self) -> int:
         """Return about how many bytes the head has: its target, and its headers with their separators."""
@@ -203,18 +242,29 @@ class TimeoutHttpProtocol(HttpProtocol):
 
     def _check(self) -> None:
         now = self.loop.time()
-        if self.flow.read_paused and self._deadline is not None:
+        if self.flow.read_paused and self._deadline is not None and not self._is_refused:
             self._wait_for(self._settings.head_timeout)  # the server itself has paused reading
-        if not self.transport.get_write_buffer_size():
-            self._unread_since = None
-        elif self._unread_since is None:
-            self._unread_since = now
-        late = self._deadline is not None and now >= self._deadline
-        unread = self._unread_since is not None and now - self._unread_since >= self._settings.answer_timeout
         between_requests = self._head_bytes is None and self.is_idle()
-        if unread or (late and not between_requests):
+        late = self._deadline is not None and now >= self._deadline
+        buffered = self._is_buffered()
+        if buffered or self._progress.is_awaited or (late and between_requests):
+            if self._progress.has_stalled(now, buffered=buffered):
+                self._cut()
+                return
+            if self._progress.is_awaited and between_requests and self._discardable_bytes is None:
+                self._wait_for(self.timeout_keep_alive)  # from when the client has taken the answer
+                late = False
+        if late and not between_requests:
             self.transport.abort()
             return
         if late:
             self.transport.close()  # once the client has read what was sent
         self._next_check = self.loop.call_later(_CHECK_SECONDS, self._check)
+
+    def _cut(self) -> None:
+        """End a connection whose client does not take its answer, and log it."""
+        for cycle in self._unanswered:
+            cycle.is_untaken = True  # so that its request is logged as cut
+        if not self._unanswered:
+            log.warning("answer not taken", address=canonical(self.client[0]) if self.client else UNKNOWN)
+        self.transport.abort()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
+from msgspec import UNSET, UnsetType
 
 from api.auth.scopes import HISTORY
+from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import RequestContext, new_id
 from api.edge.cors import Cors
 from api.edge.rate_limits import check_admitted, rate_limit_headers
@@ -19,7 +21,7 @@ from api.edge.routing import Route
 from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.request_body import wait_for_disconnect
-from api.http.responses import ABORT, AsgiScope, Header, Message, Receive, Send
+from api.http.responses import ABORT, PIECE_BYTES, AsgiScope, Header, Message, Receive, Send
 from api.http.security_headers import security_headers
 from api.logs import RequestLine, log_request, summary
 from eventstore.errors import WriteFailedError
@@ -72,7 +74,9 @@ class Exchange:
         self.handed_over = False  # whether a handler has the request
         self._rate_limits: list[RateLimitState] = []
         self._code: str | None = None
+        self._cut: str | UnsetType = UNSET  # why the response is incomplete
         self._extra_log_fields: Mapping[str, Any] = {}
+        self._unsent: tuple[Limit, str | None, Reservations] | None = None
         self._send = send
         self._started = perf_counter_ns()
 
@@ -81,11 +85,25 @@ class Exchange:
         self._rate_limits = states
         check_admitted(states)
 
+    def limit_unsent(self, limit: Limit, client: str | None, until: Reservations) -> None:
+        """Count long responses to `client` against `limit`, until `until`."""
+        self._unsent = limit, client, until
+
+    def _reserve_unsent(self, size: int, until: Reservations | None = None) -> None:
+        if self._unsent is not None:
+            limit, client, end = self._unsent
+            limit.reserve(client, until or end, size)
+
     async def send(self, message: Message) -> None:
-        """Send an ASGI message, with the headers of every response, and to HEAD without a body."""
+        """Send an ASGI message, with the headers of every response, and to HEAD without a body.
+
+        Raises ClientDisconnectedError, and Problem (503) for a long response that exceeds the limit on unsent bytes.
+        """
+        context = self.context
         if message["type"] == "http.response.start":
+            if "unsent_bytes" in message and context.method == "GET":  # a write is done: its response is sent
+                self._reserve_unsent(message["unsent_bytes"])
             self.status = message["status"]
-            context = self.context
             position = context.services.position if context.position is None else context.position
             headers = message["headers"] = [
                 *message["headers"],
@@ -97,8 +115,13 @@ class Exchange:
             headers += rate_limit_headers(self._rate_limits)
             headers += security_headers(headers, self._scheme)
             headers += self._cors
-        elif self.context.method == "HEAD":
+        elif context.method == "HEAD":
             message = {**message, "body": b""}
+        elif message.get("more_body", False) and len(message["body"]) > PIECE_BYTES:
+            with Reservations() as until_taken:
+                self._reserve_unsent(len(message["body"]), until_taken)
+                await self._send(message)
+            return
         await self._send(message)
 
     async def fail(self, error: Exception) -> None:
@@ -116,6 +139,8 @@ class Exchange:
             await problems.problem_response(error, request_id).to_asgi(self.send)
         elif kind.status == 401:
             await self._end_with_credential()
+        else:
+            self.cut("error")
 
     async def _end_with_credential(self) -> None:
         """End a response whose credential has ended: a stream as it always ends, an export visibly incomplete."""
@@ -124,7 +149,15 @@ class Exchange:
                 async with asyncio.timeout(_LAST_PART_SECONDS):  # a client that does not read makes this wait
                     await self._send({"type": "http.response.body"})
                     return
+        self.cut("error")
         await self._send(ABORT)
+
+    def cut(self, reason: str) -> None:
+        """Record that the client did not get the whole response; 0 is the status where none had begun."""
+        if self.status is None:
+            self.status = 0
+        else:
+            self._cut = reason
 
     def log(self) -> None:
         """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
@@ -146,6 +179,7 @@ class Exchange:
             code=self._code,
             position=context.position,
             duration_ms=(perf_counter_ns() - self._started) / 1e6,
+            cut=self._cut,
             level="warning" if refused and not of_history else "info",
             **fields,
         )

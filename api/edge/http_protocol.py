@@ -54,9 +54,13 @@ class HttpProtocol(HttpToolsProtocol):
     def refuse(self, status: bytes) -> None:
         """Answer with a status line and no body, and end the connection."""
         if self.is_idle():  # else it would be taken for the answer to a request in progress
-            headers = (*self.server_state.default_headers, *_CLOSE, *security_headers(_CLOSE, self.scheme or "http"))
-            self.transport.write(b"\r\n".join([status, *(b"%s: %s" % header for header in headers), b"", b""]))
+            self.transport.write(self.refusal(status))
         self.transport.close()
+
+    def refusal(self, status: bytes) -> bytes:
+        """Return the head of such an answer."""
+        headers = (*self.server_state.default_headers, *_CLOSE, *security_headers(_CLOSE, self.scheme or "http"))
+        return b"\r\n".join([status, *(b"%s: %s" % header for header in headers), b"", b""])
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Accept a header, without the whitespace around its value."""

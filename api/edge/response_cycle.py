@@ -1,7 +1,8 @@
-"""uvicorn's request and response cycle, which joins the head of a usual response at once.
+"""uvicorn's request and response cycle, with bodies in pieces, and the head of a usual response joined at once.
 
-uvicorn compares each name and value of a header with a pattern, and each name with three others: a quarter of the time
-that it takes for a request.
+uvicorn hands a body to the transport as a whole, whether the client takes it or not, and does not tell the application
+when the client has gone. It compares each name and value of a header with a pattern, and each name with three others: a
+quarter of the time that it takes for a request.
 """
 
 import socket
@@ -11,7 +12,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from api.http.responses import ABORT, Header
+from api.http.request_body import ClientDisconnectedError
+from api.http.responses import ABORT, PIECE_BYTES, Header
 
 #: Headers with which uvicorn ends the connection, or frames the body otherwise than by its length.
 _UNUSUAL = frozenset((b"connection", b"transfer-encoding"))
@@ -26,12 +28,36 @@ class ResponseCycle(RequestResponseCycle):
     _head: bytes | None = None
     #: Whether the body has neither a length nor chunks.
     _ends_with_connection = False
+    #: Whether the connection ends with the response, although the request's body is still arriving.
+    closes_later = False
+    #: Whether the client did not take the response, and so the connection was ended.
+    is_untaken = False
 
     async def send(self, message: Any) -> None:
-        """Send an ASGI message."""
+        """Send an ASGI message; a long body as the client takes it. Raises ClientDisconnectedError."""
         if message is ABORT:
             self._abort()
             return
+        body = message.get("body", b"")
+        if len(body) > PIECE_BYTES and self.scope["method"] != "HEAD":
+            await self._send_in_pieces(memoryview(body), message)
+        else:
+            await self._send(message)
+        if self.disconnected and not self.response_complete:
+            raise ClientDisconnectedError("answer-timeout" if self.is_untaken else "disconnected")
+
+    async def _send_in_pieces(self, body: memoryview, message: Any) -> None:
+        for start in range(0, len(body), PIECE_BYTES):
+            await self._send({**message, "body": body[start : start + PIECE_BYTES], "more_body": True})
+        if self.flow.write_paused:  # the response is complete once the client has taken it
+            await self.flow.drain()
+        if not message.get("more_body", False):
+            await self._send({**message, "body": b""})
+
+    async def _send(self, message: Any) -> None:
+        if self.more_body and not self.keep_alive and self.response_started and not message.get("more_body", False):
+            # uvicorn would close the connection, which discards the response where the client still sends.
+            self.keep_alive, self.closes_later = True, True
         if self._head is not None:
             head, self._head = self._head, None
             await self._send_body(head, message)

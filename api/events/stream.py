@@ -86,7 +86,7 @@ class EventStream(Struct, frozen=True):
             elif subscriber.position == begin:
                 await subscriber.wait(min(next_heartbeat, end) - now)
             if content:
-                # Waits while the client does not read, with at most one page in memory.
+                events = ()  # waits while the client does not read, with at most one page in memory, encoded
                 await send(part(content))
                 next_heartbeat = monotonic() + heartbeat
             now = monotonic()
@@ -115,7 +115,8 @@ async def stream_events() -> EventStream:
     all of them. An id without data reports progress past events that the filters exclude: resume from there. The
     response has no end of its own. When the connection ends, after the stream's lifetime, or when the service stops,
     reconnect with `Last-Event-ID`, as a browser's `EventSource` does. The server sends something at least every 15
-    seconds. It disconnects a client that reads nothing for 10 seconds. `Log-Position` is the log's position when the
+    seconds. It disconnects a client that takes less than about
+    1 kB/s for 10 seconds. `Log-Position` is the log's position when the
     response started. `HEAD` checks whether a stream would be accepted.
     """
     request = current.get()

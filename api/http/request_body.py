@@ -22,7 +22,10 @@ _DEPTH_CHANGES = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 class ClientDisconnectedError(Exception):
-    """The client disconnected before its request was complete: no handler may run, and no response is possible."""
+    """The client disconnected: before its request was complete, so that no handler may run, or before its response was.
+
+    Its argument, if any, says why.
+    """
 
 
 def accept(method: str, media_types: Sequence[str]) -> Header:

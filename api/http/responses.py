@@ -13,6 +13,10 @@ Send = Callable[[Message], Awaitable[None]]
 Header = tuple[bytes, bytes]
 Headers = tuple[Header, ...]
 
+#: A longer body is written in pieces of this size, as the client takes them. A record of TLS has as much.
+PIECE_BYTES = 16 * 1024
+_BUFFERED_BYTES = 2 * PIECE_BYTES  # of a body in pieces: what a connection with TLS holds
+
 JSON = (b"content-type", b"application/json")
 
 #: A message of our own to our server (`response_cycle.py`): drop the connection, and what it has not sent yet.
@@ -35,13 +39,17 @@ class HttpResponse(Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Headers = ()
+    kept: bool = False  # whether the process keeps the body anyway, so that unsent copies of it need no memory
 
     async def to_asgi(self, send: Send) -> None:
-        """Send it as two ASGI messages."""
+        """Send it as two ASGI messages; the first says how much memory it holds until the client has taken it."""
         headers = list(self.headers)
         if self.status not in (204, 304):
             headers.append((b"content-length", b"%d" % len(self.body)))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        start = {"type": "http.response.start", "status": self.status, "headers": headers}
+        if len(self.body) > PIECE_BYTES:
+            start["unsent_bytes"] = _BUFFERED_BYTES if self.kept else len(self.body) + _BUFFERED_BYTES
+        await send(start)
         await send({"type": "http.response.body", "body": self.body})
 
 

@@ -50,7 +50,7 @@ async def openapi_document() -> HttpResponse:
     It describes every response of every route. It does not change while the process runs.
     """
     document = await asyncio.to_thread(current.get().services.openapi)  # the first time it is built
-    return HttpResponse(200, document, (JSON,))
+    return HttpResponse(200, document, (JSON,), kept=True)
 
 
 async def docs() -> HttpResponse:
@@ -71,9 +71,8 @@ async def docs_asset(asset: str) -> HttpResponse:
     if asset not in _ASSETS:
         raise Problem(NOT_FOUND)
     media_type, path = _ASSETS[asset]
-    return HttpResponse(
-        200, _content(path), ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400"))
-    )
+    headers = ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400"))
+    return HttpResponse(200, _content(path), headers, kept=True)
 
 
 async def problem_kind(code: str) -> HttpResponse:

@@ -133,6 +133,7 @@ if __name__ == "__main__":
     import api.cli
     import api.cli.serve
     import api.edge.client_timeouts
+    import api.edge.event_loop
 
     arguments = _serve(socket.socket(fileno=int(sys.argv[1])))
     api.cli.main(arguments, prog_name="itemledger")

@@ -5,6 +5,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from api.edge import client_timeouts
+from api.edge import event_loop
+from api.edge.progress import Progress
+from api.http.responses import PIECE_BYTES
 from tests.api.cli.command import itemledger
 from tests.support.service import Server
 
@@ -76,7 +79,7 @@ def test_an_invalid_certificate_or_key_is_refused_in_one_line(case: str, sqlite_
 
 
 def test_a_client_that_does_not_start_tls_is_disconnected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_timeouts, "_TLS_HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr(event_loop, "_TLS_HANDSHAKE_SECONDS", 0.1)
     _, certificate, _, key = certify(tmp_path, "server")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -91,5 +94,44 @@ def test_a_client_that_does_not_start_tls_is_disconnected(tmp_path: Path, monkey
         server.close()
         return said
 
-    with asyncio.Runner(loop_factory=client_timeouts.Loop) as runner:
+    with asyncio.Runner(loop_factory=event_loop.Loop) as runner:
         assert runner.run(silent()) == b""
+
+
+def test_little_is_encrypted_that_the_client_does_not_take(tmp_path: Path) -> None:
+    _, certificate, _, key = certify(tmp_path, "server")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    trusted = ssl.create_default_context(cafile=certificate)
+    piece = b"x" * PIECE_BYTES
+
+    class Filling(asyncio.Protocol):
+        """Writes until it is paused; `unsent` is then what the process still has."""
+
+        unsent: asyncio.Future[int]
+
+        def connection_made(self, transport: Any) -> None:
+            transport.set_write_buffer_limits(high=1, low=0)
+            connection, written = transport.get_extra_info("socket"), 0
+            self.paused = False
+            while not self.paused:
+                transport.write(piece)
+                written += len(piece)
+            progress = Progress(connection, 1)
+            self.unsent.set_result(written - progress._unacknowledged() - progress._acknowledged())
+
+        def pause_writing(self) -> None:
+            self.paused = True
+
+    async def unread() -> int:
+        Filling.unsent = asyncio.get_running_loop().create_future()
+        server = await asyncio.get_running_loop().create_server(Filling, "127.0.0.1", 0, ssl=context)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), ssl=trusted)
+        async with asyncio.timeout(300):
+            size = await Filling.unsent
+        writer.transport.abort()
+        server.close()
+        return size
+
+    with asyncio.Runner(loop_factory=event_loop.Loop) as runner:
+        assert runner.run(unread()) <= 2 * PIECE_BYTES
