@@ -19,6 +19,7 @@ New = TypeVar("New")
 
 _NAME = re.compile(r"([a-z_]+(?:\.[a-z_]+)+)\.v([1-9][0-9]*)")
 _encoder = msgspec.json.Encoder()
+_decode_any = msgspec.json.Decoder().decode
 
 
 class Upcaster(Struct, Generic[Old, New], frozen=True):
@@ -140,6 +141,21 @@ def decode(position: int, type: str, data: str) -> Event:
         return reader(data)
     except Exception as error:  # an upcaster may fail in any way
         raise CorruptEventError(position, type, str(error)) from error
+
+
+def check(position: int, type: str, data: str) -> None:
+    """Check that a stored text is JSON as the service writes it, and that its type decodes it.
+
+    It is compared with the JSON of what it means and not with what `encode` makes of the event: a field that was added
+    since has a default there. Raises CorruptEventError, and UnknownEventTypeError after the JSON was checked.
+    """
+    try:
+        written = _encoder.encode(_decode_any(data))
+    except (ValueError, RecursionError) as error:
+        raise CorruptEventError(position, type, str(error)) from error
+    if written != data.encode():
+        raise CorruptEventError(position, type, "it is not JSON as the service writes it")
+    decode(position, type, data)
 
 
 #: The columns of `events` that the tree's leaf commits to, in this order.

@@ -133,6 +133,8 @@ class Exchange:
         if kind is problems.INTERNAL and not isinstance(error, WriteFailedError):  # the writer logs that once
             route = self.route and self.route.path
             log.error("unexpected error", request_id=request_id, route=route, exc_info=error)
+        elif kind is problems.LOG_CHANGED:
+            log.error(kind.code, request_id=request_id, cause=str(error))
         elif error.__cause__ is not None and kind.status >= 500:
             log.warning(kind.code, request_id=request_id, cause=summary(error.__cause__))
         if self.status is None:

@@ -13,7 +13,8 @@ from api.events import sse
 from api.http.problems import QUOTA_EXCEEDED, STOPPING, TOO_MANY_STREAMS, Problem
 from eventstore.batching import Batched
 from eventstore.database.database import Database
-from eventstore.errors import UnavailableError
+from eventstore.errors import InconsistentLogError, UnavailableError
+from eventstore.log.history import StoredEvent
 from eventstore.log.tail import Tail
 
 log = structlog.get_logger()
@@ -22,6 +23,16 @@ log = structlog.get_logger()
 _RETRY_PAUSE_SECONDS = 1.0
 #: When a client with too many streams may try again.
 _RETRY_AFTER_SECONDS = 5
+
+#: An event as streams send it, or why it cannot be sent. The others do not wait for it.
+Prepared = bytes | InconsistentLogError
+
+
+def _prepare(event: StoredEvent) -> Prepared:
+    try:
+        return sse.encode_event(event)
+    except InconsistentLogError as error:
+        return error
 
 
 class Feed:
@@ -39,7 +50,7 @@ class Feed:
         self._client_streams = Counter[str | None]()
         self.lifetime_seconds = lifetime
         self.heartbeat_seconds = heartbeat
-        self.tail = Tail(database, sse.encode_event)
+        self.tail: Tail[Prepared] = Tail(database, _prepare)
         self.open_streams = 0
         self.stopped = False
         self._committed = asyncio.Event()

@@ -7,7 +7,7 @@ from api.edge.context import current
 from api.edge.routing import Answer, Route
 from api.http.etags import IMMUTABLE, cacheable_response, page_etag
 from api.http.path_params import POSITION, read_number
-from api.http.problems import EVENT_NOT_FOUND, POSITION_NOT_REACHED, STORAGE_FULL, Problem
+from api.http.problems import EVENT_NOT_FOUND, LOG_CHANGED, POSITION_NOT_REACHED, STORAGE_FULL, Problem
 from api.http.query_params import StateQuery
 from api.http.responses import HttpResponse, json_response
 from api.schemas.event import EventDocument, to_event_document
@@ -62,7 +62,7 @@ _NOT_MODIFIED = Answer(304, "The client's copy is current", None, ("ETag", "Cach
 _ITEM_LINK = {"item_id": "$response.body#/item_id"}
 _FOUND = Answer(200, "The event", EventDocument, ("Cache-Control",), _EVENT, links=_ITEM_LINK)
 
-_PAGE_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL)
+_PAGE_PROBLEMS = (POSITION_NOT_REACHED, STORAGE_FULL, LOG_CHANGED)
 _EVENT_PROBLEMS = (EVENT_NOT_FOUND, *_PAGE_PROBLEMS)
 
 _route = partial(Route, "GET", tag="history", scope=Scope.EVENTS_READ)

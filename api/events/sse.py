@@ -32,10 +32,9 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode_event(event: StoredEvent) -> bytes:
-    """Return `event` with its position as the id."""
-    # The data is one line. Every line is marked all the same: an unmarked one could pass for a field of ours.
-    lines = _encoder.encode(to_event_document(event)).splitlines()
-    return b"id: %d\ndata: %b\n\n" % (event.position, b"\ndata: ".join(lines))
+    """Return `event` with its position as the id. Raises InconsistentLogError."""
+    # One line: JSON text has no line end but between tokens, and `to_event_document` refuses one there.
+    return b"id: %d\ndata: %b\n\n" % (event.position, _encoder.encode(to_event_document(event)))
 
 
 def encode_position(position: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from secrets import randbelow
 from time import monotonic
@@ -15,12 +15,12 @@ from api.edge.context import RequestContext, current
 from api.edge.rate_limits import client_of
 from api.edge.routing import Answer, Route
 from api.events import sse
-from api.events.feed import Feed
+from api.events.feed import Feed, Prepared
 from api.http.problems import INVALID_HEADER, POSITION_NOT_REACHED, TOO_MANY_STREAMS, Problem
 from api.http.responses import Headers, Send, part
 from api.schemas.event_query import EventFilter
 from api.schemas.examples import load
-from eventstore.errors import UnavailableError
+from eventstore.errors import InconsistentLogError, UnavailableError
 from eventstore.log.history import Filter, StoredEvent
 from eventstore.log.tail import Subscriber
 
@@ -45,7 +45,8 @@ class EventStream(Struct, frozen=True):
     async def to_asgi(self, send: Send) -> None:
         """Send events until the client disconnects, the stream's lifetime ends, or the feed stops.
 
-        Raises Problem (503, 429) before anything is sent, and UnavailableError.
+        Raises Problem (503, 429) before anything is sent, UnavailableError, and InconsistentLogError after the events
+        before one that is not JSON.
         """
         client = client_of(self.request.address, self.request.principal.holder)
         with self.feed.reserve(client):
@@ -68,17 +69,20 @@ class EventStream(Struct, frozen=True):
             finally:
                 disconnected.cancel()
 
-    async def _send_events(self, send: Send, subscriber: Subscriber[bytes], disconnected: asyncio.Future[None]) -> None:
+    async def _send_events(
+        self, send: Send, subscriber: Subscriber[Prepared], disconnected: asyncio.Future[None]
+    ) -> None:
         heartbeat = self.feed.heartbeat_seconds
         sent_position = subscriber.position
         now = monotonic()
         end = now + self.feed.lifetime_seconds
         next_heartbeat = now + heartbeat
         while not (disconnected.done() or self.feed.stopped or now >= end):
-            content, begin, events = b"", subscriber.position, await _take(subscriber)
+            content, fault, begin, events = b"", None, subscriber.position, await _take(subscriber)
             now = monotonic()
             if events:
-                sent_position, content = events[-1][0].position, b"".join(encoded for _, encoded in events)
+                sent_position = events[-1][0].position
+                content, fault = _join(prepared for _, prepared in events)
             elif now >= next_heartbeat:
                 moved = sent_position < subscriber.position
                 sent_position = subscriber.position
@@ -89,10 +93,22 @@ class EventStream(Struct, frozen=True):
                 events = ()  # waits while the client does not read, with at most one page in memory, encoded
                 await send(part(content))
                 next_heartbeat = monotonic() + heartbeat
+            if fault is not None:
+                raise fault
             now = monotonic()
 
 
-async def _take(subscriber: Subscriber[bytes]) -> Sequence[tuple[StoredEvent, bytes]]:
+def _join(events: Iterable[Prepared]) -> tuple[bytes, InconsistentLogError | None]:
+    """Return the events before the first that cannot be sent, and why it cannot."""
+    sent: list[bytes] = []
+    for prepared in events:
+        if isinstance(prepared, InconsistentLogError):
+            return b"".join(sent), InconsistentLogError(prepared.reason)  # each stream raises its own
+        sent.append(prepared)
+    return b"".join(sent), None
+
+
+async def _take(subscriber: Subscriber[Prepared]) -> Sequence[tuple[StoredEvent, Prepared]]:
     try:
         return await subscriber.take()
     except UnavailableError:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from api.export.encoder import Encoder
 from api.http.rfc3339 import format_time
+from api.schemas.event import json_data
 from eventstore.log.history import StoredEvent
 
 _encode = msgspec.json.Encoder().encode
@@ -84,5 +85,5 @@ def _cloud_event(event: StoredEvent, source: str) -> CloudEvent:
         itemversion=event.version,
         fingerprint=event.fingerprint.hex(),
         leafhash=event.leaf_hash.hex(),
-        data=Raw(event.data.encode()),
+        data=json_data(event),
     )

@@ -1,5 +1,6 @@
 """Reads JSON Lines exports, with the manifests next to them, as the log that was exported."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from itertools import islice
@@ -72,13 +73,18 @@ class LogFiles:
         return Progress(self.count, self.count * self._total_bytes // max(self._read_bytes, 1), rate)
 
 
-def verify(files: Sequence[Path], heads: Iterable[TreeHead], tell: ReportProgress) -> TreeHead:
+def verify(
+    files: Sequence[Path],
+    heads: Iterable[TreeHead],
+    tell: ReportProgress,
+    unknown_types: Counter[str] | None = None,
+) -> TreeHead:
     """Verify that `files` in this order are a log from its beginning that had these heads, and return its head.
 
-    Raises TamperedError for the first fault, and UnreadableFileError.
+    For `unknown_types` see Verification. Raises TamperedError for the first fault, and UnreadableFileError.
     """
     exported = LogFiles(files)
-    verification = Verification([*heads, *exported.heads])
+    verification = Verification([*heads, *exported.heads], unknown_types=unknown_types)
     for events in exported:
         verification.add(map(row_of, events))
         tell(exported.progress())

@@ -91,7 +91,7 @@ KEY_REUSED = Kind("idempotency-key-reused", 422, "The idempotency key was alread
 INVALID_BODY = Kind("invalid-body", 422, "The body is not JSON, or does not match the schema. See `errors`.")
 QUOTA_EXCEEDED = Kind("quota-exceeded", 429, "Rate limit exceeded. The request was not processed.", 1)
 INTERNAL = Kind("internal-error", 500, "An internal error. The service's log has it under `request_id`.")
-LOG_CHANGED = Kind("log-changed", 500, "The log was modified outside the service, so nothing can be proven.")
+LOG_CHANGED = Kind("log-changed", 500, "The log was modified outside the service, so this cannot be shown or proven.")
 ISSUER_UNAVAILABLE = Kind(
     "issuer-unavailable", 503, "The issuer's signing keys are unavailable, so access tokens cannot be verified.", 5
 )

@@ -1,15 +1,16 @@
-"""Verify that a log is intact: check every event's hash, item, version and time, and the tree against earlier heads.
+"""Verify that a log is intact: every event's hash, data, item, version and time, and the tree against earlier heads.
 
 The events may come from a database or from a file. Memory is bounded: four bytes an event, for each item's version.
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any
 
-from eventstore.codec import LEAF, encode_leaf
-from eventstore.errors import TamperedError
+from eventstore.codec import LEAF, check, encode_leaf
+from eventstore.errors import CorruptEventError, TamperedError, UnknownEventTypeError
 from eventstore.merkle import hashing
 from eventstore.merkle.tree_head import TreeHead
 
@@ -19,6 +20,7 @@ Row = Sequence[Any]
 Compare = Callable[[Sequence[hashing.Tile]], None]
 
 _LEAF_SIZE = len(LEAF)
+_TYPE, _DATA = LEAF.index("type"), LEAF.index("data")
 #: 9999-12-31T23:59:59.999999Z: the last time that RFC 3339 can write.
 _LAST_TIME_MICROSECONDS = 253_402_300_799_999_999
 
@@ -26,9 +28,15 @@ _LAST_TIME_MICROSECONDS = 253_402_300_799_999_999
 class Verification:
     """Verifies a log from its first event on, and stops at the first fault."""
 
-    def __init__(self, known_heads: Iterable[TreeHead] = (), compare: Compare = lambda tiles: None) -> None:
+    def __init__(
+        self,
+        known_heads: Iterable[TreeHead] = (),
+        compare: Compare = lambda tiles: None,
+        unknown_types: Counter[str] | None = None,
+    ) -> None:
         """Verify against heads that the log must have had, and compare computed roots by `compare`.
 
+        `unknown_types` counts the events by type whose data this version cannot decode: only their JSON is checked.
         Raises TamperedError where a known head of the empty log has the wrong root.
         """
         self.size = 0
@@ -37,6 +45,7 @@ class Verification:
         self.recorded_at = 0
         self._known_heads = sorted(known_heads, key=lambda head: head.size, reverse=True)
         self._compare = compare
+        self._unknown_types = Counter[str]() if unknown_types is None else unknown_types
         #: By position: the version of the item created there, 0 where none was.
         self._versions = array("I", [0])
         #: The size of the last known head that matched.
@@ -81,9 +90,19 @@ class Verification:
                 raise TamperedError(position, "its time is after the year 9999")
             self.recorded_at = row[4]
             self._follow(position, row[1], row[2])
+            self._check_data(position, row[_TYPE], row[_DATA])
         except (TypeError, ValueError) as error:  # a text that is not UTF-8, a value of another type
             raise TamperedError(position, f"it has an invalid value: {error}") from None
         return hashed
+
+    def _check_data(self, position: int, type: str, data: str) -> None:
+        try:
+            check(position, type, data)
+        except UnknownEventTypeError:
+            self._unknown_types[type] += 1
+        except CorruptEventError as error:
+            reason = f"its data is not that of an event of type {type!r}: {error.reason}"
+            raise TamperedError(position, reason) from None
 
     def _follow(self, position: int, item_id: int, version: int) -> None:
         """Check that `version` is the item's next. An item's id is the position of the event that created it."""

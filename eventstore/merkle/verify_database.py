@@ -1,6 +1,7 @@
 """Verify that a database's log is intact: recompute all its hashes and compare, while appends continue."""
 
 import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -38,17 +39,21 @@ _COUNTS = select(log_tiles.c.level, func.count()).group_by(log_tiles.c.level)
 
 
 async def verify(
-    database: Database, known_heads: Iterable[TreeHead], report: ReportProgress = lambda _: None
+    database: Database,
+    known_heads: Iterable[TreeHead],
+    report: ReportProgress = lambda _: None,
+    unknown_types: Counter[str] | None = None,
 ) -> TreeHead:
     """Verify the whole log up to its current head, and return that head. Writes nothing, and takes no lock.
 
-    `known_heads` are heads that the log must have had, in addition to the last signed one recorded in the database.
+    `known_heads` are heads that the log must have had, in addition to the last signed one recorded in the database. For
+    `unknown_types` see Verification.
     Raises TamperedError for the first fault, UnavailableError, and the driver's error where the database can't be read
     or is not an Itemledger database.
     """
     head, end, signed = await database.run_isolated(_bounds)
     stored: dict[tuple[int, int], bytes] = {}
-    verification = Verification([*known_heads, signed], partial(_compare, stored))
+    verification = Verification([*known_heads, signed], partial(_compare, stored), unknown_types)
     started = monotonic()
     while verification.size < head.position:
         after = verification.size

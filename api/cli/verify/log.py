@@ -1,5 +1,6 @@
 """`itemledger verify log`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import monotonic
@@ -38,6 +39,8 @@ class Verdict(Struct, frozen=True):
     tree_size: int | None
     root_hash: str | None
     seconds: float
+    #: The number of events by type that this version does not know. Of their data only the JSON was checked.
+    unknown_types: dict[str, int]
 
 
 @click.command("log")
@@ -51,8 +54,8 @@ def verify_log(
     """Verify that the log was not changed.
 
     Verifies the database that DATABASE_URL names, while the service runs or not; or FILES, jsonl exports that together,
-    in this order, are one log. Checks every event against its hash, every hash against the tree, the order of
-    positions, times and versions, and the tree against the checkpoints that you saved.
+    in this order, are one log. Checks every event against its hash, its data against its type, every hash against the
+    tree, the order of positions, times and versions, and the tree against the checkpoints that you saved.
 
     Exit codes: 0 intact, 1 tampered with (the first position that shows it is printed), 2 cannot be read, 130 and 143
     interrupted.
@@ -61,28 +64,28 @@ def verify_log(
     heads = [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in saved]
     lower_priority()
     began = monotonic()
-    fault, size, root = None, None, None
+    fault, size, root, unknown = None, None, None, Counter[str]()
     try:
-        head = _verify_files(files, heads) if files else _verify_database(heads)
+        head = _verify_files(files, heads, unknown) if files else _verify_database(heads, unknown)
         size, root = head.size, head.root.hex()
     except TamperedError as error:
         fault = Fault(error.position, error.reason)
-    verdict = Verdict(fault is None, fault, size, root, round(monotonic() - began, 3))
+    verdict = Verdict(fault is None, fault, size, root, round(monotonic() - began, 3), dict(unknown))
     common.finish(verdict, _lines(verdict, saved, common.signature_note(keys)), passed=verdict.intact, as_json=as_json)
 
 
-def _verify_files(files: Sequence[Path], heads: Sequence[TreeHead]) -> TreeHead:
+def _verify_files(files: Sequence[Path], heads: Sequence[TreeHead], unknown: Counter[str]) -> TreeHead:
     with progress_reporter(lambda _: "verify", only_on_terminal=True) as report:
         try:
-            return exported_log.verify(files, heads, report)
+            return exported_log.verify(files, heads, report, unknown)
         except UnreadableFileError as error:
             raise common.UnreadableError(str(error)) from None
 
 
-def _verify_database(heads: Sequence[TreeHead]) -> TreeHead:
+def _verify_database(heads: Sequence[TreeHead], unknown: Counter[str]) -> TreeHead:
     async def run(database: Database) -> TreeHead:
         with progress_reporter(lambda _: "verify", only_on_terminal=True) as report:
-            return await verify_database.verify(database, heads, report)
+            return await verify_database.verify(database, heads, report, unknown)
 
     try:
         return with_database(run)
@@ -98,6 +101,8 @@ def _lines(verdict: Verdict, checkpoints: Sequence[Checkpoint], signatures: str)
         return
     yield f"The log is intact: {verdict.tree_size:,} events in {verdict.seconds:,.1f} s"
     yield f"  {'root':<13}{verdict.root_hash}"
+    for type, count in verdict.unknown_types.items():
+        yield f"  {'unknown type':<13}{common.printable(type)}: {count:,} events, of which only the JSON was checked"
     for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.size):
         yield f"  {'checkpoint':<13}of {common.printable(checkpoint.origin)} at size {checkpoint.size:,} ({signatures})"
     if not checkpoints:

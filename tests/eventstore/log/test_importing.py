@@ -26,7 +26,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"version": 3}, "Position 3: expected version 2 of item 1, found 3."),
     ({"item_id": 9}, "Position 3: it belongs to item 9, but the log has no creation event for that item."),
     ({"type": "item.painted.v1"}, "Event 3 has the type 'item.painted.v1', which"),
-    ({"data": "{"}, "Event 3 of type 'item.changed.v1' cannot be decoded"),
+    ({"data": "{"}, "Position 3: its data is not that of an event of type 'item.changed.v1'"),
     ({"ordinal": 2**31}, "Position 3: its ordinal is out of range."),
     ({"fingerprint": b"short"}, "Position 3: its fingerprint is not a SHA-256 hash."),
     ({"command_id": "1.1"}, "Position 3: its command and ordinal repeat those of position 1."),

@@ -3,6 +3,7 @@
 Changes that can't be found without a checkpoint kept elsewhere are here too; see `docs/audit.md`.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
@@ -144,7 +145,12 @@ async def test_a_change_with_recomputed_hashes_is_found_by_any_later_checkpoint(
         assert await verify_database.verify(database, heads) == heads[-1]
         return
     error = await fault(database, heads[known], heads[1])
-    if column == "item_id":
+    if column == "type":
+        assert (error.position, error.reason.partition(":")[0]) == (
+            AT,
+            "its data is not that of an event of type 'item.deleted.v1'",
+        )
+    elif column == "item_id":
         assert (error.position, error.reason) == (
             AT,
             "it belongs to item 292, but the log has no creation event for that item",
@@ -222,14 +228,49 @@ async def test_two_swapped_events_are_found(database: Database, heads: list[Tree
     assert error.reason == reason
 
 
+#: Data that the owner stores, with all hashes made to fit.
+CORRUPT = {
+    "not JSON": ('\'{"price":"2"\'', "truncated"),
+    "not of its type": ('\'{"price":2,"size":1}\'', "Object contains unknown field `size`"),
+    "a wrong value": ('\'{"price":"dear"}\'', "decimal"),
+    "with spaces": ('\'{"price": "2"}\'', "it is not JSON as the service writes it"),
+    "with a member twice": ('\'{"price":"2","price":"3"}\'', "it is not JSON as the service writes it"),
+    "with an escape": ('\'{"name":"\\u0041"}\'', "it is not JSON as the service writes it"),
+    "empty": ("''", "truncated"),
+    "deep": ("'" + "[" * 3000 + "'", "recursion"),
+}
+
+
+@pytest.mark.parametrize("case", CORRUPT)
+async def test_data_that_is_not_its_type_s_is_found_though_its_hashes_are_right(database: Database, case: str) -> None:
+    data, reason = CORRUPT[case]
+    await tamper(database, f"UPDATE events SET data = {data} WHERE position = {AT}", covered_up=True)
+    error = await fault(database)
+    assert error.position == AT
+    assert error.reason.startswith("its data is not that of an event of type 'item.changed.v1': ")
+    assert reason.lower() in error.reason.lower()
+
+
+async def test_of_a_type_that_only_newer_code_knows_the_json_is_checked(database: Database) -> None:
+    unknown = "UPDATE events SET type = 'item.painted.v1', data = '{}' WHERE position = {}"
+    await tamper(database, *(unknown.format('{"hue":1}', at) for at in (AT, AT + 1)), covered_up=True)
+    types = Counter[str]()
+    head = await verify_database.verify(database, [], unknown_types=types)
+    assert (head.size, types) == (SIZE, {"item.painted.v1": 2})
+    await tamper(database, unknown.format('{"hue":', AT + 2), covered_up=True)
+    assert (await fault(database)).position == AT + 2
+
+
 async def test_swapped_events_of_different_items_are_found_by_a_checkpoint(
     database: Database, heads: list[TreeHead]
 ) -> None:
     values = ("data", "command_id", "correlation_id")
-    swap = [
-        f"UPDATE events SET {name} = (SELECT {name} || 'x' FROM events WHERE position = 288) WHERE position = 298"
-        for name in values
-    ]
+
+    def swapped(name: str) -> str:
+        value = name if name == "data" else f"{name} || 'x'"  # the commands' ids stay unique
+        return f"UPDATE events SET {name} = (SELECT {value} FROM events WHERE position = 288) WHERE position = 298"
+
+    swap = [*map(swapped, values), "UPDATE events SET data = replace(data, '9', '8') WHERE position = 298"]
     await tamper(database, *swap, covered_up=True)
     assert (await fault(database, *heads)).position == 201
 

@@ -31,6 +31,7 @@ class InProcessStream:
     def __init__(self, app: Application, query: str, method: str, headers: Mapping[str, str]) -> None:
         scope: AsgiScope = {
             "type": "http",
+            "http_version": "1.1",
             "method": method,
             "scheme": "http",
             "client": ("127.0.0.1", 1),
