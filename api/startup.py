@@ -22,6 +22,7 @@ from eventstore.database.sqlite.checkpoints import has_wal_reset_bug
 from eventstore.database.sqlite.database import SqliteDatabase
 from eventstore.log.event_type_check import check_types
 from eventstore.log.head import read_head
+from migrations import triggers
 from migrations.rights import ConnectedRole, connected_role
 
 log = structlog.get_logger()
@@ -76,7 +77,8 @@ async def prepare(database: Database) -> None:
     """Check that the database can be served from. Upgrades an SQLite file's schema to head, which nothing else does.
 
     Raises UnavailableError, UnsafeDatabaseError, UnsupportedEncodingError, UnreadableLogError where the log has event
-    types that this version does not support, and StartError where a PostgreSQL schema is not at head.
+    types that this version does not support, and StartError where a PostgreSQL schema is not at head, or triggers are
+    not in place.
     """
     if isinstance(database, SqliteDatabase):
         await database.write(migrations.upgrade)
@@ -84,6 +86,11 @@ async def prepare(database: Database) -> None:
     else:
         await database.check()
         _require_head(await database.write(migrations.current))
+    if faults := await database.read_transaction(triggers.faults):
+        raise StartError(
+            f"The triggers that keep history from being changed are not in place: {', '.join(faults)}. Find out who "
+            "changed them, run `itemledger verify log`, then `itemledger migrate`, which restores them."
+        )
     await check_types(database)
 
 

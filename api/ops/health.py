@@ -17,6 +17,7 @@ from api.http.problems import NOT_READY, Problem
 from api.http.responses import HttpResponse, json_response
 from api.schemas.examples import load
 from eventstore.errors import EventStoreError, UnavailableError
+from migrations import triggers
 from projections import PROJECTIONS
 from projections.projection_status import ProjectionStatus, foreign_projections, projection_statuses
 from projections.rebuild import rebuild_requests
@@ -83,6 +84,9 @@ async def _ready(request: RequestContext) -> Ready:
         raise Problem(
             NOT_READY, f"This version of the service does not have {', '.join(foreign)}: a newer one has taken over"
         )
+    if faults := await services.database.read_transaction(triggers.faults):
+        detail = f"History is not protected, its triggers are not in place: {', '.join(faults)}. Run"
+        raise Problem(NOT_READY, f"{detail} `itemledger verify log`, then `itemledger migrate`")
     statuses = await projection_statuses(services.database, PROJECTIONS)
     if faulty := [status for status in statuses if not status.current]:
         rebuilds = await rebuild_requests.find_latest(services.database)
@@ -114,7 +118,8 @@ def _fault(status: ProjectionStatus, running: Set[str]) -> str:
 
 
 _READY = (
-    "Ready: the database responds, its schema has the revision that this version needs, the writer accepts commands, "
+    "Ready: the database responds, its schema has the revision that this version needs and the triggers that protect "
+    "the history, the writer accepts commands, "
     "the last write succeeded or the database accepts writes again, and every projection has this version's table"
 )
 _EXAMPLES = load("ops")

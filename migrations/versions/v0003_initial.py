@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, SmallInteger, Text, UniqueConstraint
 
+from migrations import triggers
+
 revision = "v0003"
 down_revision = None
 
@@ -63,8 +65,7 @@ def upgrade() -> None:
         ),
         sqlite_strict=True,
     )
-    for statement in _TRIGGERS[op.get_context().dialect.name]:
-        op.execute(statement)
+    triggers.create(op.get_bind(), "events")
     log_head = op.create_table(
         "log_head",
         Column("id", SmallInteger, primary_key=True, autoincrement=False),
@@ -123,8 +124,8 @@ def upgrade() -> None:
         Column("created_at", BigInt, nullable=False),
         CheckConstraint("id = 1", name="one_row"),
     )
-    for statement in _KEY_TRIGGERS[op.get_context().dialect.name]:
-        op.execute(statement)
+    for table in ("api_keys", "first_api_key"):
+        triggers.create(op.get_bind(), table)
     op.create_table(
         "projections",
         Column("name", Text, primary_key=True),
@@ -165,65 +166,4 @@ def downgrade() -> None:
     for name in [*op.get_bind().execute(sa.select(projections.c.name)).scalars(), *_TABLES]:
         op.drop_table(name)
     if op.get_context().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION events_append_only(), events_time(), api_keys_kept()")
-
-
-#: In microseconds since the epoch, from 1970 to 9999-12-31T23:59:59.999999Z: RFC 3339 cannot write other times. A
-#: trigger and not a CHECK: a CHECK could be changed later only by a new table on SQLite, and by a full scan on both.
-_BAD_TIME = "NEW.recorded_at NOT BETWEEN 0 AND 253402300799999999"
-_REFUSE = "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END"
-_TRIGGERS = {
-    "sqlite": (
-        f"CREATE TRIGGER events_no_update BEFORE UPDATE ON events {_REFUSE}",
-        f"CREATE TRIGGER events_no_delete BEFORE DELETE ON events {_REFUSE}",
-        # INSERT OR REPLACE deletes rows, but delete triggers run only in connections with `recursive_triggers`. This
-        # one checks the row to insert, whatever a connection has set.
-        "CREATE TRIGGER events_no_replace BEFORE INSERT ON events "
-        "WHEN EXISTS (SELECT 1 FROM events WHERE position = NEW.position) "
-        "OR EXISTS (SELECT 1 FROM events WHERE item_id = NEW.item_id AND version = NEW.version) "
-        "OR EXISTS (SELECT 1 FROM events WHERE command_id = NEW.command_id AND ordinal = NEW.ordinal) "
-        "BEGIN SELECT RAISE(ABORT, 'events is append-only'); END",
-        f"CREATE TRIGGER events_time BEFORE INSERT ON events WHEN {_BAD_TIME} "
-        "BEGIN SELECT RAISE(ABORT, 'recorded_at is out of range'); END",
-    ),
-    "postgresql": (
-        "CREATE FUNCTION events_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'events is append-only' USING ERRCODE = 'restrict_violation'; END $$",
-        "CREATE FUNCTION events_time() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'recorded_at is out of range' USING ERRCODE = 'check_violation'; END $$",
-        "CREATE TRIGGER events_no_change BEFORE UPDATE OR DELETE ON events "
-        "FOR EACH ROW EXECUTE FUNCTION events_append_only()",
-        "CREATE TRIGGER events_no_truncate BEFORE TRUNCATE ON events "
-        "FOR EACH STATEMENT EXECUTE FUNCTION events_append_only()",
-        f"CREATE TRIGGER events_time BEFORE INSERT ON events FOR EACH ROW WHEN ({_BAD_TIME}) "
-        "EXECUTE FUNCTION events_time()",
-        # ALWAYS, so that session_replication_role = replica does not disable them.
-        *(f"ALTER TABLE events ENABLE ALWAYS TRIGGER events_{name}" for name in ("no_change", "no_truncate", "time")),
-    ),
-}
-
-#: Without its keys a service would ask for no credential any more.
-_KEEP = "BEGIN SELECT RAISE(ABORT, 'API keys are kept for ever: revoke them'); END"
-_KEY_TRIGGERS = {
-    "sqlite": (
-        f"CREATE TRIGGER api_keys_no_delete BEFORE DELETE ON api_keys {_KEEP}",
-        f"CREATE TRIGGER first_api_key_no_delete BEFORE DELETE ON first_api_key {_KEEP}",
-        f"CREATE TRIGGER first_api_key_no_update BEFORE UPDATE ON first_api_key {_KEEP}",
-    ),
-    "postgresql": (
-        "CREATE FUNCTION api_keys_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "RAISE EXCEPTION 'API keys are kept for ever: revoke them' USING ERRCODE = 'restrict_violation'; END $$",
-        *(
-            statement
-            for table, changes in (("api_keys", "DELETE"), ("first_api_key", "UPDATE OR DELETE"))
-            for statement in (
-                f"CREATE TRIGGER {table}_no_change BEFORE {changes} ON {table} "
-                "FOR EACH ROW EXECUTE FUNCTION api_keys_kept()",
-                f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-                "FOR EACH STATEMENT EXECUTE FUNCTION api_keys_kept()",
-                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_change",
-                f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_no_truncate",
-            )
-        ),
-    ),
-}
+        op.execute(f"DROP FUNCTION {', '.join(f'{function.name}()' for function in triggers.FUNCTIONS)}")

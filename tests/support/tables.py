@@ -37,7 +37,7 @@ async def unprotected(database: Database, *statements: str) -> None:
 def _protection(connection: Connection) -> tuple[list[str], list[str]]:
     if connection.dialect.name == "postgresql":
         return ["ALTER TABLE events DISABLE TRIGGER ALL"], [
-            f"ALTER TABLE events ENABLE ALWAYS TRIGGER {name}" for name in ("events_no_change", "events_no_truncate")
+            f"ALTER TABLE events ENABLE ALWAYS TRIGGER events_{name}" for name in ("no_change", "no_truncate", "time")
         ]
     triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
     return [f"DROP TRIGGER {name}" for name, _ in triggers], [sql for _, sql in triggers]

@@ -6,6 +6,7 @@ from eventstore.database.database import Database
 from eventstore.log import history
 from eventstore.log.history import Filter
 from eventstore.merkle import hashing
+from migrations import triggers
 from tests.eventstore.recording import execute
 
 _UNGUARD = {
@@ -19,7 +20,10 @@ _HEAD = text("UPDATE log_head SET position = :size, recorded_at = :time, frontie
 
 
 async def tamper(database: Database, *statements: str, covered_up: bool = False) -> None:
-    """Run SQL with nothing in its way; then, if asked for, make all hashes, the tree and the head fit what is there."""
+    """Run SQL with nothing in its way, as if there never had been a way: the triggers are as before.
+
+    If asked for, make all hashes, the tree and the head fit what is there.
+    """
 
     def work(connection: Connection) -> None:
         with connection.begin():
@@ -27,6 +31,7 @@ async def tamper(database: Database, *statements: str, covered_up: bool = False)
                 connection.execute(text(statement.replace(":", "\\:")))
             if covered_up:
                 _cover_up(connection)
+        triggers.restore(connection)
 
     await database.write(work)
 

@@ -21,6 +21,7 @@ from eventstore.database.database import Database
 from eventstore.errors import TamperedError
 from eventstore.merkle import verify_database
 from eventstore.merkle.tree_head import TreeHead
+from migrations import triggers
 
 
 class Fault(Struct, frozen=True):
@@ -41,6 +42,8 @@ class Verdict(Struct, frozen=True):
     seconds: float
     #: The number of events by type that this version does not know. Of their data only the JSON was checked.
     unknown_types: dict[str, int]
+    #: What is wrong with the triggers that keep history from being changed. None in files.
+    trigger_faults: list[str]
 
 
 @click.command("log")
@@ -57,21 +60,26 @@ def verify_log(
     in this order, are one log. Checks every event against its hash, its data against its type, every hash against the
     tree, the order of positions, times and versions, and the tree against the checkpoints that you saved.
 
-    Exit codes: 0 intact, 1 tampered with (the first position that shows it is printed), 2 cannot be read, 130 and 143
-    interrupted.
+    Of a database it also checks the triggers that keep events from being changed.
+
+    Exit codes: 0 intact, 1 tampered with (the first position that shows it is printed) or without its triggers, 2
+    cannot be read, 130 and 143 interrupted.
     """
     saved = common.read_checkpoints(checkpoints, keys)
     heads = [TreeHead(checkpoint.size, checkpoint.root) for checkpoint in saved]
     lower_priority()
     began = monotonic()
-    fault, size, root, unknown = None, None, None, Counter[str]()
+    fault, size, root = None, None, None
+    unknown, trigger_faults = Counter[str](), list[str]()
     try:
-        head = _verify_files(files, heads, unknown) if files else _verify_database(heads, unknown)
+        head = _verify_files(files, heads, unknown) if files else _verify_database(heads, unknown, trigger_faults)
         size, root = head.size, head.root.hex()
     except TamperedError as error:
         fault = Fault(error.position, error.reason)
-    verdict = Verdict(fault is None, fault, size, root, round(monotonic() - began, 3), dict(unknown))
-    common.finish(verdict, _lines(verdict, saved, common.signature_note(keys)), passed=verdict.intact, as_json=as_json)
+    seconds = round(monotonic() - began, 3)
+    verdict = Verdict(fault is None, fault, size, root, seconds, dict(unknown), trigger_faults)
+    passed = verdict.intact and not trigger_faults
+    common.finish(verdict, _lines(verdict, saved, common.signature_note(keys)), passed=passed, as_json=as_json)
 
 
 def _verify_files(files: Sequence[Path], heads: Sequence[TreeHead], unknown: Counter[str]) -> TreeHead:
@@ -82,8 +90,9 @@ def _verify_files(files: Sequence[Path], heads: Sequence[TreeHead], unknown: Cou
             raise common.UnreadableError(str(error)) from None
 
 
-def _verify_database(heads: Sequence[TreeHead], unknown: Counter[str]) -> TreeHead:
+def _verify_database(heads: Sequence[TreeHead], unknown: Counter[str], trigger_faults: list[str]) -> TreeHead:
     async def run(database: Database) -> TreeHead:
+        trigger_faults.extend(await database.run_isolated(triggers.faults))
         with progress_reporter(lambda _: "verify", only_on_terminal=True) as report:
             return await verify_database.verify(database, heads, report, unknown)
 
@@ -96,6 +105,10 @@ def _verify_database(heads: Sequence[TreeHead], unknown: Counter[str]) -> TreeHe
 
 
 def _lines(verdict: Verdict, checkpoints: Sequence[Checkpoint], signatures: str) -> Iterator[str]:
+    if verdict.trigger_faults:
+        yield "The log is NOT PROTECTED: events can be changed. Find out why, then run `itemledger migrate`."
+        for trigger_fault in verdict.trigger_faults:
+            yield f"  {'trigger':<13}{trigger_fault}"
     if verdict.fault is not None:
         yield f"The log was TAMPERED WITH. Position {verdict.fault.position:,}: {verdict.fault.reason}"
         return

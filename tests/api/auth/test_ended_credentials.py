@@ -6,6 +6,7 @@ from sqlalchemy.exc import IntegrityError
 from api.auth.api_keys import store
 from api.auth.scopes import Scope
 from eventstore.database.database import Database
+from migrations import triggers
 from tests.eventstore.recording import execute
 from tests.support.clients.http import check_problem
 from tests.support.clients.keys import as_read, bearer, make_key
@@ -55,6 +56,7 @@ async def test_a_database_that_ever_had_a_key_asks_for_credentials_for_ever(data
         async with running.owner() as owner:
             for statement in (_NO_TRIGGER[owner.url.get_backend_name()], "DELETE FROM api_keys"):
                 await execute(owner, statement)
+            await owner.write(triggers.restore)
         as_read(running)
         check_problem(await running.client.get("/items"), 401, "credential-required")
     async with InProcess.over_as_it_is(running.services.database.url.render_as_string(hide_password=False)) as another:

@@ -70,6 +70,8 @@ async def test_an_export_ends_before_it_and_visibly_incomplete(
 async def test_a_stream_ends_before_it_and_others_go_on(service: InProcess) -> None:
     await with_corrupt_event(service, "{")
     async with streaming(service.app) as stream, streaming(service.app, "after=3") as behind:
+        for one in (stream, behind):
+            assert (await one.begin()).status_code == 200
         assert [event["position"] for event in await stream.take(2)] == [1, 2]
         await until(stream.task.done)
         assert [event["position"] for event in await behind.take(2)] == [4, 5]

@@ -38,7 +38,7 @@ class InProcessStream:
             "path": PATH,
             "raw_path": PATH.encode(),
             "query_string": query.encode(),
-            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+            "headers": [(n.lower().encode(), value.encode()) for n, value in {"host": "localhost", **headers}.items()],
         }
         self._incoming: asyncio.Queue[Message] = asyncio.Queue()
         self._outgoing: asyncio.Queue[Message] = asyncio.Queue()
