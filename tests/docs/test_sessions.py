@@ -36,9 +36,7 @@ def printed_otherwise(page: Path, database_url: str, path: str) -> list[tuple[st
     text = page.read_text()
     with (
         tempfile.TemporaryDirectory() as home,
-        serving(
-            database_url, as_owner=True, environment={**prepare(home, text), "ITEMLEDGER_INSECURE_ROLE": "true"}
-        ) as server,
+        serving(database_url, as_owner=True, environment=prepare(home, text)) as server,
     ):
         environment = at_home(home, database_url, path)
         ran = [(step, run(step, server.port, environment)) for step in steps(text)]
