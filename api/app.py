@@ -74,6 +74,7 @@ class Services(Struct):
     checkpoint_signer: CheckpointSigner
     past: ItemHistory
     past_items: PastItemReader
+    live: LiveProjections
     rebuild_jobs: RebuildJobs
     feed: Feed
     openapi: Callable[[], bytes]  # returns the OpenAPI document, encoded
@@ -117,9 +118,11 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
             max_client_streams=settings.max_client_streams,
             lifetime=settings.stream_lifetime,
         )
+        versions = {status.projection.name: status.table_version for status in statuses if status.table_version}
+        live = LiveProjections(PROJECTIONS, versions)
         writer = Writer(
             database,
-            LiveProjections(PROJECTIONS),
+            live,
             max_queue=settings.max_queue,
             max_batch=settings.max_batch,
             max_bulk=settings.max_batch_queue,
@@ -147,6 +150,7 @@ async def run(settings: Settings) -> AsyncIterator[Services]:
                         checkpoint_signer=CheckpointSigner(database, settings.log_key, settings.origin),
                         past=ItemHistory(database),
                         past_items=PastItemReader(database),
+                        live=live,
                         rebuild_jobs=rebuild_jobs,
                         feed=feed,
                         openapi=openapi_document,

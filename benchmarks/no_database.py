@@ -19,10 +19,12 @@ from eventstore.database.engine import open_database
 from eventstore.events import Metadata
 from eventstore.item import Item, LiveItem, NoItem
 from eventstore.log.history_reader import HistoryReader
+from projections import PROJECTIONS
 from projections.activity import ActivityReader
 from projections.items.history import ItemHistory
 from projections.items.past_reader import PastItemReader
 from projections.items.reader import ItemReader
+from projections.live import LiveProjections
 
 _settings = from_environment()
 _positions = count(1)
@@ -69,6 +71,7 @@ async def _services() -> AsyncIterator[Services]:
         checkpoint_signer=CheckpointSigner(database, None, "localhost/log"),
         past=ItemHistory(database),
         past_items=PastItemReader(database),
+        live=LiveProjections(PROJECTIONS),
         rebuild_jobs=RebuildJobs(database, _settings.database_url),
         feed=Feed(database, max_streams=0, max_client_streams=1, lifetime=1),
         openapi=openapi_document,

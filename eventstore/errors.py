@@ -66,6 +66,10 @@ class NewerTableError(_ReasonError):
     """A table belongs to newer code than this process runs: {reason}."""
 
 
+class UnwritableTableError(NewerTableError):
+    """A table of an older version cannot be kept in step by this version: {reason}."""
+
+
 class ObstacleError(EventStoreError):
     """The table {table} must be replaced, but other objects would be lost or broken: {objects}. Drop them, rebuild, then create them again."""  # noqa: E501
 

@@ -17,7 +17,7 @@ from eventstore.item import Item, LiveItem, Transition
 from eventstore.log.tables import BigInt, metadata, required
 from eventstore.log.write_set import RowChanges
 from projections.items.items import price_units
-from projections.projection_status import read_if_current, with_position
+from projections.projection_status import read_tables, with_position
 
 _MICROSECONDS_A_DAY = 24 * 60 * 60 * 1_000_000
 _EPOCH = date(1970, 1, 1).toordinal()
@@ -124,16 +124,14 @@ class ActivityReader:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, first: date, last: date, limit: int) -> DayPage | None:
+    async def page(self, first: date, last: date, limit: int) -> DayPage:
         """Return at most `limit` days with events from `first` to `last`, the newest first.
 
-        Returns None where the table does not exist yet, or is too old. Raises UnavailableError.
+        Raises ProjectionNotReadyError and UnavailableError.
         """
         # One more row than requested shows where the next page begins.
         parameters = {"first": first.toordinal() - _EPOCH, "last": last.toordinal() - _EPOCH, "limit": limit + 1}
-        rows = await read_if_current(self._database, ACTIVITY, _PAGE, parameters)
-        if rows is None:
-            return None
+        rows = await read_tables(self._database, (ACTIVITY,), lambda: self._database.read(_PAGE, parameters))
         days = [_view(row) for row in rows if row.day is not None]
         return DayPage(rows[0].position, days[:limit], days[limit].day if len(days) > limit else None)
 

@@ -1,17 +1,20 @@
 """The status of each projection: the version and position of its table, compared with the code and the log."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
-from sqlalchemy import Connection, Executable, Row, Select, Subquery, select, true
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Select, Subquery, select, true
 
 from eventstore.database import table_swap
 from eventstore.database.database import Database
+from eventstore.database.failures import reported_by_database
 from eventstore.log.head import head_position
 from eventstore.log.tables import log_head
+from projections.errors import ProjectionNotReadyError
 from projections.projection import Projection, projections_table, set_version
+
+R = TypeVar("R")
 
 
 class ProjectionStatus(Struct, frozen=True):
@@ -68,20 +71,36 @@ def with_position(projection: Projection, rows: Subquery) -> Select[Any]:
     return query.where(projections_table.c.name == projection.name)
 
 
-async def read_if_current(
-    database: Database, projection: Projection, statement: Executable, parameters: Mapping[str, object]
-) -> Sequence[Row[Any]] | None:
-    """Run a SELECT that joins the `projections` row of `projection` with rows of its table, and return its rows.
+async def read_tables(
+    database: Database, projections: Sequence[Projection], read: Callable[[], Awaitable[Sequence[R]]]
+) -> Sequence[R]:
+    """Return the rows that `read` reads from the tables of `projections`, joined with the row of one in `projections`.
 
-    Returns None where the table does not exist yet, or is too old for the query. Raises UnavailableError.
+    There are none where that projection is not built yet: then, and where a table lacks a column, raises
+    ProjectionNotReadyError. Raises UnavailableError, too.
+    """
+    if rows := await read_columns(database, projections, read):
+        return rows
+    raise ProjectionNotReadyError(*(projection.name for projection in projections))
+
+
+async def read_columns(
+    database: Database, projections: Sequence[Projection], read: Callable[[], Awaitable[Sequence[R]]]
+) -> Sequence[R]:
+    """Return the rows that `read` reads from the tables of `projections`.
+
+    A table of an older version serves what it has the columns for. Raises ProjectionNotReadyError where one does not
+    exist yet, or lacks a column, and UnavailableError.
     """
     try:
-        return await database.read(statement, parameters) or None
-    except DBAPIError:
-        version = select(projections_table.c.version).where(projections_table.c.name == projection.name)
-        if [row.version for row in await database.read(version)] != [projection.version]:
-            return None
-        return await database.read(statement, parameters)  # the table was swapped in just then
+        return await read()
+    except Exception as error:
+        if not reported_by_database(error):
+            raise
+        statuses = await projection_statuses(database, projections)
+        if others := [status.projection.name for status in statuses if not status.current]:
+            raise ProjectionNotReadyError(*others) from error
+        return await read()  # the table was swapped in just then
 
 
 def create_missing_tables(connection: Connection, projections: Sequence[Projection]) -> None:

@@ -11,7 +11,7 @@ from api.auth.scopes import Scope
 from api.edge.context import current
 from api.edge.routing import Answer, Route
 from api.http.pagination import CURSOR, page_links
-from api.http.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL, Problem
+from api.http.problems import POSITION_NOT_REACHED, PROJECTION_NOT_READY, STORAGE_FULL
 from api.http.query_params import MinPosition
 from api.http.responses import HttpResponse, json_response
 from api.schemas.examples import load
@@ -62,8 +62,6 @@ async def list_activity() -> HttpResponse:
     query: ActivityQuery = request.query
     await request.wait_for_position(query.min_position)
     page = await request.services.activity.page(*query.range(), query.limit)
-    if page is None:
-        raise Problem(PROJECTION_NOT_READY)
     request.set_log_position(page.position)
     links = page_links(request.path, msgspec.to_builtins(query), "cursor", page.next)
     return json_response(200, list(map(_to_day, page.days)), (b"link", links))

@@ -1,17 +1,17 @@
 """Entity tags and preconditions (RFC 9110, sections 8.8.3 and 13), and cache lifetimes (RFC 9111).
 
-An item's tag is strong. It holds the projection's version and the item's, so that it changes when the item changes and
-when a new projection version represents it differently.
+An item's tag is strong. It holds the version of the table that the item is read from, and the item's, so that it
+changes when the item changes, and when a table of another version, which may represent it differently, is swapped in.
 """
 
 import re
+from collections.abc import Collection
 
 from api.http.responses import Header, HttpResponse, json_response
 from eventstore.log.history_reader import HistoryPage
-from projections.items.items import ITEMS
 
 _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_ITEM_TAG = re.compile(rf'"{ITEMS.version}\.([1-9][0-9]{{0,18}})"')
+_ITEM_TAG = re.compile(r'"([0-9]{1,9})\.([1-9][0-9]{0,18})"')
 _HISTORY_FORMAT = 1  # the version of the history's representation, in its tags
 
 #: For content that never changes. A client that has it need not ask again (RFC 8246).
@@ -22,9 +22,9 @@ SIGNED = (b"cache-control", b"private, max-age=3600")
 REVALIDATE = (b"cache-control", b"private, no-cache")
 
 
-def etag(version: int) -> bytes:
-    """Return the tag of an item at `version`."""
-    return b'"%d.%d"' % (ITEMS.version, version)
+def etag(table_version: int, version: int) -> bytes:
+    """Return the tag of an item at `version`, as a table of `table_version` represents it."""
+    return b'"%d.%d"' % (table_version, version)
 
 
 def page_etag(page: HistoryPage) -> bytes:
@@ -51,11 +51,15 @@ def matches_none(if_none_match: bytes | None, tag: bytes) -> bool:
     return if_none_match.strip() != b"*" and tag.decode() not in tags
 
 
-def expected_versions(if_match: bytes | None) -> frozenset[int] | None:
-    """Return the item versions that `If-Match` admits, None if any. Strong comparison: a tag with W/ never matches."""
+def expected_versions(if_match: bytes | None, table_versions: Collection[int]) -> frozenset[int] | None:
+    """Return the item versions that `If-Match` admits, None if any. Strong comparison: a tag with W/ never matches.
+
+    Tags of tables of other versions than `table_versions` match nothing.
+    """
     if if_match is None or if_match.strip() == b"*":
         return None
-    return frozenset(int(match[1]) for tag in _tags(if_match) if (match := _ITEM_TAG.fullmatch(tag)))
+    found = (match for tag in _tags(if_match) if (match := _ITEM_TAG.fullmatch(tag)))
+    return frozenset(int(match[2]) for match in found if int(match[1]) in table_versions)
 
 
 def _tags(header: bytes) -> list[str]:

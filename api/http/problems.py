@@ -15,6 +15,7 @@ from commands import errors as commands
 from commands.name import NEW_NAME_PATTERN, TEXT_PATTERN
 from commands.price import PRICE_PATTERN
 from eventstore import errors as eventstore
+from projections.errors import ProjectionNotReadyError
 
 MEDIA_TYPE = "application/problem+json"
 #: Phrases of RFC 9110 that Python before 3.13 does not have.
@@ -98,7 +99,12 @@ ISSUER_UNAVAILABLE = Kind(
 POSITION_NOT_REACHED = Kind(
     "position-not-reached", 503, "The server has not reached the requested `min_position` yet.", 1
 )
-PROJECTION_NOT_READY = Kind("projection-not-ready", 503, "The projection is still being built from the log.", 5)
+PROJECTION_NOT_READY = Kind(
+    "projection-not-ready",
+    503,
+    "A table is not built yet, or lacks a column that the request needs. See `detail`.",
+    5,
+)
 CLOCK_JUMP = Kind("clock-jump", 503, "The server's clock ran far ahead. Nothing was written; reads still work.", 60)
 OVERLOADED = Kind("overloaded", 503, "Too many writes are waiting. Nothing was written; retry later.", 1)
 BUSY = Kind("busy", 503, "The server is at capacity. The request was not processed; retry later.", 1)
@@ -137,6 +143,8 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,
     eventstore.InconsistentLogError: LOG_CHANGED,
     eventstore.NewerTableError: NOT_READY,
+    eventstore.UnwritableTableError: NOT_READY,
+    ProjectionNotReadyError: PROJECTION_NOT_READY,
     HTTPException: INTERNAL,
     Exception: INTERNAL,
 }

@@ -28,6 +28,7 @@ from api.schemas.item_list_query import ItemListQuery
 from commands.batch import Recorded
 from commands.errors import ItemNotFoundError
 from commands.item import DeleteItem, RestoreItem
+from projections.items.items import ITEMS
 
 
 async def create_item(body: NewItem) -> HttpResponse:
@@ -80,11 +81,11 @@ async def get_item(item_id: str) -> HttpResponse:
     """
     request = current.get()
     await request.wait_for_position(request.query.min_position)
-    position, view = await request.services.items.get(parse_item_id(item_id))
+    position, table_version, view = await request.services.items.get(parse_item_id(item_id))
     request.set_log_position(position)
     if view is None:
         raise ItemNotFoundError
-    tag = etag(view.version)
+    tag = etag(table_version, view.version)
     if not matches_none(request.headers.get(b"if-none-match"), tag):
         return HttpResponse(304, headers=((b"etag", tag),))
     return json_response(200, to_item(view), (b"etag", tag))
@@ -128,12 +129,14 @@ async def restore_item(item_id: str) -> HttpResponse:
 
 
 def _item_response(status: int, recorded: Recorded, *headers: tuple[bytes, bytes]) -> HttpResponse:
-    tag = (b"etag", etag(recorded.item.version))
+    tag = (b"etag", etag(current.get().services.live.version_of(ITEMS), recorded.item.version))
     return json_response(status, state_to_item(recorded.item_id, recorded.item), *headers, tag)
 
 
 def _expected_versions(request: RequestContext) -> frozenset[int] | None:
-    return expected_versions(request.headers.get(b"if-match"))
+    # The code's version, too: another process may just have swapped its table in.
+    versions = (request.services.live.version_of(ITEMS), ITEMS.version)
+    return expected_versions(request.headers.get(b"if-match"), versions)
 
 
 _KEY, _REPLAYED = "Idempotency-Key", "Idempotency-Replayed"
@@ -153,7 +156,8 @@ _CHANGED = Answer(200, "The changed item", Item, ("ETag", _REPLAYED), _EXAMPLES[
 _DELETED = Answer(204, "Deleted", None, (_REPLAYED,), links=_PATH_ID_LINK)
 _RESTORED = Answer(200, "The restored item", Item, ("ETag", _REPLAYED), _ITEM, links=_ID_LINK)
 
-_READ_PROBLEMS = (problems.POSITION_NOT_REACHED, problems.STORAGE_FULL)  # a database may need space to read, too
+# A database may need space to read, too.
+_READ_PROBLEMS = (problems.POSITION_NOT_REACHED, problems.PROJECTION_NOT_READY, problems.STORAGE_FULL)
 _GET_PROBLEMS = (problems.ITEM_NOT_FOUND, *_READ_PROBLEMS)
 _BODY_PROBLEMS = (problems.MALFORMED_BODY, problems.UNSUPPORTED_MEDIA_TYPE, problems.INVALID_BODY)
 _KEY_PROBLEMS = (problems.INVALID_HEADER, problems.KEY_REUSED)

@@ -99,6 +99,12 @@ def is_stale(error: Exception) -> bool:
     return type(cause).__name__ == "InvalidCachedStatementError"
 
 
+def reported_by_database(error: Exception) -> bool:
+    """Return whether the database itself reported `error`; otherwise it may be lost."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return hasattr(cause, "sqlstate") or hasattr(cause, "sqlite_errorcode")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Raise the translation of an error in the block, with the error as its cause where they differ."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from eventstore.database.failures import translate
+from eventstore.database.failures import reported_by_database, translate
 from eventstore.errors import UnavailableError
 
 Rows = Sequence[Sequence[Any]]
@@ -82,8 +82,7 @@ class Lookups:
 
 def _may_be_lost(error: Exception) -> bool:
     """Return whether the connection may be lost: what went wrong is transient, or the database itself reported none."""
-    reported = hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorcode")
-    return not reported or isinstance(translate(error), UnavailableError)
+    return not reported_by_database(error) or isinstance(translate(error), UnavailableError)
 
 
 class SqliteLookup:

@@ -84,12 +84,14 @@ def in_ids(connection: Connection | AsyncEngine, column: ColumnElement[int], par
 
 
 def lateral_lookup(
-    dialect: str, table: FromClause, condition: ColumnElement[bool]
+    dialect: str, table: FromClause, condition: ColumnElement[bool], names: Sequence[str] = ()
 ) -> tuple[FromClause, ColumnElement[bool]]:
     """Return what to join and on what, so that an index finds the rows of `table` for each row to the left.
 
-    PostgreSQL can't know how few they are. It may otherwise read the whole table and compare.
+    PostgreSQL can't know how few they are. It may otherwise read the whole table and compare. `names` are the columns
+    that are needed, all of them by default.
     """
     if dialect == "postgresql":
-        return select(table).where(condition).offset(0).lateral(), true()  # OFFSET keeps it a query of its own
+        columns = select(*(table.c[name] for name in names)) if names else select(table)
+        return columns.where(condition).offset(0).lateral(), true()  # OFFSET keeps it a query of its own
     return table, condition

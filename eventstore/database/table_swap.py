@@ -29,6 +29,12 @@ def column_names(connection: Connection, name: str) -> list[str]:
     return [column["name"] for column in inspect(connection).get_columns(name)]
 
 
+def required_columns(connection: Connection, name: str) -> list[str]:
+    """Return the names of the columns of the table in the database that an INSERT has to name."""
+    columns = inspect(connection).get_columns(name)
+    return [column["name"] for column in columns if not column["nullable"] and column.get("default") is None]
+
+
 def is_as_defined(connection: Connection, table: Table) -> bool:
     """Return whether the database's table has the columns, the key and the indexes of `table`, and maybe more."""
     if not exists(connection, table.name):

@@ -14,9 +14,9 @@ from eventstore.log.history import position_of
 from eventstore.log.tables import BigInt
 from projections.items.intervals import nodes_above
 from projections.items.item_versions import ITEM_VERSIONS, item_versions
-from projections.items.items import ItemView, items
+from projections.items.items import ITEMS, ItemView, items
 from projections.items.lists import Filter, ListPlan, Order, Page, PageKey, Shape
-from projections.projection_status import read_if_current, with_position
+from projections.projection_status import read_tables, with_position
 
 #: The most rows of `items`, and of each node of `item_versions`, that a page tests with its position and filters. If
 #: few match, the page is short, and the next page continues behind them.
@@ -27,16 +27,16 @@ _POSITION = bindparam("position", type_=BigInt)
 
 
 class PastItemReader:
-    """Reads lists of items as of a position. Raises UnavailableError."""
+    """Reads lists of items as of a position. Raises ProjectionNotReadyError and UnavailableError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, position: int, wanted: Filter, order: Order, after: PageKey | None, limit: int) -> Page | None:
+    async def page(self, position: int, wanted: Filter, order: Order, after: PageKey | None, limit: int) -> Page:
         """Return at most `limit` items of a list, those behind `after`, as `items` had them at `position` of the log.
 
-        Returns None where `item_versions` does not exist yet, or is too old. The cost of all pages of a list depends on
-        the number of items; on the number of events, and on how far back the position is, hardly at all.
+        The cost of all pages of a list depends on the number of items; on the number of events, and on how far back the
+        position is, hardly at all.
         """
         plan = _existing_at(position, ListPlan.of(wanted, order, after))
         of_position = {"position": position, "nodes": numbers(self._database.reader, nodes_above(position))}
@@ -46,24 +46,21 @@ class PastItemReader:
         for scan in (2 * limit, SCAN_ROWS):
             parameters = {**of_position, **plan.parameters, "skip": scan - 1}
             last = await self._read(_scan_end(dialect, plan.shape(filtered=False)), parameters)
-            if last is None:
-                return None
             scanned = order.key_of(last[0]) if last else None
             part = plan.up_to(scanned)
             # One more row than requested shows whether there is a next page.
             parameters = {**of_position, **part.parameters, "limit": limit + 1 - len(views)}
             rows = await self._read(_page(dialect, part.shape()), parameters)
-            if rows is None:
-                return None
             views += (ItemView(*tuple(row)[1:]) for row in rows)
             if len(views) > limit or scanned is None:
                 break
             plan = replace(plan, start=scanned)
         return Page(position, views[:limit], order.key_of(views[limit - 1]) if len(views) > limit else scanned)
 
-    async def _read(self, statement: Select[Any], parameters: Mapping[str, object]) -> list[Row[Any]] | None:
-        rows = await read_if_current(self._database, ITEM_VERSIONS, statement, parameters)
-        return None if rows is None else [row for row in rows if row.id is not None]
+    async def _read(self, statement: Select[Any], parameters: Mapping[str, object]) -> list[Row[Any]]:
+        tables = (ITEM_VERSIONS, ITEMS)
+        rows = await read_tables(self._database, tables, lambda: self._database.read(statement, parameters))
+        return [row for row in rows if row.id is not None]
 
 
 def _existing_at(position: int, plan: ListPlan) -> ListPlan:
@@ -84,7 +81,7 @@ def _scan_end(dialect: str, shape: Shape) -> Select[Any]:
     nodes, inner = unnest_ids(dialect, "nodes"), item_versions.alias()
     of_node = shape.rows(inner.c, ["valid_to"], inner.c.node == nodes.c.value).offset(bindparam("skip")).limit(1)
     is_last = item_versions.c.valid_to == of_node.correlate(nodes).scalar_subquery()
-    found, on_found = lateral_lookup(dialect, item_versions, is_last)
+    found, on_found = lateral_lookup(dialect, item_versions, is_last, names)
     past = select(*(found.c[name] for name in names)).select_from(nodes.join(found, on_found))
     return _first(union_all(select(live), past).subquery(), shape.order, 1)
 
@@ -100,7 +97,7 @@ def _page(dialect: str, shape: Shape) -> Select[Any]:
         no_index(item_versions.c.valid_to) > _POSITION,
         *shape.where(item_versions.c),
     )
-    found, on_found = lateral_lookup(dialect, item_versions, of_node)
+    found, on_found = lateral_lookup(dialect, item_versions, of_node, _NAMES)
     past = select(*(found.c[name] for name in _NAMES)).select_from(nodes.join(found, on_found))
     return _first(union_all(select(live), past).subquery(), shape.order, bindparam("limit"))
 

@@ -14,7 +14,7 @@ from commands.writer import Writer
 from eventstore.database.database import Database
 from eventstore.events import Metadata
 from eventstore.item import DeletedItem, LiveItem
-from projections.items.items import ItemView
+from projections.items.items import ITEMS, ItemView
 from projections.items.reader import ItemReader
 from tests.support.fold import assert_log_and_projection_agree
 from tests.support.writing import create, metadata, writing
@@ -120,6 +120,7 @@ async def test_a_command_costs_the_same_after_10_000_changes_to_its_item(databas
         version = 1 + CHANGES + 2 * ROUND
         assert await ItemReader(database).get(old) == (
             3 + CHANGES + 4 * ROUND,
+            ITEMS.version,
             ItemView(old, "Pen", ROUND * 10_000, True, version),
         )
         deleted = await writer.submit(DeleteItem(old), metadata=metadata())

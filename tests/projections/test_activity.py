@@ -13,6 +13,7 @@ from eventstore.database.database import Database
 from eventstore.events import ItemChanged, ItemCreated, ItemDeleted, ItemRestored
 from eventstore.log.head import head_position
 from projections.activity import ACTIVITY, ActivityReader, DayPage, DayView, activity
+from projections.errors import ProjectionNotReadyError
 from projections.rebuild import replay
 from projections.rebuild.rebuild import Options, rebuild
 from tests.eventstore.recording import ProposedEvent, append, changed, created, execute, proposed, record
@@ -142,10 +143,11 @@ async def test_a_page_is_of_one_moment_with_its_position(database: Database) -> 
     ],
     ids=["no table", "one that is not yet complete", "one of an older version"],
 )
-async def test_a_table_that_cannot_answer_yet_returns_none(database: Database, statements: list[str]) -> None:
+async def test_a_table_that_cannot_answer_yet_is_not_ready(database: Database, statements: list[str]) -> None:
     await week(database)
     await execute(database, *statements)
-    assert await ActivityReader(database).page(date.min, date.max, 10) is None
+    with pytest.raises(ProjectionNotReadyError, match="activity"):
+        await ActivityReader(database).page(date.min, date.max, 10)
 
 
 async def test_an_older_table_that_has_every_column_is_still_read(database: Database) -> None:

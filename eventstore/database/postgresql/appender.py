@@ -24,6 +24,8 @@ from eventstore.log.write_set import Decide, Projector, WriteSet
 T = TypeVar("T")
 _Decide = Callable[[Past], Awaitable[tuple[WriteSet | None, T]]]
 
+#: PostgreSQL reports these for a statement that names what does not exist.
+_WRONG_NAME_SQLSTATES = ("42703", "42P01")
 #: After this many commits in turn under the lock without another process's append, go back to the single statement.
 _ALONE_COMMITS = 8
 
@@ -61,6 +63,12 @@ class PostgresAppender:
             except NewerTableError:
                 self._head = None  # else nobody would see when the tables change again
                 raise
+            except Exception as error:
+                # The statement names a table or a column that another process has just replaced.
+                wrong_name = str(getattr(error, "sqlstate", None)).startswith(_WRONG_NAME_SQLSTATES)
+                if not wrong_name or await self._knows_tables(Past(await self._read_head()), projector):
+                    raise
+                continue
             if appended is not None:
                 return appended[0]
 
@@ -107,7 +115,10 @@ class PostgresAppender:
         return (result,)
 
     async def _lock_head(self) -> Head:
-        (row,) = await self._fetch(reading.head_statement("postgresql", locked=True), {})
+        return await self._read_head(locked=True)
+
+    async def _read_head(self, *, locked: bool = False) -> Head:
+        (row,) = await self._fetch(reading.head_statement("postgresql", locked=locked), {})
         return of_row(*row)
 
     async def _commit(self) -> None:

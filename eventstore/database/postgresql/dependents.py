@@ -45,6 +45,7 @@ _OBSTACLES = text(
         ELSE pg_describe_object(classid, objid, objsubid) END
     FROM dependent LEFT JOIN pg_rewrite ON classid = CAST('pg_rewrite' AS regclass) AND pg_rewrite.oid = objid
     WHERE deptype IN ('n', 'a') AND (classid, objid) NOT IN (SELECT class, object FROM own)
+        AND NOT (classid = CAST('pg_attrdef' AS regclass) AND number IN (SELECT attnum FROM gone))
         AND ((classid, objid) NOT IN (SELECT class, object FROM put_on) OR number IN (SELECT attnum FROM gone))
     ORDER BY 1
     """

@@ -22,6 +22,7 @@ from tests.eventstore.recording import opened
 from tests.support.checks import assert_whole
 from tests.support.rebuilding import (
     EVENTS,
+    OF_ANOTHER_VERSION,
     SLOWLY,
     UNKNOWN_EVENT,
     fill,
@@ -227,3 +228,12 @@ def on_a_terminal(url: str, *arguments: str) -> tuple[str, str]:
     watching.join()
     os.close(ours)
     return done.stdout.decode(), b"".join(seen).decode()
+
+
+async def test_a_replacement_that_would_lose_another_object_is_refused_by_its_name(filled_url: str) -> None:
+    reference = "CREATE TABLE notes (item bigint REFERENCES items (id))"
+    await run_sql(filled_url, reference, *OF_ANOTHER_VERSION)
+    assert_refused(rebuild(filled_url), "table notes", "Drop them, rebuild, then create them again")
+    await run_sql(filled_url, "DROP TABLE notes")
+    assert rebuild(filled_url).returncode == 0
+    await assert_whole(filled_url)

@@ -44,6 +44,7 @@ INTERNAL = {
     eventstore.TamperedError,
     eventstore.ProofError,
     eventstore.NoBackupError,
+    eventstore.ObstacleError,
     eventstore.DamagedCopyError,
 }
 BASES = {

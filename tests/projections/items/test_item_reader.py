@@ -12,9 +12,9 @@ from eventstore.database.lookups import Rows
 from eventstore.database.prepared import Prepared
 from eventstore.events import ItemDeleted
 from projections.items import reader as item_reader
-from projections.items.items import ItemView
+from projections.items.items import ITEMS, ItemView
 from projections.items.lists import Filter, Order, Page, PageKey
-from projections.items.reader import ItemReader
+from projections.items.reader import FoundItem, ItemReader
 from tests.eventstore.recording import changed, created, proposed, record
 
 
@@ -47,14 +47,18 @@ def queries(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     event.remove(database.reader.sync_engine, "before_cursor_execute", note)
 
 
+def found(position: int, item: ItemView | None) -> FoundItem:
+    return FoundItem(position, ITEMS.version, item)
+
+
 async def test_an_item_is_returned_with_the_position(database: Database, reader: ItemReader) -> None:
-    assert await reader.get(1) == (0, None)
+    assert await reader.get(1) == found(0, None)
     await record(database, [created(1), created(2), changed(2, 2)])
-    assert await reader.get(1) == (3, pen(1))
-    assert await reader.get(2) == (3, ItemView(2, "Pen", 20_000, True, 2))
-    assert await reader.get(3) == (3, None)
+    assert await reader.get(1) == found(3, pen(1))
+    assert await reader.get(2) == found(3, ItemView(2, "Pen", 20_000, True, 2))
+    assert await reader.get(3) == found(3, None)
     await record(database, [proposed(1, 2, ItemDeleted())])
-    assert await reader.get(1) == (4, None)
+    assert await reader.get(1) == found(4, None)
 
 
 @pytest.mark.parametrize("item_id", [0, -1, 2**63 - 1, -(2**63)])
@@ -62,7 +66,7 @@ async def test_an_id_that_was_never_assigned_finds_nothing(
     database: Database, reader: ItemReader, item_id: int
 ) -> None:
     await record(database, [created(1)])
-    assert await reader.get(item_id) == (1, None)
+    assert await reader.get(item_id) == found(1, None)
 
 
 async def page(reader: ItemReader, after: int, limit: int) -> Page:
@@ -98,9 +102,9 @@ async def test_a_delete_while_a_page_is_read_makes_it_skip_no_other_item(
     seen: list[int] = []
     after: PageKey | None = None
     while after or not reads:
-        found = await reader.page(Filter(in_stock=True), Order(), after, 10)
-        seen += [item.id for item in found.items]
-        after = found.next
+        part = await reader.page(Filter(in_stock=True), Order(), after, 10)
+        seen += [item.id for item in part.items]
+        after = part.next
     item_reader._scan_end.cache_clear()
     assert set(seen) - {2} == {1, 3, 4, 5, 6, 7}
     assert len(seen) == len(set(seen))
@@ -112,7 +116,7 @@ async def test_concurrent_reads_share_queries_and_none_reads_the_log(
     await record(database, [created(position) for position in range(1, 301)])
     asked = [number % 310 for number in range(1000)]
     answers = await asyncio.gather(*[reader.get(item_id) for item_id in asked])
-    assert answers == [(300, pen(item_id) if 1 <= item_id <= 300 else None) for item_id in asked]
+    assert answers == [found(300, pen(item_id) if 1 <= item_id <= 300 else None) for item_id in asked]
     await page(reader, 0, 100)
     of_items = [query for query in queries if "items" in query]
     assert len(of_items) == 3  # 310 keys are two look-ups of at most 256, and the page
@@ -127,7 +131,7 @@ async def test_a_read_sees_every_earlier_commit(database: Database, reader: Item
     watching = [asyncio.create_task(watch()) for _ in range(4)]
     for position in range(1, 21):
         await record(database, [created(position)])
-        seen, item = await reader.get(position)
+        seen, _, item = await reader.get(position)
         assert seen >= position
         assert item == pen(position)
     await asyncio.gather(*watching)

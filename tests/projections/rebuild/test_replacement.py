@@ -72,7 +72,10 @@ OBSTACLES = {
             ["trigger noted on table items"],
         ),
         "check": (["ALTER TABLE items ADD CONSTRAINT cheap CHECK (price < 1e9)"], ["constraint cheap on table items"]),
-        "default": (["ALTER TABLE items ALTER shelf SET DEFAULT 'A'"], ["default value for column shelf"]),
+        "default": (
+            ["ALTER TABLE items ALTER price SET DEFAULT 7, ALTER shelf SET DEFAULT 'A'"],
+            ["default value for column price"],
+        ),
         "function": (
             ["CREATE FUNCTION first_item() RETURNS items LANGUAGE sql AS 'SELECT NULL::items'"],
             ["function first_item()"],

@@ -196,7 +196,7 @@ async def test_reads_during_a_swap_return_the_whole_table(
         async def read(reader: ItemReader) -> None:
             page = await reader.page(Filter(), Order(), None, 1000)
             assert [item.id for item in page.items] == list(range(1, ITEMS_BEFORE + 1))
-            position, item = await reader.get(ITEMS_BEFORE)
+            position, _, item = await reader.get(ITEMS_BEFORE)
             assert item is not None
             assert page.position == position == ITEMS_BEFORE * 4 // 3
 
