@@ -3,6 +3,7 @@
 import pytest
 
 from api.app import ROUTES
+from api.edge.routing import Route
 from tests.support.clients.http import call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
 
@@ -88,3 +89,9 @@ async def test_any_other_method_is_refused_with_the_list(shared_on_sqlite: InPro
 
 async def test_options_of_an_unknown_path_is_not_found(shared_on_sqlite: InProcess) -> None:
     check_problem(await shared_on_sqlite.client.options("/nothing"), 404, "not-found")
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body is not None], ids=lambda route: route.path)
+async def test_options_names_the_media_types_of_each_body(shared_on_sqlite: InProcess, route: Route) -> None:
+    answer = await shared_on_sqlite.client.options(example(route.path))
+    assert answer.headers[f"accept-{route.method.lower()}"] == ", ".join(route.media_types)
