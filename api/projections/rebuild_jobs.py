@@ -83,6 +83,9 @@ class RebuildJobs:
 
         Raises UnavailableError and OutcomeUnknownError.
         """
+        rebuild = (await rebuild_requests.find_latest(self._database)).get(name)
+        if rebuild is None or rebuild.state not in rebuild_requests.ACTIVE:
+            return False  # one whose process was killed is stored as running
         had_begun = await self._database.write(partial(rebuild_requests.cancel, name=name))
         if had_begun is False and (task := self._tasks.get(name)):
             task.cancel()  # it would not begin any more

@@ -33,6 +33,7 @@ class Cut:
         scope: AsgiScope = {
             "type": "http",
             "method": method,
+            "http_version": "1.1",
             "scheme": "http",
             "client": ("127.0.0.1", 1),
             "path": path,
