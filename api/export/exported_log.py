@@ -62,7 +62,7 @@ class LogFiles:
                 for line in lines:
                     digest.update(line)
                     self._read_bytes += len(line)
-                yield _events(lines, self.count + 1)
+                yield _events(file, lines, self.count + 1)
                 self.count += len(lines)
             if manifest is not None:
                 _compare(file, manifest, self.count - before, digest.hexdigest(), self.count)
@@ -155,8 +155,11 @@ def _bounds(manifest: Manifest) -> tuple[int, int]:
     return int(manifest.filter.get("after", 0)), int(manifest.filter.get("before", END))
 
 
-def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
-    """Yield the events of `lines`, the first of which must be at `position`."""
+def _events(file: Path, lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
+    """Yield the events of `lines` of `file`, the first of which must be at `position`.
+
+    Raises TamperedError, and UnreadableFileError for a line that differs from an export's by its end alone.
+    """
     for expected, line in enumerate(lines, position):
         try:
             document = _decode(line)
@@ -164,6 +167,12 @@ def _events(lines: Sequence[bytes], position: int) -> Iterator[StoredEvent]:
         except _UNREADABLE as error:
             raise TamperedError(expected, f"its line is not an event: {error}") from None
         # Another reader could see other values, for example in a member that is repeated.
-        if _encode(document) + b"\n" != line or format_time(event.recorded_at) != document.recorded_at:
+        if (written := _encode(document)) + b"\r\n" == line:
+            raise UnreadableFileError(
+                f"{file}: its line ends were converted from LF to CRLF, perhaps by Git or an editor. That is not "
+                "tampering, but nothing can be verified so. Restore LF, for example with `sed -i 's/\\r$//' FILE`, "
+                "then try again"
+            )
+        if written + b"\n" != line or format_time(event.recorded_at) != document.recorded_at:
             raise TamperedError(expected, "its line differs from the canonical form of an export")
         yield event

@@ -230,6 +230,19 @@ def test_an_inconsistent_manifest_is_rejected(path: Path, changes: dict[str, obj
         verify(path)
 
 
+@pytest.mark.parametrize("described", [False, True], ids=["alone", "with its manifest"])
+def test_converted_line_ends_are_told_apart_from_tampering(path: Path, described: bool) -> None:
+    if described:
+        describe(path, LOG)
+    path.write_bytes(lines(LOG).replace(b"\n", b"\r\n"))
+    with pytest.raises(UnreadableFileError, match=r"its line ends were converted from LF to CRLF.*Restore LF"):
+        verify(path)
+    path.write_bytes(path.read_bytes().replace(b"\r\n", b"\n"))
+    assert verify(path) == head_of(LOG)
+    path.write_bytes(lines(LOG).replace(b"}\n", b"} \n"))
+    assert fault(path) == (1, "its line differs from the canonical form of an export")
+
+
 def test_any_changed_byte_is_detected(path: Path) -> None:
     chance = random.Random(20261124)
     content = lines(LOG)
