@@ -20,8 +20,9 @@ from api.auth.api_keys.store import KeyChangeError, NewKey
 from api.auth.api_keys.table import NAME_PATTERN, NAME_RULE
 from api.auth.api_keys.usage import log_change, log_new
 from api.auth.scopes import Scope
+from api.cli.exit_codes import CommandError
 from api.cli.options import json_option
-from api.cli.output import echo
+from api.cli.output import deliver, echo
 from api.cli.runner import with_database
 from api.durations import Duration, Lifetime
 from api.keys.schemas import KeyState, to_created_key, to_key
@@ -111,7 +112,12 @@ def _report_new(change: str, new: NewKey, by: str, *, as_json: bool, **more: str
     logs.drain()
     if new.earlier:
         echo(_earlier_keys(new), err=True)
-    echo(msgspec.json.encode(to_created_key(new)) if as_json else new.text)
+    try:
+        deliver(msgspec.json.encode(to_created_key(new)) if as_json else new.text.encode())
+    except OSError as error:
+        raise CommandError(
+            f"Cannot print the new key: {error.strerror}. Nobody has it: run `itemledger keys revoke {new.key.id}`"
+        ) from None
 
 
 def _earlier_keys(new: NewKey) -> str:

@@ -55,7 +55,7 @@ def prepare() -> None:
         except OSError:
             # Closed. Otherwise the next file to be opened, perhaps the database, would be standard output. Opened
             # read-only, so that a write still fails.
-            os.open(os.devnull, os.O_RDONLY)
+            os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # the same goes for worker processes
     sys.stdout, sys.stderr = _tolerant(sys.stdout, 1), _tolerant(sys.stderr, 2)
 
 
@@ -94,6 +94,14 @@ def open_stream(name: str) -> BinaryIO | None:
         opened.close()
         return None
     return opened
+
+
+def deliver(result: bytes) -> None:
+    """Print a line that is the work itself. Raises OSError where nobody reads it."""
+    stream = open_stream("-")
+    assert stream is not None
+    stream.write(result + b"\n")
+    stream.flush()
 
 
 def echo(message: str | bytes, *, err: bool = False) -> None:

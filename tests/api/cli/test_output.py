@@ -93,6 +93,22 @@ def test_an_export_that_nobody_reads_ends_with_2(changed_url: str) -> None:
     assert unread(changed_url, "events", "export", "--output", "-") == 2
 
 
+def test_a_key_that_nobody_reads_ends_with_2_and_is_named(changed_url: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [ITEMLEDGER, "keys", "create", "shop", "--scope", "items:read"],
+        env=clean_environment(DATABASE_URL=changed_url),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert done.returncode == 2
+    logged, told = done.stderr.decode().splitlines()
+    assert f"run `itemledger keys revoke {json.loads(logged)['key_id']}`" in told
+
+
 @pytest.mark.parametrize("streams", [">&-", ">&- 2>&- <&-"])
 def test_a_command_works_with_closed_streams(changed_url: str, streams: str, tmp_path: Path) -> None:
     """The database must not become the standard output."""
