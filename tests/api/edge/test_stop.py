@@ -29,7 +29,9 @@ class Cut:
     """A request that is cancelled as uvicorn cancels it where a stop has waited long enough."""
 
     def __init__(self, service: InProcess, method: str, path: str, body: bytes | None, **headers: str) -> None:
-        sent = {"content-type": "application/json", **headers} if body is not None else headers
+        sent = {"host": "localhost", **headers}
+        if body is not None:
+            sent["content-type"] = "application/json"
         scope: AsgiScope = {
             "type": "http",
             "method": method,
