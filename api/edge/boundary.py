@@ -26,14 +26,14 @@ from api.edge.context import current
 from api.edge.cors import Cors
 from api.edge.exchange import Exchange, combined
 from api.edge.rate_limits import EXPORT, RateLimits, client_of, is_rejected
+from api.edge.request_fields import check_fields
 from api.edge.routing import Route, RouteTable
 from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.client_address import UNKNOWN, address_of, canonical, canonical_client
 from api.http.query_params import parse
-from api.http.request_body import ClientDisconnectedError, check_media_type, complete_message, read_body
-from api.http.request_head import check_fields
-from api.http.responses import AsgiScope, HttpResponse, Receive, Send
+from api.http.request_body import check_media_type, complete_message, read_body
+from api.http.responses import AsgiScope, ClientDisconnectedError, HttpResponse, Receive, Send
 from api.settings import Settings
 
 if TYPE_CHECKING:

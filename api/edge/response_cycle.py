@@ -12,8 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from api.http.request_body import ClientDisconnectedError
-from api.http.responses import ABORT, PIECE_BYTES, Header
+from api.http.responses import ABORT, PIECE_BYTES, ClientDisconnectedError, Header
 
 #: Headers with which uvicorn ends the connection, or frames the body otherwise than by its length.
 _UNUSUAL = frozenset((b"connection", b"transfer-encoding"))

@@ -138,6 +138,8 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     commands.QueueFullError: OVERLOADED,
     commands.WriterClosedError: STOPPING,
     eventstore.UnavailableError: UNAVAILABLE,
+    eventstore.ReadOnlyError: UNAVAILABLE,
+    eventstore.MovedFileError: UNAVAILABLE,
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.ClockJumpError: CLOCK_JUMP,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,

@@ -10,7 +10,7 @@ from FasterAPI import RequestValidationError
 
 from api.http.problems import BODY_TIMEOUT, BODY_TOO_LARGE, MALFORMED_BODY, UNSUPPORTED_MEDIA_TYPE, Problem
 from api.http.repeated_names import STRING, check_names
-from api.http.responses import Header, Message, Receive
+from api.http.responses import ClientDisconnectedError, Header, Message, Receive
 from api.http.timeouts import within
 from api.settings import Settings
 
@@ -19,13 +19,6 @@ T = TypeVar("T")
 _MEDIA_TYPE = re.compile(r'([!-:<-~]+)[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?', re.IGNORECASE)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _DEPTH_CHANGES = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-
-
-class ClientDisconnectedError(Exception):
-    """The client disconnected: before its request was complete, so that no handler may run, or before its response was.
-
-    Its argument, if any, says why.
-    """
 
 
 def accept(method: str, media_types: Sequence[str]) -> Header:

@@ -1,10 +1,8 @@
 """What a server must check in the head of a request, and the parser (llhttp) leaves to it: RFC 9110 and RFC 9112."""
 
 import re
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 
-from api.http.problems import EXPECTATION_FAILED, INVALID_HEADER, Problem
 from api.http.responses import Header
 
 NOT_IMPLEMENTED = b"HTTP/1.1 501 Not Implemented"
@@ -13,7 +11,6 @@ _VERSION_NOT_SUPPORTED = b"HTTP/1.1 505 HTTP Version Not Supported"
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
 _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?", re.IGNORECASE)
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")  # RFC 3986, section 3.2
 
 
 class RefusedError(Exception):
@@ -60,17 +57,3 @@ def without_upgrade(method: bytes, target: bytes, version: str, lines: Sequence[
     """Return the head without its offer to upgrade, which a server may ignore (RFC 9110, section 7.8)."""
     kept = (b"%b: %b\r\n" % line for line in lines if line[0] != b"upgrade")
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), b"".join(kept))
-
-
-def check_fields(fields: Mapping[bytes, bytes], version: str) -> None:
-    """Check `Host` and `Expect`, in fields joined by name. Raises Problem: 400, 417."""
-    host = fields.get(b"host")
-    if not (version == "1.0" if host is None else _is_host(host)):
-        raise Problem(INVALID_HEADER, "Send one Host header, with a host name or IP address and an optional port")
-    if b"expect" in fields and fields[b"expect"].lower() != b"100-continue":
-        raise Problem(EXPECTATION_FAILED)
-
-
-@lru_cache(256)
-def _is_host(value: bytes) -> bool:
-    return _HOST.fullmatch(value) is not None

@@ -25,6 +25,13 @@ ABORT: Message = {"type": "itemledger.abort"}
 _encoder = msgspec.json.Encoder()
 
 
+class ClientDisconnectedError(Exception):
+    """The client disconnected: before its request was complete, so that no handler may run, or before its response was.
+
+    Its argument, if any, says why.
+    """
+
+
 class AsgiResponse(Protocol):
     """What a handler returns; FasterAPI calls its `to_asgi`."""
 

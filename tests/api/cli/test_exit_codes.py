@@ -12,6 +12,7 @@ import pytest
 from api.cli import main
 from tests.api.cli.command import clean_environment, itemledger, process
 from tests.api.cli.test_help import commands
+from tests.support.postgres import as_service
 from tests.support.service import ITEMLEDGER, free_port
 
 #: What the help of a command may say of each code.
@@ -105,7 +106,7 @@ def test_a_server_that_cannot_listen_ends_with_2(workers: str, postgres_url: str
 def test_a_server_that_cannot_start_ends_with_2(workers: str, postgres_url: str) -> None:
     """It listens already when it finds out."""
     jwt = {"ITEMLEDGER_JWT_ISSUER": "i", "ITEMLEDGER_JWT_AUDIENCE": "a", "ITEMLEDGER_JWT_JWKS": "/nowhere/keys.json"}
-    done = process(postgres_url, "serve", "--port", "0", "--workers", workers, **jwt)
+    done = process(as_service(postgres_url), "serve", "--port", "0", "--workers", workers, **jwt)
     assert done.returncode == 2, done
     assert "/nowhere/keys.json" in done.stdout
 
@@ -114,7 +115,7 @@ def test_a_stopped_server_ends_with_0(postgres_url: str) -> None:
     for number, workers in ((signal.SIGINT, "1"), (signal.SIGTERM, "2")):
         with subprocess.Popen(
             [ITEMLEDGER, "serve", "--port", "0", "--workers", workers],
-            env=clean_environment(DATABASE_URL=postgres_url),
+            env=clean_environment(DATABASE_URL=as_service(postgres_url)),
             stdout=subprocess.PIPE,
             text=True,
         ) as running:

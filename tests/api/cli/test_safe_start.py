@@ -10,6 +10,7 @@ from api.auth.scopes import Scope
 from tests.api.cli.command import itemledger, process
 from tests.support.clients.http import check_problem
 from tests.support.clients.keys import bearer, key_for
+from tests.support.postgres import as_service
 from tests.support.service import free_port, migrate, serving
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104
@@ -43,7 +44,7 @@ def test_a_revoked_key_does_not_count_as_a_credential(database_url: str) -> None
     asyncio.run(migrate(database_url))
     key = key_for(database_url)
     assert process(database_url, "keys", "revoke", key[4:12]).returncode == 0
-    assert "no credentials" in refusal(database_url, "--host", EVERYWHERE)
+    assert "no credentials" in refusal(as_service(database_url), "--host", EVERYWHERE)
 
 
 def test_with_a_key_it_listens_on_all_addresses_and_requires_credentials(database_url: str) -> None:

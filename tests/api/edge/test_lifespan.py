@@ -16,6 +16,7 @@ from api.http.responses import Message
 from api.secret import SecretUrl
 from api.settings import Settings
 from tests.support.clients.http import DISCONNECT
+from tests.support.postgres import as_service
 from tests.support.service import InProcess, migrate, outer_environment
 
 
@@ -47,7 +48,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> CapturingLogger:
 
 async def test_it_starts_and_stops(database_url: str) -> None:
     await migrate(database_url)
-    sent = await live(create_app(Settings(database_url=SecretUrl(database_url))), ["startup", "shutdown"])
+    sent = await live(create_app(Settings(database_url=SecretUrl(as_service(database_url)))), ["startup", "shutdown"])
     assert kinds(sent) == ["startup.complete", "shutdown.complete"]
 
 

@@ -14,7 +14,7 @@ from tests.api.conftest import judged
 from tests.api.edge.test_methods import example
 from tests.support.clients.http import JSON, call, check_problem, part
 from tests.support.clients.requests import create, patch, position_of, remove, restore
-from tests.support.service import InProcess
+from tests.support.service import InProcess, beside_another
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,8 +22,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @asynccontextmanager
 async def another(service: InProcess) -> AsyncIterator[InProcess]:
     """Run the service a second time over the same database, as another process would."""
-    async with InProcess.over(service.services.database.url.render_as_string(hide_password=False)) as other:
-        yield judged(other)
+    url = service.services.database.url.render_as_string(hide_password=False)
+    with beside_another():
+        async with InProcess.over(url) as other:
+            yield judged(other)
 
 
 async def test_a_client_reads_what_it_has_written(shared: InProcess) -> None:

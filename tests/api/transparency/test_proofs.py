@@ -22,7 +22,7 @@ from api.transparency.formats.signed_note import SignerKey
 from tests.api.conftest import judged
 from tests.eventstore.recording import execute
 from tests.support.clients.http import check_problem
-from tests.support.service import InProcess
+from tests.support.service import InProcess, beside_another
 from tests.support.tampering import tamper
 
 OLD_KEY, KEY = SignerKey.generate("example.com/ledger"), SignerKey.generate("example.com/ledger")
@@ -118,17 +118,18 @@ async def test_min_position_includes_what_another_process_wrote(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 3600.0)
-    async with InProcess.over(database_url) as one, InProcess.over(database_url) as other:
-        assert read(await checkpoint(one)).size == 0
-        await create(other, 2)
-        assert read(await checkpoint(one)).size == 0  # reused while it is recent
-        assert (await one.client.get("/log/proof/2")).json()["tree_size"] == 2
-        await create(other, 1)
-        assert read((await get(one, "/log/checkpoint?min_position=3")).text).size == 3
-        check_problem(await one.client.get("/log/checkpoint?min_position=4"), 503, "position-not-reached")
-        await create(other, 1)
-        monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 0.0)
-        assert read(await checkpoint(one)).size == 4
+    with beside_another():
+        async with InProcess.over(database_url) as one, InProcess.over(database_url) as other:
+            assert read(await checkpoint(one)).size == 0
+            await create(other, 2)
+            assert read(await checkpoint(one)).size == 0  # reused while it is recent
+            assert (await one.client.get("/log/proof/2")).json()["tree_size"] == 2
+            await create(other, 1)
+            assert read((await get(one, "/log/checkpoint?min_position=3")).text).size == 3
+            check_problem(await one.client.get("/log/checkpoint?min_position=4"), 503, "position-not-reached")
+            await create(other, 1)
+            monkeypatch.setattr(checkpoint_signer, "_MAX_AGE_SECONDS", 0.0)
+            assert read(await checkpoint(one)).size == 4
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -69,7 +69,7 @@ EVENTS = 100_000
 #: The most rows read to list the types of a log with four types, however many events it has.
 LOOK_UPS = 10
 #: Steps of SQLite's virtual machine: enough for some look-ups, not for reading every event.
-STEPS = 500
+STEPS = 1_000
 WINDOW = 20_000
 
 

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from api.edge.response_cycle import ResponseCycle
-from api.http.request_body import ClientDisconnectedError
+from api.http.responses import ClientDisconnectedError
 
 LENGTH = (b"content-length", b"2")
 TYPE = (b"content-type", b"application/json")
