@@ -11,8 +11,10 @@ from typing import Any
 
 import schemathesis
 from schemathesis import Case, CheckContext, HookContext, Response
-from schemathesis.core.failures import Failure, ServerError
-from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
+from schemathesis.core.failures import AcceptedNegativeData, Failure, ServerError
+from schemathesis.openapi.checks import RejectedPositiveData, UndefinedStatusCode, UseAfterFree
+
+_MAX_TARGET_BYTES = 8192  # the default of ITEMLEDGER_MAX_TARGET
 
 Answer = dict[str, Any]
 AnyCase = Case[Any]
@@ -155,6 +157,12 @@ def _restored_since(case: AnyCase, _answer: Answer, _response: Response) -> bool
     return str(case.path_parameters.get("item_id")) in _restored
 
 
+def _target_that_is_too_long(_case: AnyCase, _answer: Answer, response: Response) -> bool:
+    """Check whether the server refused the head, which it does for every path alike and before it reads the rest."""
+    url = response.request.url or ""
+    return response.status_code == 414 and not response.content and len(url) > _MAX_TARGET_BYTES
+
+
 _REASONS: list[tuple[type[Failure], Callable[[AnyCase, Answer, Response], bool]]] = [
     (RejectedPositiveData, _precondition),
     (RejectedPositiveData, _key_of_another_request),
@@ -162,6 +170,8 @@ _REASONS: list[tuple[type[Failure], Callable[[AnyCase, Answer, Response], bool]]
     (RejectedPositiveData, _hidden_character),
     (RejectedPositiveData, _moment_of_its_own),
     (RejectedPositiveData, _size_that_the_log_never_had),
+    (AcceptedNegativeData, _target_that_is_too_long),
+    (UndefinedStatusCode, _target_that_is_too_long),
     (ServerError, _position_to_come),
     (UseAfterFree, _restored_since),
 ]
