@@ -26,7 +26,7 @@ SEED = os.environ.get("ITEMLEDGER_TEST_API_SEED", "1")
 EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "8"))
 #: Operations on an item or a key: a random id mostly names one that does not exist, or is not deleted.
 SELDOM = {
-    *("DELETE /items/{item_id}", "POST /items/{item_id}/restore"),
+    *("DELETE /items/{item_id}", "POST /items/{item_id}/restore", "GET /audit/items/{item_id}"),
     *("GET /keys/{key_id}", "DELETE /keys/{key_id}", "POST /keys/{key_id}/rotate"),
 }
 
