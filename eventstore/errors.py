@@ -86,6 +86,10 @@ class UnavailableError(EventStoreError):
     """The database can't be reached or temporarily refuses work. Nothing was committed; retry later."""
 
 
+class ReadersBusyError(UnavailableError):
+    """All connections for reading are in use. Nothing was done; retry later."""
+
+
 class StorageFullError(UnavailableError):
     """The database has no storage space left. Nothing was committed; free some space, then retry."""
 

@@ -139,6 +139,7 @@ class Boundary:
         if route.rate_limit == EXPORT:
             self._exports.reserve(client, reserved)
         current.set(request)
+        request.services.database.read_for(client or "local")
         # HEAD is served as GET, and `exchange` drops its body. uvicorn needs its own scope unchanged.
         served = scope if scope["method"] == route.method else {**scope, "method": route.method}
         exchange.handed_over = True

@@ -140,6 +140,7 @@ BY_EXCEPTION: dict[type[BaseException], Kind] = {
     eventstore.UnavailableError: UNAVAILABLE,
     eventstore.ReadOnlyError: UNAVAILABLE,
     eventstore.MovedFileError: UNAVAILABLE,
+    eventstore.ReadersBusyError: BUSY,
     eventstore.StorageFullError: STORAGE_FULL,
     eventstore.ClockJumpError: CLOCK_JUMP,
     eventstore.OutcomeUnknownError: OUTCOME_UNKNOWN,

@@ -14,11 +14,13 @@ from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Row
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from eventstore.database.failures import is_stale, translated
 from eventstore.database.lookups import LookupConnection, Lookups, Rows
 from eventstore.database.prepared import Prepared
+from eventstore.database.turns import Turns, reading_for
 from eventstore.errors import UnavailableError
 from eventstore.log.past import Needs
 from eventstore.log.write_set import Decide, Projector
@@ -33,8 +35,9 @@ READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rol
 class Database(ABC):
     """One log's database. Methods raise UnavailableError while the database can't work."""
 
-    def __init__(self, url: URL, reader: AsyncEngine) -> None:
+    def __init__(self, url: URL, reader: AsyncEngine, readers: int) -> None:
         self.url = url
+        self._turns = Turns(readers)  # at the connections of `reader`, of which there are that many
         self.reader = reader
         self._lookups = Lookups(self._open_lookup)
 
@@ -148,6 +151,11 @@ class Database(ABC):
                     raise
             return await self._read(statement, parameters)
 
+    def read_for(self, client: str) -> None:
+        """Read for a client from now on in this task: the reads of each take turns with those of the others."""
+        reading_for.set(client)
+        self._turns.see(client)
+
     async def look_up(self, statement: Prepared, parameters: Mapping[str, object]) -> Rows:
         """Run one SELECT, which reads one snapshot, and return its rows as the driver does: a boolean may be 0 or 1.
 
@@ -157,11 +165,19 @@ class Database(ABC):
             return await self._lookups.fetch(statement.text, statement.arguments(parameters))
 
     async def _read(self, statement: Executable, parameters: Mapping[str, object] | None) -> Sequence[Row[Any]]:
+        async with self._turns.held() as turn:
+            connection = await self._connect_reader()
+            try:
+                rows = (await connection.execute(statement, parameters)).all()
+                turn.rows = len(rows)
+                return rows
+            finally:
+                await connection.close()
+
+    async def _connect_reader(self) -> AsyncConnection:
         try:
-            connection = await self.reader.connect()
+            return await self.reader.connect()
+        except PoolTimeoutError:
+            raise
         except Exception as error:
             raise UnavailableError from error
-        try:
-            return (await connection.execute(statement, parameters)).all()
-        finally:
-            await connection.close()

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from eventstore.errors import NewerTableError, OutcomeUnknownError, ReadOnlyError, StorageFullError, UnavailableError
 
@@ -78,7 +77,7 @@ def translate(error: Exception) -> Exception:
         (isinstance(error, DBAPIError) and error.connection_invalidated)
         or sqlstate.startswith(_TRANSIENT_SQLSTATES)
         or sqlite_code in (_SQLITE_BUSY, _SQLITE_IOERR, _SQLITE_CANTOPEN)
-        or isinstance(error, (OSError, PoolTimeoutError))  # refused, reset, timed out
+        or isinstance(error, OSError)  # refused, reset, timed out
         or is_stale(error)
         or _is_closed(cause)
     ):

@@ -26,6 +26,9 @@ T = TypeVar("T")
 #: Settings that decide whether a commit survives a crash, and their safe values.
 _SAFE_SETTINGS = {"synchronous_commit": ("on", "remote_apply"), "fsync": ("on",), "full_page_writes": ("on",)}
 
+#: The most reads at once; half of the connections stay open.
+_MAX_READERS = 8
+
 #: The channel on which processes notify each other of commits.
 _CHANNEL = "itemledger"
 #: The shortest and the longest time between two NOTIFYs: a silent connection may have been lost unnoticed.
@@ -67,7 +70,9 @@ class PostgresDatabase(Database):
         reading = {**options, "server_settings": {**settings, "default_transaction_read_only": "on"}}
         # The writer's few statements are planned once: their plans do not depend on their parameters.
         writing = {**options, "server_settings": {**settings, "plan_cache_mode": "force_generic_plan"}}
-        super().__init__(url, create_async_engine(url, pool_size=4, max_overflow=4, **READING, connect_args=reading))
+        kept = _MAX_READERS // 2
+        pool = {"pool_size": kept, "max_overflow": _MAX_READERS - kept, **READING}
+        super().__init__(url, create_async_engine(url, **pool, connect_args=reading), _MAX_READERS)
         self._writer = create_async_engine(url, poolclass=NullPool, connect_args=writing)
         self._isolated = create_async_engine(
             url, poolclass=NullPool, isolation_level="REPEATABLE READ", connect_args=reading
@@ -121,7 +126,7 @@ class PostgresDatabase(Database):
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
         with translated():
-            async with self.reader.connect() as connection:
+            async with self._turns.held(), self.reader.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
                 return await connection.run_sync(work)
 

@@ -20,6 +20,7 @@ from eventstore.database.sqlite import checkpoints
 from eventstore.database.sqlite.appender import append
 from eventstore.database.sqlite.connections import DRIVER_OPTIONS, configure, set_pragmas, switch_to_wal
 from eventstore.database.sqlite.files import DatabaseFiles, try_lock
+from eventstore.database.turns import Turns
 from eventstore.errors import (
     AlreadyServedError,
     DamagedCopyError,
@@ -45,6 +46,8 @@ _SERVING_TRIES = 100
 
 #: The most read transactions at once.
 _MAX_VIEWS = 2
+#: The most other reads at once.
+_MAX_READERS = 4
 
 
 class SqliteDatabase(Database):
@@ -54,7 +57,9 @@ class SqliteDatabase(Database):
         self._files = DatabaseFiles(url.database or "")
         # Only `_create_file` creates it: SQLite would let others read it. A missing one must not be read as empty.
         existing = url.set(database=self._files.uri("rw")).update_query_dict({"uri": "true"})
-        super().__init__(url, create_async_engine(existing, **READING, pool_size=4, max_overflow=0))
+        super().__init__(
+            url, create_async_engine(existing, **READING, pool_size=_MAX_READERS, max_overflow=0), _MAX_READERS
+        )
         configure(self.reader.sync_engine, "query_only=ON", *(["cache_size=-2048"] if small_cache else []))
         file = existing.set(drivername="sqlite")
         self._writer = create_engine(file, poolclass=NullPool, connect_args=DRIVER_OPTIONS)
@@ -68,6 +73,7 @@ class SqliteDatabase(Database):
         configure(self._viewer, "query_only=ON", begin="BEGIN")
         for reading in (self.reader.sync_engine, self._viewer):
             event.listen(reading, "connect", lambda _connection, _record: self._files.check())
+        self._view_turns = Turns(_MAX_VIEWS)
         self._view_threads = ThreadPoolExecutor(_MAX_VIEWS, "itemledger-view")
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, "itemledger-write")
@@ -194,7 +200,8 @@ class SqliteDatabase(Database):
         return connection
 
     async def read_transaction(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._view_threads, _run, self._viewer, work)
+        async with self._view_turns.held():
+            return await asyncio.get_running_loop().run_in_executor(self._view_threads, _run, self._viewer, work)
 
     async def run_isolated(self, work: Callable[[Connection], T]) -> T:
         """See Database.run_isolated. It runs in a thread of its own, which continues if the caller is cancelled."""
