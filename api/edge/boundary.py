@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_ROW_BYTES = 512  # about what an event takes in a response, more than an item
+
 
 class Boundary:
     """The ASGI application: serves `routes` through `app` with the services that `lifespan` holds open."""
@@ -129,6 +131,8 @@ class Boundary:
         if route.scope in AUDITED and not logs.is_writable():
             raise problems.Problem(problems.REQUEST_LOG_UNAVAILABLE)
         request.query = parse(scope["query_string"], route.query)
+        # Not after the page was read and encoded.
+        self._unsent.expect(client, getattr(request.query, "limit", 0) * _ROW_BYTES)
         takes_body = route.body is not None
         if takes_body:
             check_media_type(request.headers, route.method, route.media_types)

@@ -16,7 +16,7 @@ class Limit:
     """A capacity of `size`, of which one client gets at most a quarter, but no less than `min_share`."""
 
     def __init__(self, size: int, min_share: int = 1) -> None:
-        self._free = size
+        self._free = self._size = size
         self._max_share = max(min_share, size // _CLIENT_SHARE)
         self._used: dict[str | None, int] = {}
 
@@ -30,6 +30,13 @@ class Limit:
         self._free -= amount
         self._used[client] = used
         until.add(self, client, amount)
+
+    def expect(self, client: str | None, amount: int) -> None:
+        """Check that a client could reserve about `amount`, at most half of its share. Raises Problem (503)."""
+        share = self._size if client is None else self._max_share
+        wanted = min(amount, share // 2)
+        if wanted > self._free or self._used.get(client, 0) + wanted > share:
+            raise Problem(BUSY)
 
     def release(self, client: str | None, amount: int) -> None:
         """Release what was reserved."""

@@ -257,6 +257,23 @@ def test_no_client_has_more_than_a_quarter_but_local_clients_have_all() -> None:
         Limit(2, min_share=2).reserve("one", all_of_it, 2)  # any client may use that much at least
 
 
+def test_what_a_client_is_going_to_reserve_is_expected_in_its_share() -> None:
+    limit = Limit(100)
+    with Reservations() as reserved:
+        limit.reserve("one", reserved, 20)
+        limit.expect("one", 5)
+        for client, amount in (("one", 6), ("one", 1000)):  # of a large amount half of the share is enough
+            with pytest.raises(Problem):
+                limit.expect(client, amount)
+        limit.expect("other", 1000)
+        limit.reserve(None, reserved, 75)
+        limit.expect("other", 5)
+        for anyone in ("other", None):
+            with pytest.raises(Problem):
+                limit.expect(anyone, 6)
+    limit.expect(None, 1000)
+
+
 def test_empty_parts_of_a_body_reserve_nothing() -> None:
     limit = Limit(4)
     for amounts in ((0, 1), (1, 0), (0, 1, 0)):

@@ -125,6 +125,16 @@ async def test_the_bytes_that_clients_have_not_taken_are_limited(sqlite_url: str
             assert (await client.ask("GET", "/items?limit=1000")).status == 200
 
 
+async def test_a_page_that_has_no_room_is_not_read(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Listening.over(sqlite_url, max_unsent=400_000) as running:
+        await fill(running)
+        async with Client.connected(running.port) as client, unread(running.port, "/items?limit=1000"):
+            await until(lambda: sum(unsent(running)._used.values()) > 250_000)
+            monkeypatch.delattr(type(running.services.items), "page")
+            refused = await client.ask("GET", "/items?limit=1000")
+            assert (refused.status, refused.json()["code"]) == (503, "busy")
+
+
 async def test_a_file_that_the_process_keeps_counts_only_as_much_as_is_buffered(sqlite_url: str) -> None:
     async with Listening.over(sqlite_url, max_unsent=100_000) as running:
         async with unread(running.port, BUNDLE), unread(running.port, BUNDLE):
