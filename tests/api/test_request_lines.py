@@ -189,5 +189,5 @@ asyncio.new_event_loop().run_until_complete(main())
 
 
 def test_every_field_but_the_optional_ones_is_written() -> None:
-    optional = {"reason", "key_id", "scope", "path", "filter"}
+    optional = {"cut", "reason", "key_id", "scope", "path", "filter"}
     assert set(json.loads(logs._encoded(line()))) == {f.name for f in structs.fields(RequestLine)} - optional

@@ -76,9 +76,10 @@ async def ended(service: InProcess) -> dict[str, Any]:
     """Wait for the end of the rebuild and of its process; return what is shown then."""
 
     async def is_over() -> dict[str, Any] | None:
+        if service.services.rebuild_jobs.started:
+            return None  # its end is stored just before the process leaves this list
         found = await shown(service)
-        over = found["state"] not in rebuild_requests.ACTIVE and not service.services.rebuild_jobs.started
-        return found if over else None
+        return None if found["state"] in rebuild_requests.ACTIVE else found
 
     return await until(is_over)
 
