@@ -149,7 +149,7 @@ class TimeoutHttpProtocol(HttpProtocol):
         if self._fields > self._settings.max_header_fields:
             raise RefusedError(_HEAD_TOO_LARGE)
         if self._head_bytes is not None:
-            self.headers.append((name.lower(), value.strip(b" 	")))
+            super().on_header(name, value)
 
     def on_body(self, body: bytes) -> None:
         """Accept body data. Raises RefusedError for too many small parts."""

@@ -102,7 +102,7 @@ class Database(ABC):
         """
 
     def check_files(self) -> None:  # noqa: B027  (most databases have none to check)
-        """Raise MovedFileError where an open file of the database is no longer where it was opened."""
+        """Raise MovedFileError if a file of the database was moved, removed or replaced since it was opened."""
 
     @abstractmethod
     async def check_writable(self) -> None:

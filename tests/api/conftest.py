@@ -16,12 +16,21 @@ from structlog.testing import CapturingLogger
 from api.edge import exchange
 from api.logs import RequestLine
 from tests.support.clients.http import Contract
-from tests.support.service import InProcess, migrate
+from tests.support.service import InProcess, beside_another, migrate
 
 
 def judged(running: InProcess) -> InProcess:
     running.client.event_hooks = {"response": [contract_of(running).hook]}
     return running
+
+
+@asynccontextmanager
+async def another(service: InProcess) -> AsyncIterator[InProcess]:
+    """Run the service a second time over the same database, as another process or a later one would."""
+    url = service.url
+    with beside_another():
+        async with InProcess.over(url) as other:
+            yield judged(other)
 
 
 def contract_of(running: InProcess) -> Contract:

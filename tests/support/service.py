@@ -50,6 +50,11 @@ class InProcess:
         self.services = services
         self.client = client
 
+    @property
+    def url(self) -> str:
+        """The URL of its database."""
+        return self.services.database.url.render_as_string(hide_password=False)
+
     @classmethod
     @asynccontextmanager
     async def over(cls, database_url: str, **settings: Any) -> AsyncIterator["InProcess"]:
@@ -80,7 +85,7 @@ class InProcess:
     @asynccontextmanager
     async def owner(self) -> AsyncIterator[Database]:
         """Open the database as its owner, for changes that the service's role may not make."""
-        database = open_database(as_owner(self.services.database.url.render_as_string(hide_password=False)))
+        database = open_database(as_owner(self.url))
         try:
             yield database
         finally:

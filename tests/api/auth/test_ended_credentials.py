@@ -59,7 +59,7 @@ async def test_a_database_that_ever_had_a_key_asks_for_credentials_for_ever(data
             await owner.write(triggers.restore)
         as_read(running)
         check_problem(await running.client.get("/items"), 401, "credential-required")
-    async with InProcess.over_as_it_is(running.services.database.url.render_as_string(hide_password=False)) as another:
+    async with InProcess.over_as_it_is(running.url) as another:
         check_problem(await another.client.get("/items"), 401, "credential-required")
         check_problem(await another.client.post("/keys", json=_READER), 401, "credential-required")
 

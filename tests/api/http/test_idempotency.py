@@ -1,20 +1,18 @@
 """`Idempotency-Key`: a repeated write with the same key has one effect and gets the original response."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from commands import writer as writer_module
-from tests.api.conftest import judged
+from tests.api.conftest import another
 from tests.support.clients.http import JSON, check_problem, unchanged_log
 from tests.support.clients.keyed import ROUTES, Write, assert_replayed, numbers
 from tests.support.clients.requests import appended, create, patch, remove, restore
 from tests.support.fold import assert_log_and_projection_agree
-from tests.support.service import InProcess, beside_another
+from tests.support.service import InProcess
 from tests.support.writing import lose_commits
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -158,15 +156,6 @@ async def test_of_two_concurrent_bodies_with_one_key_one_is_written(shared: InPr
             one, other = await asyncio.gather(write.send(shared), write.send(shared, body=write.other))
         assert sorted((one.status_code, other.status_code)) == [201, 422]
         assert len(events) == 1
-
-
-@asynccontextmanager
-async def another(service: InProcess) -> AsyncIterator[InProcess]:
-    """Run the service a second time over the same database, as another process or a later one would."""
-    url = service.services.database.url.render_as_string(hide_password=False)
-    with beside_another():
-        async with InProcess.over(url) as other:
-            yield judged(other)
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -2,30 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
 
 from api.app import ROUTES
 from api.edge import context
-from tests.api.conftest import judged
+from tests.api.conftest import another
 from tests.api.edge.test_methods import example
 from tests.support.clients.http import JSON, call, check_problem, part
 from tests.support.clients.requests import create, patch, position_of, remove, restore
-from tests.support.service import InProcess, beside_another
+from tests.support.service import InProcess
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@asynccontextmanager
-async def another(service: InProcess) -> AsyncIterator[InProcess]:
-    """Run the service a second time over the same database, as another process would."""
-    url = service.services.database.url.render_as_string(hide_password=False)
-    with beside_another():
-        async with InProcess.over(url) as other:
-            yield judged(other)
 
 
 async def test_a_client_reads_what_it_has_written(shared: InProcess) -> None:

@@ -213,7 +213,7 @@ async def test_of_two_clients_with_the_same_etag_exactly_one_wins(shared: InProc
 
 
 async def test_of_two_clients_at_two_processes_exactly_one_wins(shared: InProcess) -> None:
-    url = shared.services.database.url.render_as_string(hide_password=False)
+    url = shared.url
     with beside_another():
         async with InProcess.over_as_it_is(url) as other:
             await race(shared, other, await create(shared), 40)

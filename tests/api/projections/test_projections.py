@@ -52,10 +52,6 @@ async def ended(service: InProcess) -> dict[str, Any]:
     return await until(is_over)
 
 
-def url_of(service: InProcess) -> str:
-    return service.services.database.url.render_as_string(hide_password=False)
-
-
 async def test_a_projection_shows_its_position_and_version(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
     answer = await service.client.get("/projections")
@@ -89,7 +85,7 @@ async def test_a_table_that_is_outdated_newer_or_missing_is_shown_as_such(
     service: InProcess, change: str, state: str, table_version: int | None, lag: int | None
 ) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
-    await run_sql(url_of(service), change)
+    await run_sql(service.url, change)
     found = (await service.client.get(ITEMS)).json()
     assert (found["state"], found["table_version"], found["lag"]) == (state, table_version, lag)
 
@@ -105,19 +101,19 @@ async def test_an_unknown_projection_is_not_found(service: InProcess, method: st
 @pytest.mark.parametrize("query", ["throttle=0", "throttle=fast", "from_scratch=maybe", "dry_run=", "item=1"])
 async def test_a_rebuild_with_an_invalid_query_is_not_started(service: InProcess, query: str) -> None:
     check_problem(await service.client.post(f"{REBUILD}?{query}"), 400, "invalid-query")
-    assert await known_of(url_of(service)) is None
+    assert await known_of(service.url) is None
 
 
 async def test_a_rebuild_on_request_corrects_a_table_and_reports_it(service: InProcess) -> None:
     await fill(service.services.database)
-    await run_sql(url_of(service), "UPDATE items SET price = 1 WHERE id = 7")
+    await run_sql(service.url, "UPDATE items SET price = 1 WHERE id = 7")
 
     answer = await service.client.post(f"{REBUILD}?dry_run=true")
     assert (answer.status_code, answer.headers["location"]) == (202, ITEMS)
     assert answer.headers["cache-control"] == "no-store"
     first = await ended(service)
     assert (first["rebuild"]["state"], first["last_report"]["swapped"]) == ("succeeded", False)
-    assert await price_of(url_of(service), 7) == 1
+    assert await price_of(service.url, 7) == 1
 
     assert (await service.client.post(REBUILD)).status_code == 202
     second = await ended(service)
@@ -134,7 +130,7 @@ async def test_a_rebuild_shows_its_progress_and_a_second_one_is_rejected(service
     assert (answer.status_code, answer.json()["rebuild"]["state"]) == (202, "running")
     check_problem(await service.client.post(REBUILD), 409, "rebuild-running")
 
-    await under_way(url_of(service))
+    await under_way(service.url)
     shown = (await service.client.get(ITEMS)).json()["rebuild"]
     assert (shown["state"], shown["phase"], shown["target"]) == ("running", "fill", EVENTS)
     assert shown["progress"] == shown["position"] / EVENTS
@@ -156,13 +152,13 @@ async def test_of_concurrent_requests_one_starts_a_rebuild(service: InProcess) -
 async def test_a_cancelled_rebuild_leaves_nothing_and_the_next_starts_from_the_beginning(service: InProcess) -> None:
     await fill(service.services.database)
     await service.client.post(SLOW)
-    await under_way(url_of(service))
+    await under_way(service.url)
     answer = await service.client.delete(REBUILD)
     assert (answer.status_code, answer.headers["cache-control"]) == (202, "no-store")
     assert answer.json()["rebuild"]["cancelled"] is True
 
     assert (await ended(service))["rebuild"]["state"] == "cancelled"
-    assert await leftovers(url_of(service)) == []
+    assert await leftovers(service.url) == []
     check_problem(await service.client.delete(REBUILD), 409, "rebuild-not-running")
     assert (await service.client.post(REBUILD)).status_code == 202
     assert (await ended(service))["last_report"]["events"] == EVENTS
@@ -174,8 +170,8 @@ async def test_cancelling_without_a_running_rebuild_is_rejected(service: InProce
 
 async def test_a_rebuild_by_another_process_is_shown_and_blocks_ours_and_can_be_cancelled(service: InProcess) -> None:
     await fill(service.services.database)
-    with rebuilding(url_of(service), *SLOWLY) as process:
-        await under_way(url_of(service))
+    with rebuilding(service.url, *SLOWLY) as process:
+        await under_way(service.url)
         assert (await service.client.get(ITEMS)).json()["rebuild"]["state"] == "running"
         check_problem(await service.client.post(REBUILD), 409, "rebuild-running")
         assert (await service.client.delete(REBUILD)).status_code == 202
@@ -186,8 +182,8 @@ async def test_a_rebuild_by_another_process_is_shown_and_blocks_ours_and_can_be_
 
 async def test_a_killed_rebuild_is_shown_as_interrupted_and_resumed(service: InProcess) -> None:
     await fill(service.services.database)
-    with rebuilding(url_of(service), *SLOWLY) as process:
-        await under_way(url_of(service))
+    with rebuilding(service.url, *SLOWLY) as process:
+        await under_way(service.url)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=300)
     left = (await service.client.get(ITEMS)).json()["rebuild"]
@@ -199,7 +195,7 @@ async def test_a_killed_rebuild_is_shown_as_interrupted_and_resumed(service: InP
 
 async def test_a_rebuild_that_cannot_start_is_reported_with_the_reason(service: InProcess) -> None:
     await service.client.post("/items", json={"name": "Pen", "price": 1})
-    await run_sql(url_of(service), UNKNOWN_EVENT)
+    await run_sql(service.url, UNKNOWN_EVENT)
     problem = check_problem(await service.client.post(REBUILD), 503, "rebuild-failed")
     assert "item.painted.v1" in problem["detail"]
     assert (await service.client.get("/items/1")).status_code == 200

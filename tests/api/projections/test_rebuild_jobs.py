@@ -64,7 +64,7 @@ async def test_a_rebuild_runs_this_code_in_any_working_directory(
     (tmp_path / "api" / "__main__.py").write_text("raise SystemExit('not this one')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ITEMLEDGER_NO_SETTING", "for the tests alone")
-    url = service.services.database.url.render_as_string(hide_password=False)
+    url = service.url
     running = service.services.rebuild_jobs
     await running.start("items", Options(throttle=200))
     assert running.started == {"items"}
@@ -101,7 +101,7 @@ async def test_the_outcome_of_a_rebuild_is_logged(service: InProcess, monkeypatc
     lines = CapturingLogger()
     monkeypatch.setattr(rebuild_jobs, "log", lines)
     await fill(service.services.database)
-    url = service.services.database.url.render_as_string(hide_password=False)
+    url = service.url
     for change in ("UPDATE items SET price = 1 WHERE id = 7", "SELECT 1", UNKNOWN_EVENT):
         await run_sql(url, change)
         await service.services.rebuild_jobs.launch("items", Options())
@@ -133,7 +133,7 @@ async def test_a_rebuild_waits_for_an_earlier_one_that_is_ending(
         return known is not None and known.state == "succeeded"
 
     monkeypatch.setattr(rebuild_jobs, "_wait", lingering)
-    url = service.services.database.url.render_as_string(hide_password=False)
+    url = service.url
     service.services.rebuild_jobs.launch("items", Options())
     await until(is_over)
     assert service.services.rebuild_jobs.started == {"items"}

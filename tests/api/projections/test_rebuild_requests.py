@@ -63,10 +63,6 @@ def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-def url_of(service: InProcess) -> str:
-    return service.services.database.url.render_as_string(hide_password=False)
-
-
 async def shown(service: InProcess) -> dict[str, Any]:
     found: dict[str, Any] = (await service.client.get(ITEMS)).json()["rebuild"]
     return found
@@ -86,7 +82,7 @@ async def ended(service: InProcess) -> dict[str, Any]:
 
 async def test_a_rebuild_is_shown_and_runs_from_its_request_on(service: InProcess, gate: Gate) -> None:
     await fill(service.services.database)
-    assert rebuild(url_of(service)).returncode == 0
+    assert rebuild(service.url).returncode == 0
     answer = await service.client.post(REBUILD)
     assert (answer.status_code, answer.json()["rebuild"]["state"]) == (202, "starting")
     before = await shown(service)
@@ -102,16 +98,16 @@ async def test_a_rebuild_is_shown_and_runs_from_its_request_on(service: InProces
 
 async def test_a_rebuild_that_is_cancelled_before_it_begins_never_runs(service: InProcess, gate: Gate) -> None:
     await fill(service.services.database)
-    assert rebuild(url_of(service)).returncode == 0
-    before = await known_of(url_of(service))
-    await run_sql(url_of(service), "UPDATE items SET price = 1 WHERE id = 7")
+    assert rebuild(service.url).returncode == 0
+    before = await known_of(service.url)
+    await run_sql(service.url, "UPDATE items SET price = 1 WHERE id = 7")
     assert (await service.client.post(REBUILD)).status_code == 202
     answer = await service.client.delete(REBUILD)
     assert (answer.status_code, answer.json()["rebuild"]["state"]) == (202, "cancelled")
     assert answer.json()["rebuild"]["cancelled"] is True
     assert service.services.rebuild_jobs.started == frozenset(), "its process has ended"
     check_problem(await service.client.delete(REBUILD), 409, "rebuild-not-running")
-    assert await known_of(url_of(service)) == before
+    assert await known_of(service.url) == before
     assert (await service.client.get("/items/7")).json()["price"] == 0.0001
     gate.open()
     assert (await service.client.post(REBUILD)).status_code == 202
@@ -133,11 +129,11 @@ async def test_a_run_whose_request_is_over_does_not_begin(
     database = service.services.database
     await fill(database)
     request = await database.write(lambda connection: rebuild_requests.put(connection, "items"))
-    await run_sql(url_of(service), f"UPDATE rebuild_requests SET {change}")
+    await run_sql(service.url, f"UPDATE rebuild_requests SET {change}")
     with pytest.raises(error):
         await run(database, ITEMS_PROJECTION, Options(request=request))
-    assert await known_of(url_of(service)) is None
-    assert await leftovers(url_of(service)) == []
+    assert await known_of(service.url) is None
+    assert await leftovers(service.url) == []
 
 
 async def test_a_request_whose_process_never_begins_is_over_after_a_while(service: InProcess) -> None:
@@ -146,7 +142,7 @@ async def test_a_request_whose_process_never_begins_is_over_after_a_while(servic
     assert request is not None
     assert (await shown(service))["state"] == "starting"
     check_problem(await service.client.post(REBUILD), 409, "rebuild-running")
-    await run_sql(url_of(service), "UPDATE rebuild_requests SET requested_at = 1")
+    await run_sql(service.url, "UPDATE rebuild_requests SET requested_at = 1")
     over = await shown(service)
     assert (over["state"], over["failure"]) == ("failed", rebuild_requests._NOT_BEGUN)
     check_problem(await service.client.delete(REBUILD), 409, "rebuild-not-running")
@@ -157,12 +153,12 @@ async def test_a_request_whose_process_never_begins_is_over_after_a_while(servic
 async def test_a_rebuild_at_the_command_line_takes_over_from_a_request(service: InProcess, gate: Gate) -> None:
     await fill(service.services.database)
     assert (await service.client.post(REBUILD)).status_code == 202
-    assert rebuild(url_of(service)).returncode == 0
+    assert rebuild(service.url).returncode == 0
     assert (await shown(service))["state"] == "succeeded"
-    before = await known_of(url_of(service))
+    before = await known_of(service.url)
     gate.open()
     await until(lambda: asyncio.sleep(0, not service.services.rebuild_jobs.started))
-    assert await known_of(url_of(service)) == before
+    assert await known_of(service.url) == before
 
 
 @pytest.mark.parametrize(
@@ -205,7 +201,7 @@ async def test_a_process_that_is_killed_while_it_runs_says_so_and_is_resumed(
 
     monkeypatch.setattr(rebuild_jobs.RebuildJobs, "_spawn", remembered)
     assert (await service.client.post(f"{REBUILD}?throttle=200")).status_code == 202
-    await under_way(url_of(service))
+    await under_way(service.url)
     processes[0].send_signal(signal.SIGKILL)
     over = await ended(service)
     assert (over["state"], over["failure"]) == ("interrupted", "Its process was ended by signal 9")
@@ -222,8 +218,8 @@ async def test_a_process_that_is_killed_while_it_runs_says_so_and_is_resumed(
 
 async def test_a_killed_command_is_shown_with_a_reason(service: InProcess) -> None:
     await fill(service.services.database)
-    with rebuilding(url_of(service), *SLOWLY) as process:
-        await under_way(url_of(service))
+    with rebuilding(service.url, *SLOWLY) as process:
+        await under_way(service.url)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=300)
     over = await shown(service)
