@@ -1,4 +1,5 @@
-# Needs Python >= 3.11 and make: every target installs what it needs into .venv. Only lint-api also needs Node.js (npm).
+# Needs Python >= 3.11 and make: every target installs what it needs into .venv. vendor, lint-api and lint-console
+# also need Node.js (npm), and test-browser needs Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,6 +7,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
+NPM_BIN := build/npm/node_modules/.bin
+PRETTIER_FILES := api/console .ci '!**/package-lock.json' '!api/console/static/vendor/**'
 # The product.
 ROOMS := api commands eventstore migrations projections
 SBOM ?= build/sbom.cdx.json
@@ -14,11 +17,12 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api audit sbom fuzz-api format bench bench-feed lock clean
+.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api lint-console vendor audit sbom fuzz-api \
+	format format-console bench bench-feed lock clean
 .DELETE_ON_ERROR:
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.runtime ## Install the service and its dependencies into .venv
 dev: $(VENV)/.dev ## Also install the tools for tests, lint and benchmarks
@@ -58,7 +62,16 @@ lint: dev ## Check style, format and types
 lint-api: install build/npm/.done ## Lint the OpenAPI document by the rules of redocly.yaml; needs Node.js
 	$(BIN)/python -m api openapi > build/openapi.json
 	REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true \
-		build/npm/node_modules/.bin/redocly lint --config redocly.yaml --format stylish build/openapi.json
+		$(NPM_BIN)/redocly lint --config redocly.yaml --format stylish build/openapi.json
+
+vendor: build/npm/.done ## Bundle the locked libraries of the console again; needs Node.js
+	node .ci/vendor.mjs
+
+lint-console: build/npm/.done ## Check the style, format and types of the console's JavaScript; needs Node.js
+	$(NPM_BIN)/tsc --project api/console/tsconfig.json
+	$(NPM_BIN)/tsc --project api/console/tsconfig.verify.json
+	$(NPM_BIN)/eslint --max-warnings 0 api/console
+	$(NPM_BIN)/prettier --check --log-level warn $(PRETTIER_FILES)
 
 audit: dev ## Check the code with bandit, and the locked packages for known vulnerabilities
 	$(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
@@ -77,6 +90,12 @@ fuzz-api: dev ## Test the service with generated requests for longer than the te
 format: dev ## Format the code
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory format-console; \
+		else echo "The console's code is not formatted: that needs Node.js (npm)."; fi
+
+format-console: build/npm/.done ## Format the console's code; needs Node.js
+	$(NPM_BIN)/eslint --fix api/console
+	$(NPM_BIN)/prettier --write --log-level warn $(PRETTIER_FILES)
 
 bench: dev ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,2 @@
+// uplot.js exports this, of this type.
+export { default } from "uplot";
