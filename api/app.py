@@ -18,6 +18,7 @@ from api.audit import routes as audit
 from api.auth.api_keys.cache import ApiKeyCache
 from api.auth.api_keys.usage import KeyUsage
 from api.auth.authenticator import Authenticator
+from api.console import routes as console
 from api.edge.boundary import Boundary, reraise
 from api.edge.route_checks import check_routes
 from api.edge.routing import register
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 
 ROUTES = [
     route
-    for module in (items, activity, events, audit, stream, export, proofs, projections, keys, health, docs)
+    for module in (items, activity, events, audit, stream, export, proofs, projections, keys, console, health, docs)
     for route in module.ROUTES
 ]
 #: Seconds that the writer has at a stop for the commands that wait, and the database for all else. uvicorn has waited

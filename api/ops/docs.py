@@ -1,7 +1,7 @@
 """The routes by which the service documents itself: the OpenAPI document, a page that shows it, problem types."""
 
 import asyncio
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,23 @@ from swagger_ui_bundle import swagger_ui_path
 from api.auth.scopes import Unscoped
 from api.edge.context import current
 from api.edge.routing import Answer, Route
+from api.edge.static_files import NOT_MODIFIED, file_response
 from api.http.problems import ITEM_NOT_FOUND, KINDS, NOT_FOUND, Kind, Problem
 from api.http.responses import JSON, HttpResponse, json_response
 from api.http.security_headers import CONTENT_SECURITY_POLICY
 from api.schemas.examples import load
 
 _STATIC = Path(__file__).parent / "static"
-_PAGE = (_STATIC / "docs.html").read_bytes()
+_PAGE = _STATIC / "docs.html"
 #: Swagger UI's files come from a package, so the page loads nothing from other machines.
 _ASSETS = {
-    path.name: (media_type, path)
-    for path, media_type in {
-        Path(swagger_ui_path) / "swagger-ui.css": b"text/css; charset=utf-8",
-        Path(swagger_ui_path) / "swagger-ui-bundle.js": b"text/javascript; charset=utf-8",
-        Path(swagger_ui_path) / "favicon-32x32.png": b"image/png",
-        _STATIC / "start.js": b"text/javascript; charset=utf-8",
-    }.items()
+    path.name: path
+    for path in (
+        Path(swagger_ui_path) / "swagger-ui.css",
+        Path(swagger_ui_path) / "swagger-ui-bundle.js",
+        Path(swagger_ui_path) / "favicon-32x32.png",
+        _STATIC / "start.js",
+    )
 }
 #: Swagger UI sets inline styles and draws with data: images. All else is as for every response.
 _POLICY = f"{CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'; img-src 'self' data:".encode()
@@ -59,8 +60,7 @@ async def docs() -> HttpResponse:
     The page loads nothing from other machines. If the document requires a credential, the page asks for one, uses it
     for the requests that you try out, and does not store it.
     """
-    headers = ((b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", _POLICY))
-    return HttpResponse(200, _PAGE, headers)
+    return file_response(_PAGE, (b"content-security-policy", _POLICY))
 
 
 async def docs_asset(asset: str) -> HttpResponse:
@@ -70,9 +70,7 @@ async def docs_asset(asset: str) -> HttpResponse:
     """
     if asset not in _ASSETS:
         raise Problem(NOT_FOUND)
-    media_type, path = _ASSETS[asset]
-    headers = ((b"content-type", media_type), (b"cache-control", b"public, max-age=86400"))
-    return HttpResponse(200, _content(path), headers, kept=True)
+    return file_response(_ASSETS[asset])
 
 
 async def problem_kind(code: str) -> HttpResponse:
@@ -85,12 +83,6 @@ async def problem_kind(code: str) -> HttpResponse:
     return json_response(200, _to_problem_kind(_KINDS[code]))
 
 
-@cache
-def _content(path: Path) -> bytes:
-    """Read a file when it is first needed: Swagger UI is 1.5 MiB, and most processes never send it."""
-    return path.read_bytes()
-
-
 def _to_problem_kind(kind: Kind) -> ProblemKind:
     return ProblemKind(f"/problems/{kind.code}", kind.title, kind.status, kind.description)
 
@@ -99,24 +91,25 @@ def _name_schema(description: str, names: Any, example: str) -> dict[str, Any]:
     return {"type": "string", "enum": sorted(names), "description": description, "examples": [example]}
 
 
-_START = _ASSETS["start.js"][1].read_text()
+_START = _ASSETS["start.js"].read_text()
 _DOCUMENT = Answer(200, "The OpenAPI 3.1 document", dict[str, Any], example=load("ops")["openapi"])
-_HTML = Answer(200, "The page", str, (), _PAGE.decode(), media_type="text/html")
+_HTML = Answer(200, "The page", str, ("ETag",), _PAGE.read_text(), media_type="text/html")
 _FILES = (
-    Answer(200, "The file", str, (), _START, media_type="text/javascript"),
-    Answer(200, "The file", str, (), load("ops")["style_sheet"], media_type="text/css"),
-    Answer(200, "The file", bytes, media_type="image/png"),
+    Answer(200, "The file", str, ("ETag",), _START, media_type="text/javascript"),
+    Answer(200, "The file", str, ("ETag",), load("ops")["style_sheet"], media_type="text/css"),
+    Answer(200, "The file", bytes, ("ETag",), media_type="image/png"),
+    NOT_MODIFIED,
 )
 _PROBLEM = Answer(200, "The description", ProblemKind, example=msgspec.to_builtins(_to_problem_kind(ITEM_NOT_FOUND)))
 _FILE = {"asset": _name_schema("The file's name", _ASSETS, "start.js")}
 _CODE = {"code": _name_schema("The problem's `code`", _KINDS, ITEM_NOT_FOUND.code)}
 
-_open = partial(Route, "GET", tag="description", scope=Unscoped.OPEN)
+_file = partial(Route, "GET", tag="description", scope=Unscoped.OPEN, headers=("If-None-Match",))
 _with_credential = partial(Route, "GET", tag="description", scope=Unscoped.ANY_CREDENTIAL)
 
 ROUTES = [
     _with_credential("/openapi.json", openapi_document, answers=(_DOCUMENT,)),
-    _open("/docs", docs, answers=(_HTML,)),
-    _open("/docs/{asset}", docs_asset, path_schemas=_FILE, answers=_FILES, problems=(NOT_FOUND,)),
+    _file("/docs", docs, answers=(_HTML, NOT_MODIFIED)),
+    _file("/docs/{asset}", docs_asset, path_schemas=_FILE, answers=_FILES, problems=(NOT_FOUND,)),
     _with_credential("/problems/{code}", problem_kind, path_schemas=_CODE, answers=(_PROBLEM,), problems=(NOT_FOUND,)),
 ]

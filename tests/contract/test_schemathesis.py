@@ -24,10 +24,11 @@ SCHEMATHESIS = Path(sys.executable).parent / "st"
 SEED = os.environ.get("ITEMLEDGER_TEST_API_SEED", "1")
 #: For each operation and database. The databases get different ones.
 EXAMPLES = int(os.environ.get("ITEMLEDGER_TEST_API_EXAMPLES", "8"))
-#: Operations on an item or a key: a random id mostly names one that does not exist, or is not deleted.
+#: Operations on an item, a key or a file: a random name mostly names one that does not exist, or is not deleted.
 SELDOM = {
     *("DELETE /items/{item_id}", "POST /items/{item_id}/restore", "GET /audit/items/{item_id}"),
     *("GET /keys/{key_id}", "DELETE /keys/{key_id}", "POST /keys/{key_id}/rotate"),
+    "GET /console/{folder}/{file}",
 }
 
 #: Succeeds only while a rebuild runs; see tests/api/projections/test_projections.py.

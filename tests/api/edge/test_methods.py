@@ -3,6 +3,7 @@
 import pytest
 
 from api.app import ROUTES
+from api.console.routes import FILES
 from api.edge.routing import Route
 from tests.support.clients.http import call, check_problem, part, unchanged_log
 from tests.support.service import InProcess
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 EXAMPLES = {
     **{"{item_id}": "1", "{position}": "1", "{key_id}": "85fy6djd"},
     **{"{asset}": "start.js", "{code}": "not-found", "{name}": "items"},
+    **dict(zip(("{folder}", "{file}"), next(iter(FILES)), strict=True)),
 }
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND", "get", "")
 

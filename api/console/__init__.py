@@ -1,0 +1,1 @@
+"""The console: a page for auditors and operators, with its files."""
