@@ -48,7 +48,7 @@ _NAMES = {
     "folder": {"type": "string", "enum": [*_FOLDERS], "description": "The folder", "examples": [_FOLDER]},
     "file": {
         "type": "string",
-        "pattern": r"^[a-z0-9_-]+\.(css|js|json|png|svg)$",
+        "pattern": r"^[A-Za-z0-9_-]+\.(css|js|json|png|svg|txt)$",
         "description": "The file's name",
         "examples": [_FILE],
     },
@@ -66,6 +66,7 @@ _ANSWERS = (
     _answer("image/svg+xml"),
     _answer("image/png", bytes),
     _answer("application/json", dict[str, Any]),
+    _answer("text/plain"),
     NOT_MODIFIED,
 )
 _open = partial(Route, "GET", tag="console", scope=Unscoped.OPEN, headers=("If-None-Match",))

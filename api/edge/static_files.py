@@ -17,6 +17,7 @@ MEDIA_TYPES = {
     ".json": b"application/json",
     ".png": b"image/png",
     ".svg": b"image/svg+xml",
+    ".txt": b"text/plain; charset=utf-8",
 }
 #: Browsers keep files, and ask before each use: after an upgrade no page runs with files of the version before.
 _REVALIDATE = (b"cache-control", b"no-cache")

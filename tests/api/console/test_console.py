@@ -22,13 +22,14 @@ TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
 }
 PAGE, FILE = "/console", "/console/{}/{}".format(*next(iter(FILES)))
-#: Every file in the folder, by the path that a browser loads it from. No name starts with a dot: editors write those.
+#: Every file in the folder that a browser loads, by its path. No name starts with a dot: editors write those.
 SERVED = {
     "/console" if path.parent == STATIC else f"/console/{path.relative_to(STATIC).as_posix()}": path
     for path in STATIC.rglob("[!.]*")
-    if path.is_file()
+    if path.is_file() and path.suffix != ".ts"  # types, for the checker alone
 }
 
 module = pytest.mark.asyncio(loop_scope="module")
