@@ -70,8 +70,10 @@ export default [
       ],
     },
   },
-  { files: ["**/static/app/**"], rules: imports("app", "verify", "vendor", "views") },
-  { files: ["**/static/views/**"], rules: imports("app", "verify", "vendor") },
+  { files: ["**/static/app/**"], rules: imports("app", "audit", "verify", "vendor", "views") },
+  { files: ["**/static/views/**"], rules: imports("app", "audit", "verify", "vendor") },
+  // What the console and the offline verifier share around the proofs: the worker, stored checkpoints, dropped files.
+  { files: ["**/static/audit/**"], rules: imports("verify") },
   // Pure, so that a worker and the offline verifier run the same code: no lit, no component, no DOM.
   {
     files: ["**/static/verify/**"],
