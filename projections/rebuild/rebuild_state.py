@@ -129,13 +129,19 @@ async def find_all(database: Database) -> dict[str, Rebuild]:
 
     A rebuild that is stored as running, but whose lock no process holds, is returned as interrupted.
     """
-    found = {}
-    for row in await database.read(select(rebuilds).order_by(rebuilds.c.name)):
-        rebuild = _rebuild(row._mapping)
-        if rebuild.state == "running" and not await database.is_locked(lock_name(rebuild.name)):
-            rebuild = msgspec.structs.replace(rebuild, state="interrupted")
-        found[rebuild.name] = rebuild
+    found = await _read_all(database)
+    for name, rebuild in found.items():
+        if rebuild.state == "running" and not await database.is_locked(lock_name(name)):
+            # A run stores its end before it gives back its lock, so that it may have ended since it was read.
+            now_stored = (await _read_all(database))[name]
+            interrupted = now_stored.state == "running" and now_stored.run == rebuild.run
+            found[name] = msgspec.structs.replace(rebuild, state="interrupted") if interrupted else now_stored
     return found
+
+
+async def _read_all(database: Database) -> dict[str, Rebuild]:
+    rows = await database.read(select(rebuilds).order_by(rebuilds.c.name))
+    return {row.name: _rebuild(row._mapping) for row in rows}
 
 
 def put(connection: Connection, rebuild: Rebuild) -> None:

@@ -74,3 +74,26 @@ async def test_a_comparison_in_a_thread_is_stopped_with_its_rebuild(
     assert (await rebuild_state.find_all(database))["items"].state == "interrupted"
     async with asyncio.timeout(200):
         await database.read_transaction(lambda connection: None)  # in the same thread
+
+
+async def test_a_rebuild_that_ends_while_its_state_is_read_is_not_shown_as_interrupted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await record(database, [created(1)])
+    await rebuild(database, ITEMS, Options())
+    run = (await rebuild_state.find_all(database))["items"].run
+
+    async def store(state: str) -> None:
+        def write(connection: Connection) -> None:
+            with connection.begin():
+                rebuild_state.note(connection, "items", run, state=state)
+
+        await database.write(write)
+
+    async def ends(_name: str) -> bool:
+        await store("cancelled")
+        return False
+
+    await store("running")
+    monkeypatch.setattr(database, "is_locked", ends)
+    assert (await rebuild_state.find_all(database))["items"].state == "cancelled"
