@@ -27,7 +27,8 @@ from api.events import routes as events
 from api.events.feed import Feed
 from api.items import routes as items
 from api.keys import routes as keys
-from api.ops import docs, health, openapi
+from api.me import routes as me
+from api.ops import docs, health, index, openapi
 from api.projections import routes as projections
 from api.projections.rebuild_jobs import RebuildJobs
 from api.projections.scheduled_verification import scheduled_verification
@@ -54,7 +55,22 @@ if TYPE_CHECKING:
 
 ROUTES = [
     route
-    for module in (items, activity, events, audit, stream, export, proofs, projections, keys, console, health, docs)
+    for module in (
+        items,
+        activity,
+        events,
+        audit,
+        stream,
+        export,
+        proofs,
+        projections,
+        keys,
+        me,
+        index,
+        console,
+        health,
+        docs,
+    )
     for route in module.ROUTES
 ]
 #: Seconds that the writer has at a stop for the commands that wait, and the database for all else. uvicorn has waited

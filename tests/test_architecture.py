@@ -29,7 +29,7 @@ API_ARROWS = {
     "export": {"http", "schemas"},
     **{
         resource: {"edge", "http", "auth", "schemas"}
-        for resource in ("items", "activity", "audit", "transparency", "projections", "keys", "console", "ops")
+        for resource in ("items", "activity", "audit", "transparency", "projections", "keys", "me", "console", "ops")
     },
     "events": {"edge", "http", "auth", "schemas", "export"},
     "cli": {"edge", "http", "auth", "schemas", "export", "events", "transparency", "keys", "ops"},

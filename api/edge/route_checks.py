@@ -37,7 +37,7 @@ def _path_errors(routes: list[tuple[str, str]]) -> Iterator[str]:
             yield f"{method} {path}: registered twice; the last one would win"
         seen.add((method, path))
         parent = ""
-        for segment in path.strip("/").split("/"):
+        for segment in path.strip("/").split("/") if path != "/" else ():
             if not _SEGMENT.fullmatch(segment):
                 yield f"{method} {path}: the router does not support the segment {segment!r}"
             children.setdefault(parent, set()).add(segment)

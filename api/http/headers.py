@@ -45,7 +45,9 @@ COMMON_REQUEST_HEADERS = {
 }
 #: Response headers of single routes.
 RESPONSE_HEADERS = {
-    "Location": _always("URL of the new item, or of the projection being rebuilt", "/items/1", format="uri-reference"),
+    "Location": _always(
+        "URL of the new item, of the projection being rebuilt, or of the console", "/items/1", format="uri-reference"
+    ),
     "ETag": _always("Changes with the representation. For `If-None-Match`, and an item's for `If-Match`", '"2.1"'),
     "Idempotency-Replayed": _header(
         "Present if this is the response of an earlier request with the same `Idempotency-Key`", "true", const="true"

@@ -60,7 +60,7 @@ _TAGS = {
     "activity": "What happened to the items, day by day.",
     "history": "For auditors: every event as recorded, and past states of items.",
     "proofs": "Evidence that the log was not changed: checkpoints, and proofs that lead to them.",
-    "keys": "API keys and their scopes.",
+    "keys": "API keys and their scopes, and whose credential a request has.",
     "console": "The page for auditors and operators, and its files.",
     "operations": "Health and maintenance, for operators.",
     "description": "The description of this API.",

@@ -8,7 +8,7 @@ from schemathesis import Case, CheckContext, Response
 #: The operations that need no credential.
 OPEN = {
     *("GET /livez", "GET /readyz", "GET /docs", "GET /docs/{asset}"),
-    *("GET /console", "GET /console/{folder}/{file}"),
+    *("GET /", "GET /console", "GET /console/{folder}/{file}"),
 }
 
 

@@ -18,7 +18,9 @@ from tests.support.service import ITEMLEDGER, serving
 #: Where the pages say that the service is.
 ADDRESS = "localhost:8000"
 
-_MEMBERS = "request_id|day|schema_revision|recorded_at|command_id|correlation_id|fingerprint|leaf_hash"
+_MEMBERS = (
+    "request_id|day|schema_revision|recorded_at|command_id|correlation_id|fingerprint|leaf_hash|credential|expires_at"
+)
 _LABELS = "recorded_at|command_id|correlation_id|root"
 _VOLATILE = re.compile(
     rf'(?m)^(date: |x-request-id: |— \S+ |  (?:{_LABELS}) +).*|("(?:{_MEMBERS})":")[^"]*'

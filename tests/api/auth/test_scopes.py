@@ -34,6 +34,8 @@ SCOPES: dict[str, str] = {
     "GET /keys/{key_id}": "keys:admin",
     "DELETE /keys/{key_id}": "keys:admin",
     "POST /keys/{key_id}/rotate": "keys:admin",
+    "GET /me": "any credential",
+    "GET /": "no credential",
     "GET /console": "no credential",
     "GET /console/{folder}/{file}": "no credential",
     "GET /livez": "no credential",

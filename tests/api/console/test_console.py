@@ -9,7 +9,9 @@ import pytest
 from api.auth.scopes import Scope
 from api.console.routes import FILES, STATIC
 from api.edge import static_files
+from api.edge.rate_limits import RateLimits
 from api.http.security_headers import CONTENT_SECURITY_POLICY
+from api.settings import Settings
 from tests.api.ops.test_docs import Page
 from tests.support.clients.http import call, check_problem, part
 from tests.support.clients.keys import as_read, bearer, make_key
@@ -152,6 +154,24 @@ async def test_it_needs_no_credential_where_keys_exist_and_checks_none(service: 
     for headers in ({}, bearer(key.text), bearer("nonsense")):
         for target in (PAGE, FILE):
             assert (await service.client.get(target, headers=headers)).status_code == 200
+
+
+async def test_its_files_count_against_the_address_and_its_calls_against_the_credential(service: InProcess) -> None:
+    assert len(SERVED) < 200, "the documentation says so"
+    key = ("authorization", f"Bearer {(await make_key(service.services.database)).text}")
+    as_read(service)
+    service.app._limits = RateLimits(Settings(rate_limit=len(SERVED)), lambda: 0.0)
+
+    async def status(target: str, *headers: tuple[str, str]) -> int:
+        answer = await call(service.app, "GET", target, part(b""), headers=headers, client=("203.0.113.7", 1))
+        assert answer is not None
+        return answer.status_code
+
+    assert await status("/me", key) == 200
+    # With a credential too: it is not checked.
+    assert {await status(target, key) for target in SERVED} == {200}
+    assert await status(PAGE) == 429
+    assert [await status("/me", key) for _ in SERVED] == [*[200] * (len(SERVED) - 1), 429]
 
 
 async def test_it_is_served_to_other_machines(service: InProcess) -> None:

@@ -106,12 +106,12 @@ OPTIONAL = {
     "GET /livez": {"status"},
     "GET /readyz": {"status"},
     "GET /events/export": {"datacontenttype", "specversion", "correlationid", "credential"},
-    "GET /console/{folder}/{file}": {"lit"},
+    "GET /console/{folder}/{file}": {"lit.js"},
     "POST /keys": {"expires_in"},
     "POST /keys/{key_id}/rotate": {"overlap"},
 }
 #: The members of examples that can be any JSON.
-UNTYPED = {"GET /events/export": {"data"}, "GET /console/{folder}/{file}": {"lit"}}
+UNTYPED = {"GET /events/export": {"data"}, "GET /console/{folder}/{file}": {"lit.js"}}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

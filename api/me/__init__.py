@@ -1,0 +1,1 @@
+"""The resource `/me`: the credential of the request."""

@@ -1,0 +1,68 @@
+"""The route `/`: it leads browsers to the console, and names to other clients where everything is."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from api.auth.scopes import Unscoped
+from api.edge.context import current
+from api.edge.routing import Answer, Route
+from api.http.content_negotiation import preferred
+from api.http.responses import HttpResponse, json_response
+
+_Path = Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
+_JSON, _HTML = "application/json", "text/html"
+_VARY = (b"vary", b"accept")
+#: Relative, so that it also works where a proxy serves the service below a path.
+_TO_CONSOLE = HttpResponse(303, headers=((b"location", b"console"), _VARY))
+
+
+class Index(Struct, frozen=True):
+    """Where everything is."""
+
+    items: _Path
+    activity: _Path
+    events: _Path
+    audit: _Path
+    log: _Path
+    projections: _Path
+    keys: _Path
+    me: _Path
+    openapi: _Path
+    docs: _Path
+    console: _Path
+    livez: _Path
+    readyz: _Path
+
+
+_INDEX = Index(
+    items="/items",
+    activity="/activity",
+    events="/events",
+    audit="/audit/items",
+    log="/log/checkpoint",
+    projections="/projections",
+    keys="/keys",
+    me="/me",
+    openapi="/openapi.json",
+    docs="/docs",
+    console="/console",
+    livez="/livez",
+    readyz="/readyz",
+)
+
+
+async def index() -> HttpResponse:
+    """Find the resources of the service.
+
+    The response names their paths. If `Accept` prefers HTML, as a browser's does, it redirects to the console instead.
+    """
+    if preferred(current.get().headers.get(b"accept"), (_JSON, _HTML)) == _HTML:
+        return _TO_CONSOLE
+    return json_response(200, _INDEX, _VARY)
+
+
+_PATHS = Answer(200, "The paths", Index, example=structs.asdict(_INDEX))
+_CONSOLE = Answer(303, "The console, for a browser", headers=("Location",))
+
+ROUTES = [Route("GET", "/", index, tag="description", scope=Unscoped.OPEN, answers=(_PATHS, _CONSOLE))]
