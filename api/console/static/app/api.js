@@ -2,7 +2,7 @@
 
 import { authorization } from "./credential.js";
 import { parseJson } from "./json.js";
-import { ApiProblem, problemOf } from "./problem.js";
+import { ApiProblem, noAnswer, problemOf } from "./problem.js";
 
 /** The address below which the API is, whatever path the service is served under. */
 export const BASE = new URL("../../", import.meta.url);
@@ -25,7 +25,7 @@ export const BASE = new URL("../../", import.meta.url);
  * @property {AbortSignal=} signal
  */
 
-/** Listeners for a credential that is missing or no longer valid. */
+/** Tells, by the event `refused`, that the credential in use is missing or no longer valid. */
 export const credentialEvents = new EventTarget();
 
 /**
@@ -39,11 +39,13 @@ export const credentialEvents = new EventTarget();
  */
 export async function call(method, path, options = {}) {
   const response = await open(method, path, options);
-  const text = await response.text();
+  const text = await response.text().catch((error) => {
+    throw options.signal?.aborted ? error : noAnswer();
+  });
   const position = response.headers.get("log-position");
   return {
     status: response.status,
-    data: text === "" ? null : (response.headers.get("content-type") ?? "").includes("json") ? parseJson(text) : text,
+    data: dataOf(response, text),
     etag: response.headers.get("etag"),
     position: position === null ? null : Number(position),
     next: nextPage(response.headers.get("link")),
@@ -74,28 +76,44 @@ export async function open(method, path, { params, body, headers, signal } = {})
   /** @type {Record<string, string>} */
   const sent = { accept: "application/json", ...authorization(), ...headers };
   if (body !== undefined) sent["content-type"] ??= "application/json";
-  let response;
-  try {
-    response = await fetch(address(path, params), {
-      method,
-      headers: sent,
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: signal ?? null,
-      cache: "no-store", // the service says what is current; 304 needs no cache of the browser's
-      credentials: "omit",
-      redirect: "error",
-    });
-  } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new ApiProblem(0, {
-      title: "No answer",
-      detail: "The service did not answer. Check that it runs and that you are connected, then retry.",
-    });
-  }
+  const response = await fetch(address(path, params), {
+    method,
+    headers: sent,
+    body: body === undefined ? null : JSON.stringify(body),
+    signal: signal ?? null,
+    cache: "no-store", // the service says what is current; 304 needs no cache of the browser's
+    credentials: "omit",
+    redirect: "error",
+  }).catch((error) => {
+    throw signal?.aborted ? error : noAnswer();
+  });
   if (response.ok) return response;
   const problem = await problemOf(response);
-  if (response.status === 401) credentialEvents.dispatchEvent(new CustomEvent("refused", { detail: problem }));
+  // Not for an earlier credential, whose late answers say nothing of the one in use now.
+  if (response.status === 401 && sent.authorization === authorization().authorization) {
+    credentialEvents.dispatchEvent(new CustomEvent("refused", { detail: problem }));
+  }
   throw problem;
+}
+
+/**
+ * Return what a body means.
+ *
+ * @param {Response} response
+ * @param {string} text
+ * @throws {ApiProblem} for JSON that is not, which no answer of the service has
+ */
+function dataOf(response, text) {
+  if (text === "") return null;
+  if (!(response.headers.get("content-type") ?? "").includes("json")) return text;
+  try {
+    return parseJson(text);
+  } catch {
+    throw new ApiProblem(response.status, {
+      title: "Not JSON",
+      detail: `The answer of ${new URL(response.url).pathname} is not JSON. Check what is between you and the service.`,
+    });
+  }
 }
 
 /**

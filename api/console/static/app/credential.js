@@ -5,9 +5,13 @@ const STORED = "itemledger.credential";
 /** @type {string | null} */
 let credential = sessionStorage.getItem(STORED);
 
-/** @returns {Record<string, string>} the header that carries the credential, if there is one */
-export function authorization() {
-  return credential === null ? {} : { authorization: `Bearer ${credential}` };
+/**
+ * Return the header that carries a credential: the one in use, if there is one, or another.
+ *
+ * @returns {Record<string, string>}
+ */
+export function authorization(text = credential) {
+  return text === null ? {} : { authorization: `Bearer ${text}` };
 }
 
 /** @returns {boolean} whether there is a credential to send */

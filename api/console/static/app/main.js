@@ -7,28 +7,34 @@ import { problemNotice } from "./problem.js";
 import { currentRoute, href } from "./router.js";
 import { session } from "./session.js";
 import { VIEWS, viewOf } from "./views.js";
+import "./holder.js";
 import "./sign_in.js";
 
 class App extends Element {
   /** @override */
-  static properties = { route: { state: true }, failure: { state: true } };
+  static properties = { route: { state: true }, failure: { state: true }, shown: { state: true } };
 
   constructor() {
     super();
     this.route = currentRoute();
-    /** @type {unknown} why a view's code could not be loaded */
+    /** @type {unknown} why a view could not be loaded or failed */
     this.failure = null;
-    /** @type {HTMLElement | null} */
+    /** @type {import("./element.js").View | null} */
     this.shown = null;
+    /** @type {string | null} what the page showed last: the tag of a view, or why there was none */
+    this.place = null;
   }
 
   /** @override */
   connectedCallback() {
     super.connectedCallback();
-    addEventListener("hashchange", () => (this.route = currentRoute()));
+    addEventListener("hashchange", () => this.#show());
+    addEventListener("unhandledrejection", ({ reason }) => {
+      if (reason?.name !== "AbortError") this.failure = reason;
+    });
     session.addEventListener("change", () => {
       this.shown = null; // another holder sees nothing of what this one saw
-      this.requestUpdate();
+      void this.#show();
     });
     void session.load();
   }
@@ -48,17 +54,9 @@ class App extends Element {
             )}
           </ul>
         </nav>
-        ${this.#who()}
+        <itl-holder class="who"></itl-holder>
       </header>
       <main>${this.#content()}</main>`;
-  }
-
-  #who() {
-    if (session.me === null) return nothing;
-    return html`<div class="who">
-      <span title=${session.me.credential ?? "No credential is required"}>${session.me.actor}</span>
-      ${session.signedIn ? html`<button @click=${() => session.signOut()}>Sign out</button>` : nothing}
-    </div>`;
   }
 
   #content() {
@@ -75,48 +73,46 @@ class App extends Element {
       return html`<h1 tabindex="-1">${view.title}</h1>
         ${lacksScope(view.scope)}`;
     }
-    return this.failure ? problemNotice(this.failure) : (this.shown ?? nothing);
+    return html`${this.failure ? this.#failureNotice() : nothing} ${this.shown ?? nothing}`;
   }
 
-  /**
-   * @override
-   * @param {import("lit").PropertyValues} changed
-   */
-  willUpdate(changed) {
-    if (changed.has("route") || (session.me !== null && this.shown === null)) void this.#show();
+  #failureNotice() {
+    return html`${problemNotice(this.failure)}
+      <div class="actions">
+        <button @click=${() => this.#show()}>Retry</button>
+        <button @click=${() => location.reload()}>Reload the page</button>
+      </div>`;
   }
 
-  /** Show the view of the route: the element that is there, if it is of the same kind. */
+  /** Show the view of the address bar: by the element that is there, if it is of the same kind. */
   async #show() {
-    const { route } = this;
+    const route = (this.route = currentRoute());
     const view = viewOf(route);
     document.title = `${view?.title ?? "Not found"}${route.id ? ` ${route.id}` : ""} · Itemledger`;
-    if (view === null || session.me === null) return;
-    try {
-      await view.load();
-    } catch (error) {
-      this.failure = error;
-      return;
-    }
-    if (this.route !== route) return;
-    this.failure = null;
-    const same = this.shown?.localName === view.tag;
-    const shown = same && this.shown !== null ? this.shown : document.createElement(view.tag);
-    Object.assign(shown, { route });
-    const first = this.shown === null;
-    this.shown = shown;
-    this.requestUpdate();
-    await this.updateComplete;
-    if (!same && !first) this.#focusView();
+    const allowed = session.me !== null && view !== null && (view.scope === null || session.may(view.scope));
+    /** @type {unknown} */
+    let failure = null;
+    if (allowed) await view.load().catch((error) => (failure = error));
+    if (this.route !== route) return; // the next call shows what is wanted by now
+    const tag = allowed && !failure ? view.tag : null;
+    this.failure = failure;
+    if (tag === null) this.shown = null;
+    else if (this.shown?.localName !== tag) this.shown = /** @type {any} */ (document.createElement(tag));
+    Object.assign(this.shown ?? {}, { route });
+    const place = session.me === null ? "none" : (tag ?? "notice");
+    // The focus stays where the browser puts it when the page opens, and where the same view shows something else.
+    const isNew = this.place !== null && this.place !== place && session.me !== null;
+    this.place = place;
+    if (isNew) await this.#focusView();
   }
 
-  /** Move the focus to the heading of a new view, so that a screen reader reads it. */
-  #focusView() {
-    requestAnimationFrame(() => {
-      const heading = this.querySelector("main h1");
-      if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
-      scrollTo(0, 0);
-    });
+  /** Move the focus to the heading of the view, so that a screen reader reads it. */
+  async #focusView() {
+    await this.updateComplete;
+    await this.shown?.updateComplete;
+    const heading = this.querySelector("main h1");
+    if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
+    scrollTo(0, 0);
   }
 }
 

@@ -28,6 +28,14 @@ export class ApiProblem extends Error {
   }
 }
 
+/** Return the problem of an answer that did not come, or was cut off. */
+export function noAnswer() {
+  return new ApiProblem(0, {
+    title: "No answer",
+    detail: "The service did not answer, or not to the end. Check that it runs and that you are connected, then retry.",
+  });
+}
+
 /**
  * Return the problem of an answer that is not a success.
  *
@@ -69,6 +77,7 @@ export function problemNotice(error) {
           </ul>`
         : nothing
     }
+    ${error.retryAfterSeconds ? html`<p>Retry after ${error.retryAfterSeconds} s.</p>` : nothing}
     ${error.requestId ? html`<p class="muted">Request id: <code>${error.requestId}</code></p>` : nothing}
   </div>`;
 }

@@ -1,7 +1,7 @@
 /** The session: what `GET /me` says of the credential, and the changes of that. */
 
 import { credentialEvents, get } from "./api.js";
-import { forgetCredential, hasCredential, setCredential } from "./credential.js";
+import { authorization, forgetCredential, hasCredential, setCredential } from "./credential.js";
 import { ApiProblem } from "./problem.js";
 
 /**
@@ -22,6 +22,7 @@ class Session extends EventTarget {
   constructor() {
     super();
     credentialEvents.addEventListener("refused", (event) => {
+      forgetCredential();
       this.#become(null, /** @type {CustomEvent<ApiProblem>} */ (event).detail);
     });
   }
@@ -32,25 +33,32 @@ class Session extends EventTarget {
       this.#become((await get("me")).data, null);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      this.#become(null, error);
+      if (error.status !== 401) this.#become(null, error); // a 401 was announced as refused
     }
   }
 
   /**
-   * Use a credential, if the service accepts it.
+   * Use a credential from now on. Until the service has accepted it, it is kept nowhere.
    *
    * @param {string} credential
    * @param {boolean} kept whether it survives a reload of the tab
+   * @throws {ApiProblem} if the service does not accept it
    */
   async signIn(credential, kept) {
+    const { data } = await get("me", { headers: authorization(credential) });
     setCredential(credential, kept);
-    await this.load();
-    if (this.me === null) forgetCredential();
+    this.#become(data, null);
   }
 
-  /** Forget the credential. */
+  /** Ask whether the credential is still accepted. If it is not, that is announced as a change. */
+  async check() {
+    await get("me").catch(() => {});
+  }
+
+  /** Forget the credential, and what it showed. */
   async signOut() {
     forgetCredential();
+    this.#become(null, null);
     await this.load();
   }
 

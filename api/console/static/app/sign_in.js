@@ -2,8 +2,11 @@
 
 import { html } from "../vendor/lit.js";
 import { Element } from "./element.js";
-import { problemNotice } from "./problem.js";
+import { ApiProblem, problemNotice } from "./problem.js";
 import { session } from "./session.js";
+
+/** What a header can carry (RFC 6750). Other characters come from a copied text that is not a credential. */
+const CREDENTIAL = /^[!-~]+$/;
 
 class SignIn extends Element {
   /** @override */
@@ -12,7 +15,13 @@ class SignIn extends Element {
   constructor() {
     super();
     this.busy = false;
+    /** @type {unknown} why the last credential was not accepted */
     this.refused = session.problem?.code === "credential-required" ? null : session.problem;
+  }
+
+  /** @override */
+  firstUpdated() {
+    this.querySelector("input")?.focus();
   }
 
   /** @override */
@@ -26,7 +35,7 @@ class SignIn extends Element {
       <form class="stack" @submit=${this.#submit}>
         <label>
           Credential
-          <input name="credential" type="password" autocomplete="off" spellcheck="false" required autofocus />
+          <input name="credential" type="password" autocomplete="off" spellcheck="false" required />
         </label>
         <label class="check">
           <input name="kept" type="checkbox" />
@@ -39,11 +48,27 @@ class SignIn extends Element {
   /** @param {SubmitEvent} event */
   async #submit(event) {
     event.preventDefault();
+    if (this.busy) return;
     const values = new FormData(/** @type {HTMLFormElement} */ (event.target));
     this.busy = true;
-    await session.signIn(String(values.get("credential")).trim(), values.has("kept"));
-    this.refused = session.problem;
+    this.refused = null; // the same reason again is announced again
+    try {
+      await this.#signIn(String(values.get("credential")).trim(), values.has("kept"));
+    } catch (error) {
+      this.refused = error;
+      this.querySelector("input")?.select();
+    }
     this.busy = false;
+  }
+
+  /**
+   * @param {string} credential
+   * @param {boolean} kept
+   */
+  async #signIn(credential, kept) {
+    if (CREDENTIAL.test(credential)) return session.signIn(credential, kept);
+    const detail = "A credential has no spaces, line ends or accented characters. Copy it again, alone.";
+    throw new ApiProblem(401, { title: "Not a credential", detail });
   }
 }
 
