@@ -99,25 +99,36 @@ async function refusal(response) {
 }
 
 /**
- * @param {LogVerifier} verifier @param {ReadableStream<Uint8Array>} stream @param {string} name
- * @param {(chunk: Uint8Array) => void} onChunk @param {() => void} [onCut] called for a line that has no end
+ * @param {LogVerifier} verifier @param {ReadableStream<Uint8Array>} stream @param {string} source
+ * @param {(chunk: Uint8Array) => void} onChunk @param {() => void} [onCut] called for a last line without an end
  */
-async function addLines(verifier, stream, name, onChunk, onCut) {
+async function addLines(verifier, stream, source, onChunk, onCut) {
+  let isFirst = true;
   await readLines(
     stream,
-    (line, isWhole) => (!isWhole && onCut ? onCut() : verifier.add(readEvent(line, name, verifier.size + 1))),
+    (line, isWhole) => {
+      if (isFirst && !isObject(line)) throw new UnreadableError(`${source} is not a JSON Lines export`);
+      isFirst = false;
+      if (onCut && !isWhole) onCut();
+      else verifier.add(readEvent(isWhole ? line : null, source, verifier.size + 1));
+    },
     onChunk,
   );
 }
 
-/** @param {string | null} line @param {string} name @param {number} position @returns {import('./leaf.js').EventLine} */
-function readEvent(line, name, position) {
+/** @param {string | null} line @returns {boolean} whether it is a JSON object, even one that is cut */
+function isObject(line) {
+  return line?.startsWith("{") ?? false;
+}
+
+/** @param {string | null} line @param {string} source @param {number} position @returns {import("./leaf.js").EventLine} */
+function readEvent(line, source, position) {
   const found = line === null ? null : tryLine(line);
   if (found) return found;
   if (line?.endsWith("\r") && tryLine(line.slice(0, -1))) {
     throw new UnreadableError(
-      `${name}: its line ends were converted from LF to CRLF, perhaps by Git or an editor. That is not tampering, but ` +
-        "nothing can be verified so. Restore LF, then try again.",
+      `${source}: its line ends were converted from LF to CRLF, perhaps by Git or an editor. That is not tampering, ` +
+        "but nothing can be verified so. Restore LF, then try again.",
     );
   }
   throw new TamperedError(position, "its line differs from the canonical form of an export");
