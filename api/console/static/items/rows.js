@@ -8,8 +8,8 @@ import { textOf } from "./cells.js";
 
 /**
  * @typedef {object} RowActions what may be done with the item of a row
- * @property {(item: Item) => void} edit
- * @property {(item: Item) => void} remove
+ * @property {(id: number) => unknown} edit
+ * @property {(id: number) => unknown} remove
  */
 
 /**
@@ -28,8 +28,10 @@ export function row(item, actions) {
       actions === null
         ? nothing
         : html`<td class="row-actions">
-            <button aria-label="Edit ${item.name}" @click=${() => actions.edit(item)}>Edit</button>
-            <button class="danger" aria-label="Delete ${item.name}" @click=${() => actions.remove(item)}>Delete</button>
+            <button aria-label="Edit ${item.name}" @click=${() => actions.edit(item.id)}>Edit</button>
+            <button class="danger" aria-label="Delete ${item.name}" @click=${() => actions.remove(item.id)}>
+              Delete
+            </button>
           </td>`
     }
   </tr>`;

@@ -13,6 +13,7 @@ import { filters } from "../items/filters.js";
 import { Head } from "../items/head.js";
 import { readList } from "../items/list.js";
 import { row } from "../items/rows.js";
+import { Editor } from "../writes/editor.js";
 import "../items/as_of.js";
 
 class ItemsView extends View {
@@ -22,10 +23,12 @@ class ItemsView extends View {
     this.list = new Loader(this);
     this.comparison = new Comparison(this);
     this.head = new Head(this);
+    this.editor = new Editor(this, (position) => this.#read(this.route.params, position));
   }
 
   /** @override */
   load() {
+    this.editor.clear();
     if (this.#asOf !== null && !session.may("events:read")) return this.list.clear();
     void this.#read(this.route.params);
   }
@@ -92,21 +95,29 @@ class ItemsView extends View {
 
   /** @param {import("../items/list.js").ItemList} list */
   #now({ items, next, moment }) {
-    const news = this.head.position > moment.position;
+    const mayWrite = session.may("items:write");
+    const columns = ["Id", "Name", numeric("Price"), "In stock"];
     return html`${
-      news
-        ? html`<p class="notice" role="status">
-            The log has grown since this list was read.
-            <button @click=${() => this.load()}>Reload</button>
-          </p>`
-        : nothing
-    }
-    ${table(
-      "Items",
-      ["Id", "Name", numeric("Price"), "In stock"],
-      items.map((item) => row(item, null)),
-    )}
-    ${items.length === 0 ? html`<p>No items match.</p>` : nothing} ${pager(this.route, ["cursor"], next)}`;
+        mayWrite
+          ? html`<p><button class="primary" @click=${() => this.editor.create()}>Create an item</button></p>`
+          : html`<p class="muted">To change items, a credential needs the scope <code>items:write</code>.</p>`
+      }
+      ${this.editor.news()}
+      <div role="status">
+        ${
+          this.head.position > moment.position
+            ? html`<p class="notice">
+                The log has grown since this list was read. <button @click=${() => this.load()}>Reload</button>
+              </p>`
+            : nothing
+        }
+      </div>
+      ${table(
+        "Items",
+        mayWrite ? [...columns, html`<span class="visually-hidden">Actions</span>`] : columns,
+        items.map((item) => row(item, mayWrite ? this.editor : null)),
+      )}
+      ${items.length === 0 ? html`<p>No items match.</p>` : nothing} ${pager(this.route, ["cursor"], next)}`;
   }
 
   /**
