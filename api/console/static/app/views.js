@@ -30,7 +30,7 @@ export const VIEWS = {
 
 /** Where the address has an id. @type {Record<string, ViewDescription>} */
 const DETAILS = {
-  items: { title: "Item", scope: "events:read", tag: "itl-item", load: () => import("../views/item.js") },
+  items: { title: "Item", scope: "items:read", tag: "itl-item", load: () => import("../views/item.js") },
   history: { title: "Event", scope: "events:read", tag: "itl-event", load: () => import("../views/event.js") },
 };
 

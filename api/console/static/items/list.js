@@ -2,7 +2,7 @@
 
 import { get } from "../app/api.js";
 import { FILTERS } from "./filters.js";
-import { headPosition, momentAt } from "./moment.js";
+import { headPosition, momentAt, positionOf } from "./moment.js";
 
 /**
  * @typedef {object} ItemList
@@ -42,7 +42,8 @@ export async function readList(params, mayReadEvents, minPosition, signal) {
     return { items: answer.data, next: answer.next, moment, head, earlier: null };
   }
   if (showNow) {
-    const [answer, then] = await Promise.all([get("items", { params: query, signal }), momentOf(asOf, signal)]);
+    const [answer, position] = await Promise.all([get("items", { params: query, signal }), positionOf(asOf, signal)]);
+    const then = await momentAt(position, signal);
     const head = answer.position ?? 0;
     return { items: answer.data, next: answer.next, moment: await momentAt(head, signal), head, earlier: then };
   }
@@ -50,13 +51,4 @@ export async function readList(params, mayReadEvents, minPosition, signal) {
   const [answer, head] = await Promise.all([get("audit/items", { params: query, signal }), headPosition(signal)]);
   const moment = await momentAt(answer.position ?? 0, signal);
   return { items: answer.data, next: answer.next, moment, head: Math.max(head, moment.position), earlier: null };
-}
-
-/**
- * @param {string} asOf
- * @param {AbortSignal} signal
- */
-async function momentOf(asOf, signal) {
-  const answer = await get("audit/items", { params: { as_of: asOf, limit: 1 }, signal });
-  return momentAt(answer.position ?? 0, signal);
 }

@@ -33,13 +33,13 @@ export async function headPosition(signal) {
 }
 
 /**
- * Return the position that `as_of` names: a time stands for the last event that was recorded then or before.
+ * Return the position that `as_of` names: a time stands for the last event that was recorded then or before. The API
+ * refuses a moment that is still to come.
  *
  * @param {string} asOf
  * @param {AbortSignal} signal
  */
 export async function positionOf(asOf, signal) {
-  if (/^\d+$/.test(asOf)) return Number(asOf);
   const answer = await get("audit/items", { params: { as_of: asOf, limit: 1 }, signal });
   return answer.position ?? 0;
 }
