@@ -1,5 +1,6 @@
 """`/console` and its files: served to anyone, exactly those of its folder, never stale, under the general policy."""
 
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -179,3 +180,10 @@ async def test_it_is_served_to_other_machines(service: InProcess) -> None:
         answer = await call(service.app, "GET", target, part(b""), client=("203.0.113.7", 1))
         assert answer is not None
         assert answer.status_code == status
+
+
+def test_an_installed_service_has_every_file() -> None:
+    package = STATIC.parents[1]
+    configured = tomllib.loads((package.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    installed = {path for pattern in configured[package.name] for path in package.glob(pattern)}
+    assert {*SERVED.values(), package / "console" / "examples.json", package / "me" / "examples.json"} <= installed

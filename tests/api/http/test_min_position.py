@@ -116,8 +116,8 @@ def anything(service: InProcess) -> list[tuple[str, str, bytes]]:
     # This response has no end: tested in tests/api/events/test_stream.py.
     asked = [request for request in asked if request[:2] != ("GET", "/events/stream")]
     asked += [("GET", "/items?limit=0", b""), ("GET", "/items?nothing=1", b"")]
-    # Often enough that 304 and 413 occur by chance.
-    return asked + 10 * [("GET", "/items/1", b""), ("POST", "/items", b" " * 70_000)]
+    # Often enough that 304, 412 and 413 occur by chance.
+    return asked + 10 * [("GET", "/items/1", b""), ("PATCH", "/items/1", b"{}"), ("POST", "/items", b" " * 70_000)]
 
 
 async def test_every_response_has_a_position_and_none_goes_back(shared: InProcess) -> None:

@@ -128,7 +128,8 @@ ROWS: dict[tuple[str, str, str], list[Case]] = {
         case(get(b"http://localhost/livez"), 200),
         case(get(b"HTTP://localhost:8000/items?limit=1", fields=b"Connection: close\r\nHost: other.example\r\n"), 200),
         case(get(b"http://other.example/items"), 401),  # not local, whatever Host says
-        case(get(b"http://localhost"), 404),
+        case(get(b"http://localhost"), 200),  # the path is `/`
+        case(get(b"http://localhost/nothing"), 404),
         case(get(b"http://localhost/livez", fields=b"Connection: close\r\n"), 400),  # without Host
     ],
     ("a URL with a user, a fragment or another scheme than http and https", "400, closes", "RFC 9110, 4.2.4"): [
