@@ -1,5 +1,5 @@
-# Needs Python >= 3.11 and make: every target installs what it needs into .venv. vendor, lint-api and lint-console
-# also need Node.js (npm), and test-browser needs Chromium.
+# Needs Python >= 3.11 and make: every target installs what it needs into .venv. vendor, lint-api, lint-console
+# and test-browser also need Node.js (npm), and test-browser needs Chromium.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +17,7 @@ UV_COMPILE = "$$tmp/bin/uv" pip compile --quiet --upgrade --universal --generate
 	--no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev run test soak soak-rebuild soak-feed slow-clients lint lint-api lint-console vendor audit sbom fuzz-api \
+.PHONY: help install dev run test test-browser pictures soak soak-rebuild soak-feed slow-clients lint lint-api lint-console vendor audit sbom fuzz-api \
 	format format-console bench bench-feed lock clean
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,12 @@ TEST_PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 test: dev ## Run every test; a throw-away PostgreSQL is started for them
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 10 $(ARGS)
+
+test-browser: dev build/npm/.done ## Test the console in Chromium; needs Node.js
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 10 tests/browser $(ARGS)
+
+pictures: ## Take the pictures of the console again, for docs/images/
+	ITEMLEDGER_TEST_PICTURES=1 $(MAKE) --no-print-directory test-browser
 
 # Random numbers that are new in each run; the seed is printed first, and SEED=... repeats it.
 SOAK := ITEMLEDGER_TEST_SEED=$${SEED:-$$(date +%s)} HYPOTHESIS_PROFILE=nightly

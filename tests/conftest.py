@@ -19,6 +19,7 @@ from tests.support.service import InProcess, copy_postgres, migrate, prepare_pos
 
 T = TypeVar("T")
 
+_BROWSER = Path(__file__).parent / "browser"
 #: A memory-backed file system, and the free bytes that a run needs there and in memory.
 _MEMORY = Path("/dev/shm")  # noqa: S108  (mkdtemp makes directories of the user's own there)
 _MEMORY_BYTES = 4 * 2**30
@@ -42,6 +43,12 @@ def pytest_configure() -> None:
     if "TMPDIR" not in os.environ and _has_room_in_memory():
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # read TMPDIR again
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tests that need a browser, unless they are named: `make test-browser`."""
+    named = (Path(argument.partition("::")[0]).absolute() for argument in config.args)
+    return True if collection_path == _BROWSER and not any(path.is_relative_to(_BROWSER) for path in named) else None
 
 
 def pytest_report_header() -> str:

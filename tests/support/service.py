@@ -207,7 +207,7 @@ def _fork_server() -> ForkServer:
 
 
 class Server:
-    """`itemledger serve` as a process, on a free port."""
+    """`itemledger serve` as a process, on a free port unless one is given."""
 
     def __init__(
         self,
@@ -216,10 +216,11 @@ class Server:
         environment: Mapping[str, str] | None = None,
         command: Sequence[str] | None = None,
         as_owner: bool = False,
+        port: int | None = None,
     ) -> None:
         """Start the process: on PostgreSQL under the service's role, or `as_owner` of the schema."""
         url = database_url if as_owner else as_service(database_url)
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A file, not a pipe: a pipe that is not read fills up and blocks the server.
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by close)
