@@ -19,7 +19,6 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import logs
 from api.auth.authenticator import authorize
-from api.auth.scopes import AUDITED, Unscoped
 from api.auth.watch import while_accepted
 from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import current
@@ -32,7 +31,7 @@ from api.edge.token_bucket import RateLimitState
 from api.http import problems
 from api.http.client_address import UNKNOWN, address_of, canonical, canonical_client
 from api.http.query_params import parse
-from api.http.request_body import check_media_type, complete_message, read_body
+from api.http.request_body import announces_body, check_media_type, complete_message, read_body
 from api.http.responses import AsgiScope, ClientDisconnectedError, HttpResponse, Receive, Send
 from api.settings import Settings
 
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from api.app import Services
 
 log = structlog.get_logger()
+
+Served = Callable[[Any, Receive, Send], Awaitable[None]]
 
 _ROW_BYTES = 512  # about what an event takes in a response, more than an item
 
@@ -49,7 +50,7 @@ class Boundary:
 
     def __init__(
         self,
-        app: Callable[[Any, Receive, Send], Awaitable[None]],
+        app: Served,
         routes: Sequence[Route],
         settings: Settings,
         lifespan: Callable[[], AbstractAsyncContextManager["Services"]],
@@ -64,9 +65,9 @@ class Boundary:
         self._exports = Limit(settings.max_exports)
         self._batch_bytes = Limit(settings.max_batch_bodies, settings.max_batch_body)
         self._unsent = Limit(settings.max_unsent)
-        serve: Any = self._serve
         trusted: list[str] = [*settings.trusted_proxies]
-        self._http: Any = ProxyHeadersMiddleware(serve, trusted) if trusted else serve
+        #: Serves an HTTP request.
+        self.serve: Served = _behind_proxies(self._serve, trusted) if trusted else self._serve
         self._proxies = [ip_network(proxy) for proxy in trusted]
         #: Open connections by client, as `client_of_connection` names it.
         self.client_connections = Counter[str | None]()
@@ -75,7 +76,7 @@ class Boundary:
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope: an HTTP request or the lifespan. A WebSocket is closed at once."""
         if scope["type"] == "http":
-            await self._http(canonical_client(scope), receive, send)
+            await self.serve(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
         else:
@@ -111,7 +112,8 @@ class Boundary:
         request = exchange.context
         if is_rejected(counted) and request.services.authenticator.recognizes(request.headers):
             counted = []  # others exceeded the address's limit; this client has its own
-        exchange.check_rate_limits(counted)
+        if counted:
+            exchange.check_rate_limits(counted)
         check_fields(request.headers, scope["http_version"])
         if b"%2f" in scope["raw_path"].lower():
             raise problems.Problem(problems.NOT_FOUND)  # an escaped slash does not separate segments
@@ -121,24 +123,26 @@ class Boundary:
             await HttpResponse(204, headers=(*options, *preflight)).to_asgi(exchange.send)
             return
         route = exchange.route = self._routes.find(scope["method"], scope["path"])
-        if route.scope is not Unscoped.OPEN:
+        if not route.is_open:
             request.principal = await request.services.authenticator.authenticate(request.headers, request.address)
         holder = request.principal.holder
         client = client_of(request.address, holder)
         exchange.limit_unsent(self._unsent, client, reserved)
-        exchange.check_rate_limits(self._limits.count_client(request.address, holder, counted, route.rate_limit))
+        if counted := self._limits.count_client(request.address, holder, counted, route.rate_limit):
+            exchange.check_rate_limits(counted)
         authorize(request.principal, route.scope)
-        if route.scope in AUDITED and not logs.is_writable():
+        if route.is_audited and not logs.is_writable():
             raise problems.Problem(problems.REQUEST_LOG_UNAVAILABLE)
         request.query = parse(scope["query_string"], route.query)
-        # Not after the page was read and encoded.
-        self._unsent.expect(client, getattr(request.query, "limit", 0) * _ROW_BYTES)
+        if rows := getattr(request.query, "limit", 0):  # not after the page was read and encoded
+            self._unsent.expect(client, rows * _ROW_BYTES)
         takes_body = route.body is not None
         if takes_body:
             check_media_type(request.headers, route.method, route.media_types)
-        reserve_bytes = partial(self._batch_bytes.reserve, client, reserved) if route.large_body else None
-        request.body = await read_body(receive, request.headers, self.settings, takes_body, reserve_bytes)
-        if route.scope is not Unscoped.OPEN and not route.streaming:
+        if takes_body or announces_body(request.headers):
+            reserve_bytes = partial(self._batch_bytes.reserve, client, reserved) if route.large_body else None
+            request.body = await read_body(receive, request.headers, self.settings, takes_body, reserve_bytes)
+        if not route.is_open and not route.streaming:
             self._requests.reserve(client, reserved)
         if route.rate_limit == EXPORT:
             self._exports.reserve(client, reserved)
@@ -179,6 +183,16 @@ class Boundary:
             await send({"type": failure, "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
+
+
+def _behind_proxies(serve: Any, trusted: list[str]) -> Served:
+    """Return `serve` for the client that trusted proxies report."""
+    reported: Any = ProxyHeadersMiddleware(serve, trusted)
+
+    async def serve_reported(scope: AsgiScope, receive: Receive, send: Send) -> None:
+        await reported(canonical_client(scope), receive, send)
+
+    return serve_reported
 
 
 def _stopped(exchange: Exchange) -> problems.Problem:

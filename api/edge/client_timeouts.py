@@ -1,25 +1,19 @@
-"""The HTTP protocol with timeouts and size limits for slow or abusive clients.
+"""The HTTP protocol with timeouts for slow or abusive clients.
 
 uvicorn itself closes only connections that are idle between two requests. It keeps silent connections, slow heads and
-bodies, and unread answers, for ever. It bounds neither a head nor the trailers of a chunked body, which it would parse
-as more of the head, nor the number of pipelined requests.
+bodies, and unread answers, for ever.
 """
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import structlog
 
-from api.edge.http_protocol import HttpProtocol
+from api.edge.http_protocol import BODY, HEAD, NOTHING, HttpProtocol
 from api.edge.progress import MAX_TIMEOUTS, Progress
-from api.edge.response_cycle import ResponseCycle
 from api.http.client_address import UNKNOWN, canonical
-from api.http.request_head import BAD_REQUEST, RefusedError
 from api.http.responses import PIECE_BYTES
-
-if TYPE_CHECKING:
-    from api.edge.boundary import Boundary
 
 log = structlog.get_logger()
 
@@ -27,15 +21,8 @@ _CHECK_SECONDS = 0.5  # between two checks of a connection
 _BODY_TIMEOUT_ANSWER_SECONDS = 1.0  # how long after a body's timeout the application may answer 408
 _UNREAD_AT_STOP_SECONDS = 4.0  # how long after a stop a client may read what was sent before
 _KERNEL_UNSENT_BYTES = 64 * 1024  # by default the kernel would buffer 4 MiB for a client that reads nothing
-_DISCARDED_BYTES = 256 * 1024  # of a request that is refused, and for how long: an honest client may still send it
-_DISCARD_SECONDS = 2.0
+_DISCARD_SECONDS = 2.0  # how long the rest of a request may take that is refused
 _REFUSED_SECONDS = 1.0  # how long a client has to read why its connection ends
-_MAX_PIPELINED_REQUESTS = 32  # requests of one connection that may await their answers
-_SMALL_PART_BYTES = 64  # of a body: each part costs as much as a header, whatever its size
-_HEAD_BYTES_PER_SMALL_PART = 16  # so that small parts are limited as headers are, to 4,096 by default
-
-_HEAD_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
-_TARGET_TOO_LONG = b"HTTP/1.1 414 URI Too Long"
 
 
 class TimeoutHttpProtocol(HttpProtocol):
@@ -43,20 +30,8 @@ class TimeoutHttpProtocol(HttpProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._boundary = cast("Boundary", self.app)
-        self._settings = self._boundary.settings
         #: When the client must have sent what the server waits for; None if it waits for nothing.
         self._deadline: float | None = None
-        self._discardable_bytes: int | None = (
-            None  # still to read of a request that has been answered; None if there is none
-        )
-        self._is_refused = False  # whether nothing is parsed any more
-        self._head_bytes: int | None = None  # bytes of an incomplete head, of earlier reads; None if there is none
-        self._read_bytes = 0  # bytes of the read that is being parsed
-        self._fields = 0  # header and trailer fields of the newest request
-        self._small_parts = 0  # parts of its body that are small
-        self._framing_bytes = 0  # bytes since the last head or body data: chunk framing and trailers
-        self._unanswered: list[ResponseCycle] = []
         self._client: str | None = None  # the client that this connection counts for
         self._next_check: asyncio.TimerHandle | None = None
 
@@ -95,102 +70,23 @@ class TimeoutHttpProtocol(HttpProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data; refuse a head that is too long, and too many bytes around a body."""
-        if self._discardable_bytes is not None and not self._count_discarded(self._discardable_bytes - len(data)):
-            return
-        only_head = self._head_bytes is not None or self.is_idle()  # or what follows a head
-        self._read_bytes = len(data)
-        self._framing_bytes += len(data)
+        """Parse data, and start the timeout of what must follow."""
         super().data_received(data)
-        if self._is_refused or self.transport.is_closing():
+        if not self._is_new_part or self._is_refused:
             return
-        if self._head_bytes is not None:
-            self._head_bytes += len(data) if only_head else 0
-            if self._head_bytes > self._settings.max_head:
-                self.refuse(_HEAD_TOO_LARGE)
-        elif self._deadline is not None and self._framing_bytes > self._settings.max_head:
-            self.refuse(BAD_REQUEST)
-
-    def refuse(self, status: bytes) -> None:
-        """Answer with a status line, unless the request has been answered, and end the connection."""
-        if not self.is_idle():  # an answer would be taken for that to a request in progress
-            self.transport.close()
-            return
-        self._is_refused = True
-        if self._discardable_bytes is None:
-            self.transport.write(self.refusal(status))
-            self._discardable_bytes = _DISCARDED_BYTES
-        self._end_writing()
-
-    def _count_discarded(self, left: int) -> bool:
-        """Return whether to parse the rest of a request that has been answered, since the next one may follow it."""
-        self._discardable_bytes = left
-        if left < 0:
-            self.flow.pause_reading()
-            self._is_refused = True
-            self._end_writing()
-        return not self._is_refused
+        self._is_new_part = False
+        if self._part == HEAD:
+            self._wait_for(self._settings.head_timeout)
+        elif self._part == BODY:
+            self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
+        elif self._unanswered:
+            self._deadline = None  # the server has to answer now
+        else:
+            self._wait_for(self.timeout_keep_alive)
 
     def _end_writing(self) -> None:
-        """Let the client read its answer: to close while it sends would discard the answer."""
         self._wait_for(_REFUSED_SECONDS)
-        if self.transport.can_write_eof():  # not with TLS
-            self.transport.write_eof()
-
-    def on_url(self, url: bytes) -> None:
-        """Accept a part of the target. Raises RefusedError: to decode it costs much for each byte."""
-        super().on_url(url)
-        if len(self.url) > self._settings.max_target:
-            raise RefusedError(_TARGET_TOO_LONG)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Accept a header; ignore trailers (RFC 9110, section 6.5.1). Raises RefusedError beyond the limit."""
-        self._fields += 1
-        if self._fields > self._settings.max_header_fields:
-            raise RefusedError(_HEAD_TOO_LARGE)
-        if self._head_bytes is not None:
-            super().on_header(name, value)
-
-    def on_body(self, body: bytes) -> None:
-        """Accept body data. Raises RefusedError for too many small parts."""
-        self._framing_bytes = 0
-        if len(body) < _SMALL_PART_BYTES:
-            self._small_parts += 1
-            if self._small_parts > self._settings.max_head // _HEAD_BYTES_PER_SMALL_PART:
-                raise RefusedError(BAD_REQUEST)
-        super().on_body(body)
-
-    def on_message_begin(self) -> None:
-        """Wait for the rest of the head."""
-        super().on_message_begin()
-        self._head_bytes = self._fields = self._small_parts = 0
-        self._wait_for(self._settings.head_timeout)
-
-    def on_headers_complete(self) -> None:
-        """Wait for the body. Raises RefusedError, also for too many requests ahead."""
-        if len(self._unanswered) == _MAX_PIPELINED_REQUESTS:
-            raise RefusedError(BAD_REQUEST)
-        # A head that arrived in one read is not measured by `data_received`.
-        if (self._head_bytes or 0) + self._read_bytes > self._settings.max_head and self._measured_head() > (
-            self._settings.max_head
-        ):
-            raise RefusedError(_HEAD_TOO_LARGE)
-        super().on_headers_complete()
-        if self.parser.should_upgrade():
-            return  # the head comes again
-        self._head_bytes, self._framing_bytes = None, 0
-        self._wait_for(self._settings.body_timeout + _BODY_TIMEOUT_ANSWER_SECONDS)
-        self.cycle.__class__ = ResponseCycle  # uvicorn names its class itself
-        self._unanswered.append(cast("ResponseCycle", self.cycle))
-
-    def on_message_complete(self) -> None:
-        """Stop waiting: the server has to answer now, if it has not."""
-        if self.parser.should_upgrade():
-            return  # the head comes again
-        self._deadline = self._discardable_bytes = None
-        super().on_message_complete()
-        if self.is_idle():
-            self._wait_for(self.timeout_keep_alive)
+        super()._end_writing()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, unless one has begun, or for the rest of this one's body, which is discarded."""
@@ -204,14 +100,12 @@ class TimeoutHttpProtocol(HttpProtocol):
         if self.pipeline:
             self.flow.pause_reading()  # else each answer would admit many more requests
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if answered.more_body:
-            self._discardable_bytes = _DISCARDED_BYTES
             self._wait_for(_DISCARD_SECONDS)
-            if answered.closes_later:
-                self._is_refused = True
-                self._end_writing()
-        elif self._deadline is None and self.is_idle():
+            self._discard_rest(is_last=answered.closes_later)
+        elif self._part == NOTHING and not self._unanswered:
             self._wait_for(self.timeout_keep_alive)
 
     def shutdown(self) -> None:
@@ -229,10 +123,6 @@ class TimeoutHttpProtocol(HttpProtocol):
         # A TLS connection does not know what the connection below it holds, but it pauses then.
         return self.flow.write_paused or bool(self.transport.get_write_buffer_size())
 
-    def _measured_head(self) -> int:
-        """Return about how many bytes the head has: its target, and its headers with their separators."""
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
     def _set_tcp_option(self, option: str, value: int) -> None:
         if (number := getattr(socket, option, None)) is not None:  # Linux has both
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, number, value)
@@ -244,7 +134,7 @@ class TimeoutHttpProtocol(HttpProtocol):
         now = self.loop.time()
         if self.flow.read_paused and self._deadline is not None and not self._is_refused:
             self._wait_for(self._settings.head_timeout)  # the server itself has paused reading
-        between_requests = self._head_bytes is None and self.is_idle()
+        between_requests = self._part != HEAD and not self._unanswered
         late = self._deadline is not None and now >= self._deadline
         buffered = self._is_buffered()
         if buffered or self._progress.is_awaited or (late and between_requests):

@@ -29,7 +29,7 @@ class Limit:
             raise Problem(BUSY)
         self._free -= amount
         self._used[client] = used
-        until.add(self, client, amount)
+        until.append((self, client, amount))
 
     def expect(self, client: str | None, amount: int) -> None:
         """Check that a client could reserve about `amount`, at most half of its share. Raises Problem (503)."""
@@ -46,21 +46,14 @@ class Limit:
             del self._used[client]
 
 
-class Reservations:
+class Reservations(list[tuple[Limit, str | None, int]]):
     """What one request has reserved; released where the context ends."""
 
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held: list[tuple[Limit, str | None, int]] = []
-
-    def add(self, limit: Limit, client: str | None, amount: int) -> None:
-        """Release `amount` of `limit` at the end."""
-        self._held.append((limit, client, amount))
+    __slots__ = ()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for limit, client, amount in self._held:
+        for limit, client, amount in self:
             limit.release(client, amount)

@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 
-from api.auth.scopes import HISTORY
 from api.edge.concurrency_limits import Limit, Reservations
 from api.edge.context import RequestContext, new_id
 from api.edge.cors import Cors
@@ -112,7 +111,8 @@ class Exchange:
             ]
             if context.replayed:
                 headers.append((b"idempotency-replayed", b"true"))
-            headers += rate_limit_headers(self._rate_limits)
+            if self._rate_limits:
+                headers += rate_limit_headers(self._rate_limits)
             headers += security_headers(headers, self._scheme)
             headers += self._cors
         elif context.method == "HEAD":
@@ -165,7 +165,7 @@ class Exchange:
         """Write the request's log line: no body, no credential. Refusals and reads of the history at any log level."""
         context, route = self.context, self.route
         fields = self._extra_log_fields
-        of_history = route is not None and route.scope in HISTORY
+        of_history = route is not None and route.is_of_history
         refused = self.status in _REFUSED
         if of_history:
             query = {} if context.query is None else msgspec.to_builtins(context.query)

@@ -37,6 +37,11 @@ def check_media_type(headers: Mapping[bytes, bytes], method: str, media_types: S
         raise Problem(UNSUPPORTED_MEDIA_TYPE, "The body must not have a Content-Encoding", headers=accepted)
 
 
+def announces_body(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a body follows the head of a request."""
+    return headers.get(b"content-length", b"0") not in (b"", b"0") or b"transfer-encoding" in headers
+
+
 async def read_body(
     receive: Receive,
     headers: Mapping[bytes, bytes],
@@ -46,14 +51,12 @@ async def read_body(
 ) -> bytes:
     """Return a JSON body. `reserve_bytes`, for large bodies, is called with each chunk's size.
 
-    If the route takes no body, b"" is returned. A body that is announced is read all the same, since the request is
-    complete only with it.
+    If the route takes no body, one that is announced is read all the same, since the request is complete only with it.
+    Then b"" is returned.
     Raises ClientDisconnectedError, or Problem: 400 (not UTF-8, too deep), 408, 413, 422 (a repeated name).
     """
     max_bytes = settings.max_body if reserve_bytes is None else settings.max_batch_body
     length = headers.get(b"content-length", b"")
-    if not takes_body and length in (b"", b"0") and b"transfer-encoding" not in headers:
-        return b""
     if length.isdigit() and int(length) > max_bytes:
         raise _too_large(max_bytes)
     try:

@@ -7,6 +7,8 @@ from api.http.responses import Header
 
 NOT_IMPLEMENTED = b"HTTP/1.1 501 Not Implemented"
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request"
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large"
+TARGET_TOO_LONG = b"HTTP/1.1 414 URI Too Long"
 _VERSION_NOT_SUPPORTED = b"HTTP/1.1 505 HTTP Version Not Supported"
 
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ ")
@@ -24,6 +26,11 @@ class RefusedError(Exception):
 def status_of_unparsable(data: bytes, is_method: bool) -> bytes:
     """Return the status line for data at which the parser failed; `is_method` if it failed at the method."""
     return NOT_IMPLEMENTED if is_method and _METHOD.match(data) else BAD_REQUEST
+
+
+def measured(target: bytes, lines: Sequence[Header]) -> int:
+    """Return about how many bytes a head has: its target, and its headers with their separators."""
+    return len(target) + sum(len(name) + len(value) + 4 for name, value in lines)
 
 
 def check_version(version: str) -> None:

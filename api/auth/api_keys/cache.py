@@ -45,12 +45,14 @@ class ApiKeyCache:
 
     async def is_empty(self) -> bool:
         """Return whether no key was ever created. Raises UnavailableError."""
-        await self._refresh()
+        if self._is_stale():
+            await self._reads.get(None)
         return not (self._had_key or self._entries)
 
     async def has_active_key(self) -> bool:
         """Return whether any key is active. Raises UnavailableError."""
-        await self._refresh()
+        if self._is_stale():
+            await self._reads.get(None)
         return any(entry.key.is_active(now()) for entry in self._entries.values())
 
     def recognizes(self, key: ParsedKey) -> bool:
@@ -64,7 +66,8 @@ class ApiKeyCache:
         Every process accepts a new key at once, and rejects a revoked one after at most FRESH_SECONDS. An unknown id
         and a wrong secret take the same path, and so the same time.
         """
-        await self._refresh()
+        if self._is_stale():
+            await self._reads.get(None)
         if (entry := self._match(key)) is None:
             await self._reads.get(None)  # it may have been created a moment ago
             if (entry := self._match(key)) is None:
@@ -73,9 +76,8 @@ class ApiKeyCache:
             raise CredentialError("expired key" if entry.key.revoked_at is None else "revoked key", key.id)
         return entry.principal
 
-    async def _refresh(self) -> None:
-        if monotonic() - self._read_at > FRESH_SECONDS:
-            await self._reads.get(None)
+    def _is_stale(self) -> bool:
+        return monotonic() - self._read_at > FRESH_SECONDS
 
     def _match(self, key: ParsedKey) -> _Entry | None:
         entry = self._entries.get(key.id)

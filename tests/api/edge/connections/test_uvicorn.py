@@ -40,7 +40,7 @@ METHODS: dict[type, dict[str, str]] = {
         "on_url": "self, url",
         "shutdown": "self",
     },
-    RequestResponseCycle: {"send": "self, message"},
+    RequestResponseCycle: {"receive": "self", "send": "self, message"},
     FlowControl: {"drain": "self", "pause_reading": "self", "resume_reading": "self"},
 }
 #: Attributes of uvicorn that ours read or write.
@@ -61,7 +61,15 @@ ATTRIBUTES = {
         *("pipeline", "scheme", "server_state", "timeout_keep_alive", "transport", "url"),
     ),
     "cycle": (
-        *("chunked_encoding", "default_headers", "disconnected", "expected_content_length", "flow", "keep_alive"),
+        *(
+            "body",
+            "chunked_encoding",
+            "default_headers",
+            "disconnected",
+            "expected_content_length",
+            "flow",
+            "keep_alive",
+        ),
         *("message_event", "more_body", "on_response", "response_complete", "response_started", "scope", "transport"),
         "waiting_for_100_continue",
     ),
