@@ -59,6 +59,10 @@ PURE = {
 FRAMEWORK = {"Faster", "HTTPException", "RequestValidationError", "Depends", "Request"}
 
 MODULES = sorted(path for room in ARROWS for path in (ROOT / room).rglob("*.py"))
+#: The console's own modules; eslint.config.mjs says which of its folders each may import.
+SCRIPTS = sorted(
+    path for path in (ROOT / "api" / "console" / "static").rglob("*.js") if path.parent.name not in ("vendor", "static")
+)
 LONGEST = 300
 #: Modules of one folder, beside its `__init__.py`: as many as one look takes in.
 MOST = 16
@@ -155,8 +159,8 @@ def test_no_folder_has_more_modules_than_one_look_takes_in() -> None:
         for room in (*ARROWS, "tests", "benchmarks")
         for path in (ROOT / room).rglob("*.py")
         if path.name != "__init__.py"
-    )
-    assert folders
+    ) + Counter(path.parent for path in SCRIPTS)
+    assert len(folders) > 40
     assert {name_of(folder): count for folder, count in folders.items() if count > MOST} == {}
 
 
@@ -218,6 +222,12 @@ def test_events_are_inserted_as_part_of_a_write_set_alone() -> None:
     assert building == ["eventstore/log/write_set.py"]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_folder_of_the_console_says_what_it_may_import() -> None:
+    rules = (ROOT / "api" / "console" / "eslint.config.mjs").read_text()
+    checked = set(re.findall(r'files: \["\*\*/static/(\w+)/\*\*"\]', rules))
+    assert {path.parent.name for path in SCRIPTS} == checked
+
+
+@pytest.mark.parametrize("path", [*MODULES, *SCRIPTS], ids=name_of)
 def test_a_module_is_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) < LONGEST

@@ -13,25 +13,38 @@ ROOT = Path(__file__).parent.parent
 
 #: A docstring says what a function does in the imperative of a plain verb: Return, Raise, Check, Write, Read.
 OPENING = re.compile(r"(Give|Tell|Say)s?\b")
-#: Words without an actor, and archaisms. "is no longer" and "is no more" are plain.
-BANNED = re.compile(r"\b(whoever|anew|but for|gone on with|held against|is no (?!longer\b|more\b))", re.IGNORECASE)
+#: The start of a docstring of JavaScript, and its first words.
+JSDOC = re.compile(r"/\*\*[\s*]*([^\n]*)")
+#: Words without an actor, and archaisms. "there is no", "is no longer" and "is no more" are plain.
+BANNED = re.compile(
+    r"\b(whoever|anew|but for|gone on with|held against|(?<!there )is no (?!longer\b|more\b))", re.IGNORECASE
+)
 
 ROOMS = ("api", "benchmarks", "commands", "eventstore", "migrations", "projections", "tests")
+#: The console's own files; libraries in vendor/ are written by others.
+CONSOLE = [
+    path
+    for suffix in ("css", "html", "js", "mjs")
+    for path in (ROOT / "api" / "console").rglob(f"*.{suffix}")
+    if path.parent.name != "vendor"
+]
 FILES = sorted(
     {
+        *CONSOLE,
         *(path for room in ROOMS for path in (ROOT / room).rglob("*.py")),
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         ROOT / "Makefile",
         ROOT / "pyproject.toml",
         ROOT / ".ci" / "run",
+        ROOT / ".ci" / "vendor.mjs",
     }
     - {Path(__file__)}
 )
 
 
 def lines(source: str, *, python: bool) -> Iterator[tuple[int, str]]:
-    """Return each line of prose with its number: of Python, the strings and comments."""
+    """Return each line of prose with its number: of Python, the strings and comments; of all else, every line."""
     if not python:
         yield from enumerate(source.splitlines(), 1)
         return
@@ -51,6 +64,15 @@ def complaints(source: str, *, python: bool) -> Iterator[str]:
                 docstring = ast.get_docstring(node) or ""
                 if OPENING.match(docstring):
                     yield f"{getattr(node, 'lineno', 1)}: a docstring begins with {docstring.split()[0]!r}"
+    else:
+        for comment in JSDOC.finditer(source):
+            if OPENING.match(comment[1]):
+                yield f"{source.count(chr(10), 0, comment.start()) + 1}: a docstring begins with {comment[1]!r}"
+
+
+def test_the_console_is_looked_at() -> None:
+    assert {path.suffix for path in CONSOLE} == {".css", ".html", ".js", ".mjs"}
+    assert len(CONSOLE) > 30
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -64,8 +86,21 @@ def test_a_file_is_in_plain_english(path: Path) -> None:
         ('"""Give the sum."""\n', 1),
         ('def total() -> int:\n    """Say it."""\n    return 1  # made anew by whoever asks\n', 2),
         ('x = "it is no key"\n', 1),
-        ('"""Return what is no longer valid."""\n', 0),
+        ('"""Return what is no longer valid, where there is no more."""\n', 0),
     ],
 )
 def test_the_test_sees_what_it_is_for(source: str, count: int) -> None:
     assert len(list(complaints(source, python=True))) == count
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("/** Give the sum. */\n", 1),
+        ("/**\n * Tell it.\n *\n * @param {string} text\n */\nconst a = `${b} is no key`;\n", 2),
+        ("/* made anew */\n", 1),
+        ("/** Return what is no longer valid. */\nexport const whole = 'given';\n", 0),
+    ],
+)
+def test_it_also_sees_it_in_the_console(source: str, count: int) -> None:
+    assert len(list(complaints(source, python=False))) == count

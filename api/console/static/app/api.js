@@ -25,7 +25,7 @@ export const BASE = new URL("../../", import.meta.url);
  * @property {AbortSignal=} signal
  */
 
-/** Tells, by the event `refused`, that the credential in use is missing or no longer valid. */
+/** Announces, by the event `refused`, that the credential in use is missing or no longer valid. */
 export const credentialEvents = new EventTarget();
 
 /**

@@ -99,7 +99,7 @@ function recogniseJson(text) {
   if ("leaf_hash" in value) return { kind: "event" };
   // The checkpoint as JSON has the note as a member.
   if (typeof value.checkpoint === "string") return { kind: "checkpoint", text: value.checkpoint };
-  return { kind: "unknown", reason: "it is no file of a log" };
+  return { kind: "unknown", reason: "it is not a file of a log" };
 }
 
 /** @param {string} text @returns {{ kind: Kind, reason?: string }} */

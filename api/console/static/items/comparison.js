@@ -57,7 +57,7 @@ export class Comparison {
 }
 
 /**
- * Say what happened since the earlier moment to an item that existed then.
+ * Describe what happened since the earlier moment to an item that existed then.
  *
  * @param {Item} then
  * @param {number} earlier
@@ -74,7 +74,7 @@ async function sinceThen(then, earlier, later, signal) {
 }
 
 /**
- * Say what is new about an item that exists at the later moment.
+ * Describe what is new about an item that exists at the later moment.
  *
  * @param {Item} now
  * @param {number} earlier
