@@ -79,8 +79,8 @@ function row(item, mark, position, isThen) {
       ${cell("name")}
       <a href=${href("items", item.id, { as_of: position })} aria-label="History of ${item.name}">History</a>
     </td>
+    <td>${markOf(mark)}</td>
     <td class="number changes">${cell("price")}</td>
     <td>${cell("in_stock")}</td>
-    <td>${markOf(mark)}</td>
   </tr>`;
 }

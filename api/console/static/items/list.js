@@ -6,6 +6,7 @@ import { headPosition, momentAt, positionOf } from "./moment.js";
 
 /**
  * @typedef {object} ItemList
+ * @property {boolean} isCompared whether the address named a moment
  * @property {import("./item_state.js").Item[]} items
  * @property {URLSearchParams | null} next
  * @property {import("./moment.js").Moment} moment of the items
@@ -39,16 +40,18 @@ export async function readList(params, mayReadEvents, minPosition, signal) {
     const answer = await get("items", { params: query, signal });
     const head = answer.position ?? 0;
     const moment = mayReadEvents ? await momentAt(head, signal) : { position: head, time: null };
-    return { items: answer.data, next: answer.next, moment, head, earlier: null };
+    return { isCompared: false, items: answer.data, next: answer.next, moment, head, earlier: null };
   }
   if (showNow) {
     const [answer, position] = await Promise.all([get("items", { params: query, signal }), positionOf(asOf, signal)]);
     const then = await momentAt(position, signal);
     const head = answer.position ?? 0;
-    return { items: answer.data, next: answer.next, moment: await momentAt(head, signal), head, earlier: then };
+    const moment = await momentAt(head, signal);
+    return { isCompared: true, items: answer.data, next: answer.next, moment, head, earlier: then };
   }
   query.set("as_of", asOf);
   const [answer, head] = await Promise.all([get("audit/items", { params: query, signal }), headPosition(signal)]);
   const moment = await momentAt(answer.position ?? 0, signal);
-  return { items: answer.data, next: answer.next, moment, head: Math.max(head, moment.position), earlier: null };
+  const later = Math.max(head, moment.position);
+  return { isCompared: true, items: answer.data, next: answer.next, moment, head: later, earlier: null };
 }

@@ -43,7 +43,7 @@ class ItemsView extends View {
     const list = this.list.value;
     if (this.list.loading || this.list.error || list === undefined) return;
     this.head.note(list.head);
-    if (this.#asOf !== null) await this.comparison.run(list);
+    if (list.isCompared) await this.comparison.run(list);
   }
 
   get #asOf() {
@@ -90,7 +90,7 @@ class ItemsView extends View {
   #content() {
     const list = this.list.value;
     if (list === undefined) return nothing;
-    return this.#asOf === null ? this.#now(list) : compared(this.route, list, this.comparison.marks);
+    return list.isCompared ? compared(this.route, list, this.comparison.marks) : this.#now(list);
   }
 
   /** @param {import("../items/list.js").ItemList} list */

@@ -80,9 +80,6 @@ class ItemDialog extends WriteDialog {
       this.isGone = theirs === null;
       this.theirs = theirs instanceof ApiProblem ? this.theirs : theirs;
     }
-    await this.updateComplete;
-    const wrong = this.querySelector("[aria-invalid=true]");
-    if (wrong instanceof HTMLElement) wrong.focus();
   }
 
   #entered() {

@@ -107,9 +107,11 @@ export class WriteDialog extends Element {
       this.problem = /** @type {import("../app/problem.js").ApiProblem} */ (error);
       this.isStale ||= write.isOpen;
       await this.onRefused(this.problem);
-    } finally {
-      this.busy = false;
     }
+    this.busy = false;
+    await this.updateComplete;
+    const wrong = this.querySelector("[aria-invalid=true]");
+    if (wrong instanceof HTMLElement) wrong.focus();
   }
 
   /** @param {Event} event */
