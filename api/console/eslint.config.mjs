@@ -71,9 +71,10 @@ export default [
     },
   },
   { files: ["**/static/app/**"], rules: imports("app", "audit", "verify", "vendor", "views") },
+  { files: ["**/static/history/**"], rules: imports("app", "audit", "verify", "vendor") },
   { files: ["**/static/items/**"], rules: imports("app", "vendor") },
   { files: ["**/static/writes/**"], rules: imports("app", "items", "vendor") },
-  { files: ["**/static/views/**"], rules: imports("app", "audit", "items", "verify", "vendor", "writes") },
+  { files: ["**/static/views/**"], rules: imports("app", "audit", "history", "items", "verify", "vendor", "writes") },
   // What the console and the offline verifier share around the proofs: the worker, stored checkpoints, dropped files.
   { files: ["**/static/audit/**"], rules: imports("verify") },
   // Pure, so that a worker and the offline verifier run the same code: no lit, no component, no DOM.
