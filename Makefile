@@ -1,4 +1,4 @@
-# Needs Python >= 3.11 and make: every target installs what it needs into .venv. vendor, lint-api, lint-console
+# Needs Python >= 3.11 and make: every target installs what it needs into .venv. audit, vendor, lint-api, lint-console
 # and test-browser also need Node.js (npm), and test-browser needs Chromium.
 PYTHON ?= python3
 VENV := .venv
@@ -79,7 +79,7 @@ lint-console: build/npm/.done ## Check the style, format and types of the consol
 	$(NPM_BIN)/eslint --max-warnings 0 api/console
 	$(NPM_BIN)/prettier --check --log-level warn $(PRETTIER_FILES)
 
-audit: dev ## Check the code with bandit, and the locked packages for known vulnerabilities
+audit: dev ## Check the code with bandit, and the locked packages for known vulnerabilities; needs Node.js
 	$(BIN)/python -m bandit --quiet --configfile pyproject.toml --recursive $(ROOMS)
 	$(BIN)/python -m tests.supply_chain.audit $(ARGS)
 
@@ -87,6 +87,7 @@ sbom: dev ## Write the software bill of materials (CycloneDX) to build/
 	@mkdir -p $(dir $(SBOM))
 	PYTHONWARNINGS=ignore $(BIN)/python -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --mc-type application \
 		--spec-version 1.6 --output-reproducible --output-format JSON --output-file $(SBOM)
+	$(BIN)/python -m tests.supply_chain.vendored $(SBOM)
 
 fuzz-api: dev ## Test the service with generated requests for longer than the tests do
 	ITEMLEDGER_TEST_API_EXAMPLES=1000 ITEMLEDGER_TEST_API_SEED=$${SEED:-$$(date +%s)} \

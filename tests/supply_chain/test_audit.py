@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.supply_chain import audit as auditing
-from tests.supply_chain.audit import CANARY, LOCKS, ROOT, LookUpError, ask, audit
+from tests.supply_chain.audit import CANARY, LOCKS, NPM_CANARY, NPM_LOCK, ROOT, LookUpError, ask, ask_npm, audit
 
 FOUND = {"id": "PYSEC-2019-217", "fix_versions": ["2.10.1"], "aliases": [], "description": ""}
 LOCK = ROOT / "requirements.txt"
@@ -67,15 +67,63 @@ def test_the_command_says_so(arguments: list[str], code: int, tmp_path: Path) ->
     # A pip-audit that finds nothing wrong with anything, as behind a mirror.
     said = json.dumps({"dependencies": [package("a")]})
     (tmp_path / "pip_audit.py").write_text(f"print({said!r})")
+    _make_npm(tmp_path, {"vulnerabilities": {}})
     done = subprocess.run(
         [sys.executable, "-m", auditing.__name__, *arguments],
-        env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert (done.returncode, done.stdout) == (code, "")
-    assert done.stderr.startswith("NOT AUDITED: ")
+    assert [line.partition(": ")[0] for line in done.stderr.splitlines()] == ["NOT AUDITED"] * 2
+
+
+def _make_npm(folder: Path, report: dict[str, Any]) -> None:
+    """Write an npm that answers with a report."""
+    (folder / "report.json").write_text(json.dumps(report) + "\n")
+    (folder / "npm").write_text(f'#!/bin/sh\nwhile read -r line; do echo "$line"; done < {folder}/report.json\n')
+    (folder / "npm").chmod(0o755)
+
+
+#: As `npm audit --json` answers: a package with an advisory, and one that is affected by it.
+REPORT = {
+    "auditReportVersion": 2,
+    "vulnerabilities": {
+        "lit-html": {
+            "via": [{"source": 1, "title": "XSS", "url": "https://github.com/advisories/GHSA-a", "range": "<9"}]
+        },
+        "lit": {"via": ["lit-html"]},
+    },
+}
+
+
+def test_what_npm_knows_of_a_vendored_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _make_npm(tmp_path, REPORT)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    packages = ask_npm(ROOT / NPM_LOCK)
+    assert {package["name"] for package in packages} >= {"lit", "lit-html", "uplot", "@noble/hashes"}
+    assert "eslint" not in {package["name"] for package in packages}
+    assert [package["name"] for package in packages if package["vulns"]] == ["lit-html"]
+    known = audit([ROOT / NPM_LOCK], lambda lock: TRUTHFUL if lock.read_text() == NPM_CANARY else packages, NPM_CANARY)
+    [version] = [package["version"] for package in packages if package["name"] == "lit-html"]
+    assert known == [f"lit-html {version}: GHSA-a, mended in no release"]
+
+
+@pytest.mark.parametrize("report", [{"message": "405 Method Not Allowed", "statusCode": 405}, {}])
+def test_an_npm_that_fails_has_looked_nothing_up(
+    report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make_npm(tmp_path, report)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LookUpError, match=report.get("message", "npm did not answer")):
+        ask_npm(ROOT / NPM_LOCK)
+
+
+def test_without_npm_its_packages_are_not_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LookUpError, match="install Node"):
+        ask_npm(ROOT / NPM_LOCK)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -8,20 +8,20 @@ import msgspec
 import pytest
 
 from tests.supply_chain.audit import ROOT
+from tests.supply_chain.vendored import VENDOR
 
-FOLDER = ROOT / "api" / "console" / "static" / "vendor"
-FILES: dict[str, dict[str, Any]] = msgspec.json.decode((FOLDER / "vendor.json").read_bytes())
+FILES: dict[str, dict[str, Any]] = msgspec.json.decode((VENDOR / "vendor.json").read_bytes())
 LOCKED = msgspec.json.decode((ROOT / ".ci" / "package-lock.json").read_bytes())["packages"]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_vendored_file_has_the_bytes_that_were_bundled(name: str) -> None:
-    assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == FILES[name]["sha256"]
+    assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == FILES[name]["sha256"]
 
 
 def test_nothing_else_is_in_the_folder() -> None:
     declarations = {name.removesuffix(".js") + ".d.ts" for name in FILES if name.endswith(".js")}
-    assert {path.name for path in FOLDER.iterdir()} == {"vendor.json", *FILES, *declarations}
+    assert {path.name for path in VENDOR.iterdir()} == {"vendor.json", *FILES, *declarations}
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -31,7 +31,7 @@ def test_its_packages_are_locked_at_their_versions_and_free_to_ship(name: str) -
         assert (locked["version"], locked["license"]) == (package["version"], package["license"])
         assert not locked.get("dev"), f"{package['name']} is vendored: it belongs to the dependencies of package.json"
         assert package["license"] in ("BSD-3-Clause", "MIT")
-        assert f"{package['name']} {package['version']}\n==" in (FOLDER / "LICENSES.txt").read_text()
+        assert f"{package['name']} {package['version']}\n==" in (VENDOR / "LICENSES.txt").read_text()
 
 
 def test_every_package_that_is_locked_to_be_vendored_is() -> None:
