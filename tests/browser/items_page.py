@@ -39,11 +39,6 @@ def shown_rows(page: Page, *, marked: bool = True) -> list[Row]:
     return [_row(row) for row in page.evaluate(_READ_ROWS)]
 
 
-def shown_ids(page: Page) -> list[int]:
-    """Return the ids of the list of now."""
-    return [row.id for row in shown_rows(page)]
-
-
 def list_at(page: Page, position: int) -> Locator:
     """Return the list as of a position."""
     return page.get_by_role("region", name=f"Items at position {position}", exact=True)

@@ -34,7 +34,7 @@ export function changeOf(field, from, to) {
   const old = from ?? null;
   const current = to ?? null;
   return html`${old === null ? nothing : html`<del>${textOf(field, old)}</del>`}
-  ${old === null || current === null ? nothing : html`<span aria-label="became">→</span>`}
+  ${old === null || current === null ? nothing : html`<span role="img" aria-label="became">→</span>`}
   ${current === null ? nothing : html`<ins>${textOf(field, current)}</ins>`}`;
 }
 
