@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
 NPM_BIN := build/npm/node_modules/.bin
-PRETTIER_FILES := api/console .ci '!**/package-lock.json' '!api/console/static/vendor/**'
+PRETTIER_FILES := api/console .ci
 # The product.
 ROOMS := api commands eventstore migrations projections
 SBOM ?= build/sbom.cdx.json
