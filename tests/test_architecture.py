@@ -32,7 +32,7 @@ API_ARROWS = {
         for resource in ("items", "activity", "audit", "transparency", "projections", "keys", "me", "console", "ops")
     },
     "events": {"edge", "http", "auth", "schemas", "export"},
-    "cli": {"edge", "http", "auth", "schemas", "export", "events", "transparency", "keys", "ops"},
+    "cli": {"edge", "http", "auth", "schemas", "export", "events", "transparency", "keys", "ops", "console"},
 }
 #: Beside the rooms: what every room may import, and what joins them all.
 API_FOUNDATION = {"durations", "log_writer", "logs", "secret", "settings"}

@@ -84,6 +84,7 @@ class CommandLine(LazyGroup):
         "backup": ("api.cli.backup:backup", "Copy the SQLite database to FILE and check the copy."),
         "log": ("api.cli.log:log", "Manage the key that signs checkpoints."),
         "config": ("api.cli.config:config", "Check and show the settings."),
+        "console": ("api.cli.console:console", "Write the offline verifier: one HTML file for auditors."),
         "keys": ("api.cli.keys:keys", "Create, list, rotate and revoke API keys."),
         "openapi": ("api.cli.openapi:describe", "Print the OpenAPI document."),
     },

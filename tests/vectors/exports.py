@@ -28,22 +28,22 @@ def build() -> dict[str, Any]:
     A file is a list of runs of lines of the log, `[first, last]`, and of other bytes in base64.
     """
     return {
-        "log": _lines(LOG).decode().splitlines(),
+        "log": lines_of(LOG).decode().splitlines(),
         "cases": [*_intact(), *_tampered_lines(), *_tampered_events(), *_with_manifests(), *_unreadable()],
     }
 
 
-def _lines(events: Sequence[StoredEvent]) -> bytes:
+def lines_of(events: Sequence[StoredEvent]) -> bytes:
     return msgspec.json.Encoder().encode_lines(list(map(to_event_document, events)))
 
 
-def _root(size: int) -> bytes:
+def root_of(size: int) -> bytes:
     return mth([event.leaf_hash for event in LOG[:size]])
 
 
-def _described(events: Sequence[StoredEvent], content: bytes | None = None, **changes: Any) -> str:
+def described(events: Sequence[StoredEvent], content: bytes | None = None, **changes: Any) -> str:
     """Return the manifest of a file."""
-    content = _lines(events) if content is None else content
+    content = lines_of(events) if content is None else content
     last = events[-1].position
     original = Manifest(
         file="log.jsonl",
@@ -52,7 +52,7 @@ def _described(events: Sequence[StoredEvent], content: bytes | None = None, **ch
         count=len(events),
         first_position=events[0].position,
         last_position=last,
-        log=LogHead(last, _root(last).hex()),
+        log=LogHead(last, root_of(last).hex()),
         bytes=len(content),
         sha256=sha256(content).hexdigest(),
     )
@@ -70,7 +70,7 @@ def _case(
         {"content": _runs(content), "manifest": text}
         for content, text in (file if isinstance(file, tuple) else (file, None) for file in files)
     ]
-    known = [(head, _root(head)) if isinstance(head, int) else head for head in heads]
+    known = [(head, root_of(head)) if isinstance(head, int) else head for head in heads]
     return {
         "name": name,
         "files": written,
@@ -80,7 +80,7 @@ def _case(
 
 
 def _runs(content: bytes) -> list[list[int] | str]:
-    original = {line: number for number, line in enumerate(_lines(LOG).splitlines(keepends=True), 1)}
+    original = {line: number for number, line in enumerate(lines_of(LOG).splitlines(keepends=True), 1)}
     runs: list[list[int] | str] = []
     for line in content.splitlines(keepends=True):
         number = original.get(line)
@@ -100,20 +100,25 @@ def content_of(vectors: dict[str, Any], runs: list[Any]) -> bytes:
 
 
 def _intact() -> Iterator[dict[str, Any]]:
-    whole: dict[str, Any] = {"size": SIZE, "root": _root(SIZE).hex(), "unknown_types": {}}
-    yield _case("a log", [_lines(LOG)], "intact", **whole)
-    yield _case("a log with checkpoints", [_lines(LOG)], "intact", heads=[0, 1, 7, 16, 19, SIZE, SIZE], **whole)
-    yield _case("a log with its manifest", [(_lines(LOG), _described(LOG))], "intact", **whole)
-    yield _case("nothing", [b""], "intact", size=0, root=_root(0).hex(), unknown_types={})
-    parts = [(_lines(LOG[:8]), _described(LOG[:8])), (_lines(LOG[8:]), _described(LOG[8:], filter={"after": 8}))]
+    whole: dict[str, Any] = {"size": SIZE, "root": root_of(SIZE).hex(), "unknown_types": {}}
+    yield _case("a log", [lines_of(LOG)], "intact", **whole)
+    yield _case("a log with checkpoints", [lines_of(LOG)], "intact", heads=[0, 1, 7, 16, 19, SIZE, SIZE], **whole)
+    yield _case("a log with its manifest", [(lines_of(LOG), described(LOG))], "intact", **whole)
+    yield _case("nothing", [b""], "intact", size=0, root=root_of(0).hex(), unknown_types={})
+    parts = [(lines_of(LOG[:8]), described(LOG[:8])), (lines_of(LOG[8:]), described(LOG[8:], filter={"after": 8}))]
     yield _case("two files", parts, "intact", heads=[8], **whole)
-    bounded = _described(LOG[:8], filter={"before": "9"}, log=LogHead(SIZE, _root(SIZE).hex()))
-    first: dict[str, Any] = {"size": 8, "root": _root(8).hex(), "unknown_types": {}}
-    yield _case("the first part of a longer log", [(_lines(LOG[:8]), bounded)], "intact", **first)
+    bounded = described(LOG[:8], filter={"before": "9"}, log=LogHead(SIZE, root_of(SIZE).hex()))
+    first: dict[str, Any] = {"size": 8, "root": root_of(8).hex(), "unknown_types": {}}
+    yield _case("the first part of a longer log", [(lines_of(LOG[:8]), bounded)], "intact", **first)
     future = [hashed(replace(LOG[0], type="item.moved.v7", data='{"to":1}'))]
     future_root = future[0].leaf_hash.hex()
     yield _case(
-        "a type of the future", [_lines(future)], "intact", size=1, root=future_root, unknown_types={"item.moved.v7": 1}
+        "a type of the future",
+        [lines_of(future)],
+        "intact",
+        size=1,
+        root=future_root,
+        unknown_types={"item.moved.v7": 1},
     )
 
 
@@ -124,7 +129,7 @@ def _tampered(
 
 
 def _tampered_lines() -> Iterator[dict[str, Any]]:
-    all = _lines(LOG).splitlines(keepends=True)
+    all = lines_of(LOG).splitlines(keepends=True)
     before, line, after = all[: AT - 1], all[AT - 1], all[AT:]
     yield _tampered("a line removed", [b"".join(before + after)], AT, "expected position 10, found 11")
     yield _tampered("a line twice", [b"".join([*before, line, line, *after])], AT + 1, "expected position 11, found 10")
@@ -158,7 +163,7 @@ def _tampered_events() -> Iterator[dict[str, Any]]:
         ("leaf_hash", bytes(32)),
     ):
         events = [*LOG[: AT - 1], replace(original, **{column: value}), *LOG[AT:]]
-        yield _tampered(f"another {column}", [_lines(events)], AT, stale)
+        yield _tampered(f"another {column}", [lines_of(events)], AT, stale)
     for name, changes, reason in (
         ("a version left out", {"version": 2}, "expected version 1 of item 10, found 2"),
         ("a version twice", {"item_id": 7, "version": 3}, "expected version 4 of item 7, found 3"),
@@ -179,33 +184,33 @@ def _tampered_events() -> Iterator[dict[str, Any]]:
         ("data of another type", {"data": "{}"}, "its data is not that of an event"),
     ):
         events = [*LOG[: AT - 1], hashed(replace(original, **changes)), *LOG[AT:]]
-        yield _tampered(f"{name}, with its hash", [_lines(events)], AT, reason)
+        yield _tampered(f"{name}, with its hash", [lines_of(events)], AT, reason)
     forged = [*LOG[: AT - 1], hashed(replace(original, actor="eve")), *LOG[AT:]]
     between = "the tree root at {} events does not match the checkpoint: an event between {} and {} was changed"
-    yield _tampered("a rewritten event", [_lines(forged)], 8, between.format(15, 8, 15), heads=[7, 15, SIZE])
-    yield _tampered("a rewritten event, at once", [_lines(forged)], 10, between.format(10, 10, 10), heads=[9, 10])
+    yield _tampered("a rewritten event", [lines_of(forged)], 8, between.format(15, 8, 15), heads=[7, 15, SIZE])
+    yield _tampered("a rewritten event, at once", [lines_of(forged)], 10, between.format(10, 10, 10), heads=[9, 10])
     yield _tampered(
-        "a wrong checkpoint of the end", [_lines(LOG)], 1, between.format(20, 1, 20), heads=[(SIZE, bytes(32))]
+        "a wrong checkpoint of the end", [lines_of(LOG)], 1, between.format(20, 1, 20), heads=[(SIZE, bytes(32))]
     )
     yield _tampered(
-        "a wrong checkpoint of the empty log", [_lines(LOG)], 0, between.format(0, 0, 0), heads=[(0, bytes(32))]
+        "a wrong checkpoint of the empty log", [lines_of(LOG)], 0, between.format(0, 0, 0), heads=[(0, bytes(32))]
     )
     yield _tampered(
-        "two checkpoints of one size", [_lines(LOG)], 1, "the tree root at 7 events", heads=[7, (7, bytes(32))]
+        "two checkpoints of one size", [lines_of(LOG)], 1, "the tree root at 7 events", heads=[7, (7, bytes(32))]
     )
     first = "its content does not match its stored hash"
     twice = [*LOG[: AT - 1], replace(original, actor="eve"), *LOG[AT:]]
-    yield _tampered("the first of two faults counts", [_lines(twice)], AT, first, heads=[7, (SIZE, bytes(32))])
+    yield _tampered("the first of two faults counts", [lines_of(twice)], AT, first, heads=[7, (SIZE, bytes(32))])
     yield _tampered(
-        "a checkpoint before the fault", [_lines(twice)], 1, between.format(9, 1, 9), heads=[(9, bytes(32))]
+        "a checkpoint before the fault", [lines_of(twice)], 1, between.format(9, 1, 9), heads=[(9, bytes(32))]
     )
 
 
 def _with_manifests() -> Iterator[dict[str, Any]]:
-    content = _lines(LOG)
-    short = (_lines(LOG[:15]), _described(LOG))
+    content = lines_of(LOG)
+    short = (lines_of(LOG[:15]), described(LOG))
     yield _tampered("a manifest of more events", [short], 16, "but its manifest says 20")
-    other = (content, _described(LOG, sha256="0" * 64))
+    other = (content, described(LOG, sha256="0" * 64))
     yield _tampered("a manifest of another file", [other], SIZE, "does not match the SHA-256 in its manifest")
     moved: dict[str, Any] = {
         "filter": {"after": 5, "before": 26},
@@ -213,20 +218,18 @@ def _with_manifests() -> Iterator[dict[str, Any]]:
         "last_position": 25,
         "log": LogHead(100, "0" * 64),
     }
-    yield _tampered(
-        "a manifest of other positions", [(content, _described(LOG, **moved))], 1, "but its manifest says 6"
-    )
-    rooted = _described(LOG, log=LogHead(SIZE, "0" * 64))
+    yield _tampered("a manifest of other positions", [(content, described(LOG, **moved))], 1, "but its manifest says 6")
+    rooted = described(LOG, log=LogHead(SIZE, "0" * 64))
     yield _tampered("a manifest of another log", [(content, rooted)], 1, "does not match the checkpoint")
-    parts = [(_lines(LOG[8:]), _described(LOG[8:], filter={"after": 8})), (_lines(LOG[:8]), _described(LOG[:8]))]
+    parts = [(lines_of(LOG[8:]), described(LOG[8:], filter={"after": 8})), (lines_of(LOG[:8]), described(LOG[:8]))]
     yield _tampered("two files in the wrong order", parts, 1, "expected position 1, found 9")
 
 
 def _unreadable() -> Iterator[dict[str, Any]]:
-    content = _lines(LOG)
+    content = lines_of(LOG)
     yield _case("CRLF", [content.replace(b"\n", b"\r\n")], "unreadable", reason="converted from LF to CRLF")
-    described = (content.replace(b"\n", b"\r\n"), _described(LOG))
-    yield _case("CRLF, with its manifest", [described], "unreadable", reason="converted from LF to CRLF")
+    pair = (content.replace(b"\n", b"\r\n"), described(LOG))
+    yield _case("CRLF, with its manifest", [pair], "unreadable", reason="converted from LF to CRLF")
     for name, other in (
         ("a letter", b"Dear reader,\n"),
         ("a picture", b"\x89PNG\r\n\x1a\n"),
@@ -251,10 +254,10 @@ def _unreadable() -> Iterator[dict[str, Any]]:
         {"log": LogHead(20, "XYZ")},
     )
     for changes in contradictions:
-        wrong = _described(LOG, **changes)
+        wrong = described(LOG, **changes)
         yield _case(f"a manifest with {changes}", [(content, wrong)], "unreadable", reason="is not a valid manifest")
     yield _case("a manifest that is not JSON", [(content, "{")], "unreadable", reason="is not a valid manifest")
     yield _case("a manifest that is a list", [(content, "[]")], "unreadable", reason="is not a valid manifest")
-    yield _case("CSV", [(content, _described(LOG, format="csv"))], "unreadable", reason="csv export")
-    selected = _described(LOG, filter={"type": "item.created.v1"})
+    yield _case("CSV", [(content, described(LOG, format="csv"))], "unreadable", reason="csv export")
+    selected = described(LOG, filter={"type": "item.created.v1"})
     yield _case("selected events", [(content, selected)], "unreadable", reason="filtered export")

@@ -7,7 +7,7 @@ import { leafOfEvent } from "../verify/leaf.js";
 import { checkConsistency, checkInclusion, parseConsistencyProof, parseInclusionProof } from "../verify/proof_files.js";
 import { parsePublicKeys } from "../verify/signed_note.js";
 import * as findings from "./findings.js";
-import { startVerification } from "./worker_client.js";
+import { runInWorker } from "./worker_run.js";
 
 /**
  * @typedef {import("./dropped_files.js").DroppedFile} DroppedFile
@@ -15,22 +15,24 @@ import { startVerification } from "./worker_client.js";
  * @typedef {import("../verify/checkpoint.js").Checkpoint} Checkpoint
  * @typedef {import("../verify/signed_note.js").SignatureCheck} SignatureCheck
  * @typedef {import("../verify/signed_note.js").VerifierKey} VerifierKey
+ * @typedef {import("./worker_run.js").VerificationRequest} VerificationRequest
+ * @typedef {import("./worker_run.js").VerificationResult} VerificationResult
  * @typedef {{ file: string, checkpoint: Checkpoint, signature: SignatureCheck }} ReadCheckpoint
  */
 
 /**
  * Verify files that were recognised.
  * @param {readonly DroppedFile[]} files
- * @param {{ publicKeys: string, report?: import("../verify/exported_log.js").ReportProgress, newWorker?: () => Worker }} options
+ * @param {{ publicKeys: string, report?: import("../verify/exported_log.js").ReportProgress, newWorker: () => Worker }} options
  *   `publicKeys`: texts, one a line; those among the files are added
  * @returns {{ findings: Promise<Finding[]>, cancel: () => void }} what was found, the log first
  */
 export function verifyDropped(files, options) {
-  /** @type {ReturnType<typeof startVerification> | null} */
+  /** @type {import("./worker_run.js").Running | null} */
   let running = null;
   let isCancelled = false;
-  const start = /** @param {Parameters<typeof startVerification>[0]} request */ (request) => {
-    running = startVerification(request, options.report, options.newWorker);
+  const start = /** @param {VerificationRequest} request */ (request) => {
+    running = runInWorker(options.newWorker, request, options.report);
     if (isCancelled) running.cancel();
     return running.result;
   };
@@ -45,7 +47,7 @@ export function verifyDropped(files, options) {
 
 /**
  * @param {readonly DroppedFile[]} files @param {string} typedKeys
- * @param {(request: Parameters<typeof startVerification>[0]) => ReturnType<typeof startVerification>["result"]} start
+ * @param {(request: VerificationRequest) => Promise<VerificationResult>} start
  * @returns {Promise<Finding[]>}
  */
 async function verify(files, typedKeys, start) {
@@ -91,7 +93,7 @@ async function named(name, work) {
 
 /**
  * @param {readonly DroppedFile[]} files @param {readonly ReadCheckpoint[]} checkpoints @param {readonly VerifierKey[]} keys
- * @param {(request: Parameters<typeof startVerification>[0]) => ReturnType<typeof startVerification>["result"]} start
+ * @param {(request: VerificationRequest) => Promise<VerificationResult>} start
  * @returns {Promise<Finding>}
  */
 async function verifyLog(files, checkpoints, keys, start) {

@@ -1,36 +1,16 @@
 // @ts-check
-/** Starts a verification in a worker, so that the page stays responsive. */
+/** Starts a verification in the console's worker. */
+
+import { runInWorker } from "./worker_run.js";
+
+/** @returns {Worker} the console's worker */
+export const newWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 
 /**
- * @typedef {import('../verify/verification.js').VerificationRequest} VerificationRequest
- * @typedef {import('../verify/verification.js').VerificationResult} VerificationResult
- * @typedef {import('../verify/exported_log.js').ReportProgress} ReportProgress
+ * Verify a whole log in a worker; see `runInWorker`.
+ * @param {import("./worker_run.js").VerificationRequest} request @param {import("./worker_run.js").ReportProgress} [report]
+ * @returns {import("./worker_run.js").Running}
  */
-
-/** @returns {Worker} */
-const startWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
-
-/**
- * Verify a whole log in a worker. A credential is passed in `request.source.headers`: by message, never in a URL.
- * @param {VerificationRequest} request @param {ReportProgress} [report] called some times a second
- * @param {() => Worker} [newWorker] for a page that has the worker's text and not its address
- * @returns {{ result: Promise<VerificationResult>, cancel: () => void }} `cancel` stops at once; the result is then
- *   `cancelled`. The result is rejected with an Error only for a fault of this program.
- */
-export function startVerification(request, report = () => {}, newWorker = startWorker) {
-  const worker = newWorker();
-  /** @type {() => void} */
-  let cancel = () => {};
-  /** @type {Promise<VerificationResult>} */
-  const result = new Promise((resolve, reject) => {
-    cancel = () => resolve({ kind: "cancelled" });
-    worker.addEventListener("message", ({ data }) => {
-      if (data.progress) report(data.progress);
-      else if (data.result) resolve(data.result);
-      else reject(new Error(data.failure));
-    });
-    worker.addEventListener("error", (event) => reject(new Error(event.message || "The worker could not be started.")));
-    worker.postMessage(request);
-  });
-  return { result: result.finally(() => worker.terminate()), cancel: () => cancel() };
+export function startVerification(request, report) {
+  return runInWorker(newWorker, request, report);
 }

@@ -24,6 +24,8 @@
  * In ../audit/, with what a page needs around that:
  *
  *   worker_client.js     startVerification(request, report?)  { result: Promise<VerificationResult>, cancel() }
+ *   dropped_files.js     recognise(files)                     Promise<DroppedFile[]>
+ *   offline.js           verifyDropped(files, { publicKeys, report, newWorker })  { findings: Promise<Finding[]>, cancel() }
  *   kept_checkpoints.js  new KeptCheckpoints(serviceUrl)      keep(text), list(), forget()
  *                        proveKept(newest, kept, fetchProof)  Promise<KeptResult[]>
  */
