@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 PIP_SYNC := $(PIP) install --require-hashes -r
 PIP_SELF := $(PIP) install --no-deps --no-build-isolation -e .
 NPM_BIN := build/npm/node_modules/.bin
-PRETTIER_FILES := api/console .ci '!**/package-lock.json' '!api/console/static/vendor/**'
+PRETTIER_FILES := api/console .ci
 # The product.
 ROOMS := api commands eventstore migrations projections
 SBOM ?= build/sbom.cdx.json
@@ -41,7 +41,7 @@ test-browser: dev build/npm/.done ## Test the console in Chromium; needs Node.js
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal --durations 10 tests/browser $(ARGS)
 
 pictures: ## Take the pictures of the console again, for docs/images/
-	ITEMLEDGER_TEST_PICTURES=1 $(MAKE) --no-print-directory test-browser
+	ITEMLEDGER_TEST_PICTURES=docs/images $(MAKE) --no-print-directory test-browser
 
 # Random numbers that are new in each run; the seed is printed first, and SEED=... repeats it.
 SOAK := ITEMLEDGER_TEST_SEED=$${SEED:-$$(date +%s)} HYPOTHESIS_PROFILE=nightly

@@ -104,11 +104,11 @@ def axe(page: Page) -> Callable[[], None]:
 
 @pytest.fixture
 def picture(page: Page) -> Callable[[str], None]:
-    """Write docs/images/console-NAME.png, if `make pictures` asks for it."""
+    """Write console-NAME.png to the folder in ITEMLEDGER_TEST_PICTURES; without it nothing: see `make pictures`."""
 
     def write(name: str) -> None:
-        if os.environ.get("ITEMLEDGER_TEST_PICTURES"):
-            path = _ROOT / "docs" / "images" / f"console-{name}.png"
+        if folder := os.environ.get("ITEMLEDGER_TEST_PICTURES"):
+            path = Path(folder) / f"console-{name}.png"
             page.screenshot(path=path, animations="disabled", caret="hide", scale="css")
             assert path.stat().st_size <= _MAX_PICTURE_BYTES
 

@@ -137,7 +137,6 @@ def test_an_item_that_was_changed_meanwhile_is_not_deleted_unseen(
     dialog.get_by_role("button", name="Delete").click()
     expect(dialog.locator("del")).to_have_text("7.20")
     expect(dialog.locator("ins")).to_have_text("7.50")
-    open_service.request("GET", "/items/2")
     dialog.get_by_role("button", name="Delete it as it is now").click()
     expect(page.get_by_role("status").filter(has_text="Deleted Ink, royal blue")).to_be_visible()
     assert all_events(open_service)[-1]["type"] == "item.deleted.v1"

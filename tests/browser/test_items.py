@@ -146,6 +146,28 @@ def test_back_returns_to_each_state_before(shared_service: LiveService, console:
     expect(slider).to_have_value(str(EVENTS))
 
 
+def test_a_list_is_called_what_it_is_while_another_one_is_loading(
+    shared_service: LiveService, console: Console
+) -> None:
+    page = console(shared_service, "/items")
+    moment = page.get_by_label("Position or time")
+    expect(list_of_now(page)).to_be_visible()
+    page.route("**/audit/items?*as_of=5", lambda _: None)  # never answered
+    with page.expect_request("**/audit/items?*as_of=5"):
+        moment.fill("5")
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("Loading …")).to_be_visible()
+    expect(list_of_now(page)).to_be_visible()
+    expect(list_at(page, 5).or_(list_at(page, EVENTS))).to_have_count(0)
+    moment.fill("7")  # while 5 is still loading: the latest wins
+    page.keyboard.press("Enter")
+    expect(list_at(page, 7)).to_be_visible()
+    assert {row.id: row.old for row in shown_rows(page)} == existing(all_events(shared_service), 7)
+    page.go_back()
+    page.go_back()
+    expect(list_of_now(page)).to_be_visible()
+
+
 @pytest.mark.parametrize("as_of", ["", "time"])
 def test_pages_show_each_item_once(open_service: LiveService, console: Console, as_of: str) -> None:
     batch = [{"name": f"Card {number}", "price": "1"} for number in range(110)]
@@ -205,6 +227,10 @@ def test_each_credential_is_offered_what_it_may_do(keyed_service: LiveService, c
     expect(page.get_by_text("lacks the scope events:read")).to_be_visible()
     expect(page.get_by_text("needs the scope items:write")).to_be_visible()
     expect(page.get_by_role("slider").or_(writes)).to_have_count(0)
+    page.goto(f"{keyed_service.url}/console#/items?as_of=5")  # a link that someone sent
+    expect(page.get_by_role("table")).to_have_count(0)
+    page.get_by_role("link", name="Items of now").click()
+    expect(list_of_now(page)).to_be_visible()
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, keyed_service, "auditor")
     expect(page.get_by_role("slider")).to_be_visible()

@@ -113,6 +113,22 @@ def test_history_can_be_changed_as_the_owner_can(open_service: LiveService, cove
     assert (open_service.request("GET", "/log/checkpoint").text != before) is covered_up
 
 
+def test_a_picture_is_written_only_when_it_is_asked_for(
+    page: Page, picture: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*.png")}
+    page.set_content(GOOD)
+    monkeypatch.delenv("ITEMLEDGER_TEST_PICTURES", raising=False)
+    picture("rig")
+    assert {path: path.stat().st_mtime_ns for path in (ROOT / "docs").rglob("*.png")} == before
+    monkeypatch.setenv("ITEMLEDGER_TEST_PICTURES", str(tmp_path))
+    picture("rig")
+    first = (tmp_path / "console-rig.png").read_bytes()
+    picture("rig")
+    assert (tmp_path / "console-rig.png").read_bytes() == first
+    assert first.startswith(b"\x89PNG")
+
+
 def test_without_a_browser_the_run_stops_and_says_how_to_get_one(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": str(tmp_path), "PLAYWRIGHT_BROWSERS_PATH": str(tmp_path)}
     environment.pop("ITEMLEDGER_TEST_CHROMIUM", None)

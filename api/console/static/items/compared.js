@@ -39,7 +39,7 @@ export function compared(route, { items, next, moment, head, earlier }, marks) {
       columns,
       items.map((item) => row(item, marks.get(item.id), position, isThen)),
     )}
-    ${items.length === 0 ? html`<p>No items match at this moment.</p>` : nothing}
+    ${items.length === 0 ? html`<p>${next === null ? "No items match" : "This page has no items, the next can have some"}.</p>` : nothing}
     ${pager({ ...route, params }, ["cursor"], next)}`;
 }
 
