@@ -13,7 +13,7 @@ from api.schemas.examples import load
 
 STATIC = Path(__file__).parent / "static"
 _PAGE = STATIC / "console.html"
-_FOLDERS = ("app", "audit", "history", "items", "style", "vendor", "verify", "views", "writes")
+_FOLDERS = sorted(path.name for path in STATIC.iterdir() if path.is_dir())
 #: The files that are served, by the folder and the name in their path. All else is not found, whatever a path says.
 FILES = {
     (folder, path.name): path

@@ -1,7 +1,7 @@
 /** Read JSON without rounding: a price has up to 18 digits, more than a JavaScript number holds. */
 
 /** Members whose numbers are decimals: they are returned as the text that the service wrote. */
-const DECIMALS = new Set(["price", "stock_value", "from", "to"]);
+const DECIMALS = new Set(["price", "stock_value", "from", "to", "live", "rebuilt"]);
 
 /**
  * Return the value of a JSON text, with each decimal as a string of its exact digits.
