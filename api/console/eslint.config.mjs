@@ -74,6 +74,7 @@ export default [
   // The parts of one view each.
   { files: ["**/static/history/**"], rules: imports("app", "audit", "verify", "vendor") },
   { files: ["**/static/items/**"], rules: imports("app", "vendor") },
+  { files: ["**/static/keys/**"], rules: imports("app", "vendor") },
   { files: ["**/static/overview/**"], rules: imports("app", "audit", "projections", "vendor") },
   { files: ["**/static/projections/**"], rules: imports("app", "vendor") },
   { files: ["**/static/writes/**"], rules: imports("app", "items", "vendor") },

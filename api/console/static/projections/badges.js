@@ -88,7 +88,8 @@ export function rebuildStateOf(state) {
 export function resultOf(verification) {
   if (verification === null) return html`<span class="badge">not verified yet</span>`;
   const { rows_differ: differ, problems } = verification;
-  if (differ > 0) return html`<span class="badge bad">drift: ${rowsOf(differ)} differ</span>`;
+  if (differ > 0)
+    return html`<span class="badge bad">drift: ${rowsOf(differ)} ${differ === 1 ? "differs" : "differ"}</span>`;
   if (problems.length > 0) return html`<span class="badge bad">problem found</span>`;
   return html`<span class="badge good">intact</span>`;
 }

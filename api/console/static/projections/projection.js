@@ -63,7 +63,7 @@ class ProjectionElement extends Element {
       ${
         rebuild !== null && isRebuilding(projection)
           ? progressOf(name, rebuild, () => this.#cancel(name))
-          : html`${endOf(rebuild)} <itl-rebuild-form .name=${name}></itl-rebuild-form>`
+          : html`${endOf(name, rebuild)} <itl-rebuild-form .name=${name}></itl-rebuild-form>`
       }
       ${problemNotice(this.error)}
       ${

@@ -1,10 +1,11 @@
 /** The form that starts a rebuild of one projection. */
 
-import { html } from "../vendor/lit.js";
+import { html, nothing } from "../vendor/lit.js";
 import { call } from "../app/api.js";
 import { confirm } from "../app/components.js";
 import { Element } from "../app/element.js";
-import { problemNotice } from "../app/problem.js";
+import { ApiProblem, problemNotice } from "../app/problem.js";
+import { rightsOf } from "./rebuild_progress.js";
 
 class RebuildForm extends Element {
   /** @override */
@@ -35,7 +36,8 @@ class RebuildForm extends Element {
         </label>
         <div class="actions"><button class="primary" ?disabled=${this.busy}>Rebuild ${this.name}</button></div>
       </form>
-      ${problemNotice(this.error)}`;
+      ${problemNotice(this.error)}
+      ${this.error instanceof ApiProblem && this.error.code === "rebuild-failed" ? rightsOf(this.name) : nothing}`;
   }
 
   /** @param {SubmitEvent} event */

@@ -41,10 +41,24 @@ export function progressOf(name, rebuild, onCancel) {
 /**
  * Return how the last rebuild ended.
  *
+ * @param {string} name of the projection
  * @param {Rebuild | null} rebuild
  */
-export function endOf(rebuild) {
+export function endOf(name, rebuild) {
   if (rebuild === null) return html`<p class="muted">It was not rebuilt yet.</p>`;
   return html`<p>${rebuildStateOf(rebuild.state)} ${timeOf(rebuild.updated_at)}</p>
-    ${rebuild.failure === null ? nothing : html`<p class="notice bad">${rebuild.failure}</p>`}`;
+    ${
+      rebuild.failure === null
+        ? nothing
+        : html`<p class="notice bad">${rebuild.failure}</p>
+            ${rightsOf(name)}`
+    }`;
+}
+
+/** Return who may rebuild a projection if the service may not. @param {string} name */
+export function rightsOf(name) {
+  return html`<p class="muted">
+    A rebuild creates tables. If the service may not, as on PostgreSQL, an operator with the rights of the schema's
+    owner can run <code>itemledger rebuild ${name}</code>. This page shows it, too.
+  </p>`;
 }
