@@ -65,12 +65,17 @@ def test_the_figures_go_on_over_a_restart_of_the_service(
     expect(figure(page, "position")).to_have_text(str(EVENTS + 1), timeout=30_000)
 
 
-def test_nothing_is_read_while_the_page_is_hidden(shared_service: LiveService, console: Console) -> None:
-    page = console(shared_service, "/overview")
+def test_nothing_is_read_while_the_page_is_hidden(shared_service: LiveService, console: Console, page: Page) -> None:
+    page.clock.install()
+    console(shared_service, "/overview")
     expect(figure(page, "rate")).to_have_text("0")
     with page.expect_event("requestfailed", is_stream):  # it was given up
         page.evaluate(HIDE, True)
-    with page.expect_request(is_stream):
+    requests = list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.clock.run_for(120_000)
+    assert not requests
+    with page.expect_request(is_stream), page.expect_request("**/projections"):
         page.evaluate(HIDE, False)
 
 
