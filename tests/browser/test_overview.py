@@ -13,16 +13,13 @@ from tests.browser.rig.axe import every_look
 from tests.browser.rig.databases import on_sqlite
 from tests.browser.rig.seed import EVENTS
 from tests.browser.rig.services import LiveService, run
+from tests.browser.rig.visibility import HIDE
 from tests.browser.rig.watch import Watch
 from tests.support.postgres import as_owner
 from tests.support.rebuilding import run_sql
 
 Console = Callable[..., Page]
 LAST_DAY = date(2026, 1, 14)
-HIDE = """hidden => {
-    Object.defineProperty(document, "visibilityState", {configurable: true, value: hidden ? "hidden" : "visible"});
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 def figure(page: Page, name: str) -> Locator:

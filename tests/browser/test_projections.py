@@ -14,6 +14,7 @@ from tests.browser.rig.axe import every_look
 from tests.browser.rig.databases import on_postgresql, on_sqlite
 from tests.browser.rig.seed import EVENTS
 from tests.browser.rig.services import LiveService, run
+from tests.browser.rig.visibility import HIDE
 from tests.browser.rig.watch import Watch
 from tests.eventstore.recording import opened
 from tests.support.postgres import as_owner
@@ -101,7 +102,7 @@ def test_a_second_rebuild_is_refused_with_the_reason(open_service: LiveService, 
     button = card(page).get_by_role("button", name="Rebuild items")
     expect(button).to_be_visible()
     with rebuilding(open_service.database_url, "--throttle", "2"):
-        # The page learns of it within seconds; until then it offers another.
+        page.evaluate(HIDE, True)  # otherwise the page learns of it within seconds, and does not offer another
         page.evaluate(
             """async () => {
                 const { get } = await import(new URL("console/app/api.js", location.href));
@@ -111,6 +112,7 @@ def test_a_second_rebuild_is_refused_with_the_reason(open_service: LiveService, 
             }"""
         )
         expect(card(page).get_by_role("alert")).to_contain_text("items is already being rebuilt")
+        expect(card(page).get_by_role("progressbar")).to_be_visible()
 
 
 @on_postgresql

@@ -4,9 +4,9 @@ import { html, nothing } from "../vendor/lit.js";
 import { call } from "../app/api.js";
 import { Element } from "../app/element.js";
 import { numberOf } from "../app/format.js";
-import { problemNotice } from "../app/problem.js";
+import { ApiProblem, problemNotice } from "../app/problem.js";
 import { isRebuilding, stateOf } from "./badges.js";
-import { endOf, progressOf } from "./rebuild_progress.js";
+import { endOf, progressOf, rightsOf } from "./rebuild_progress.js";
 import { reportOf } from "./rebuild_report.js";
 import { verificationOf } from "./verification.js";
 import "./rebuild_form.js";
@@ -29,7 +29,7 @@ class ProjectionElement extends Element {
     super();
     /** @type {Projection | null} */
     this.projection = null;
-    /** @type {unknown} why the rebuild could not be cancelled */
+    /** @type {unknown} why a rebuild was not started, or not cancelled */
     this.error = null;
   }
 
@@ -63,9 +63,11 @@ class ProjectionElement extends Element {
       ${
         rebuild !== null && isRebuilding(projection)
           ? progressOf(name, rebuild, () => this.#cancel(name))
-          : html`${endOf(name, rebuild)} <itl-rebuild-form .name=${name}></itl-rebuild-form>`
+          : html`${endOf(name, rebuild)}
+              <itl-rebuild-form .name=${name} @rebuild=${this.#onRebuild}></itl-rebuild-form>`
       }
       ${problemNotice(this.error)}
+      ${this.error instanceof ApiProblem && this.error.code === "rebuild-failed" ? rightsOf(name) : nothing}
       ${
         report === null
           ? nothing
@@ -75,6 +77,11 @@ class ProjectionElement extends Element {
             </details>`
       }
     </section>`;
+  }
+
+  /** @param {CustomEvent<unknown>} event */
+  #onRebuild({ detail }) {
+    this.error = detail;
   }
 
   /** @param {string} name */

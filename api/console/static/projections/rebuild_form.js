@@ -1,43 +1,37 @@
-/** The form that starts a rebuild of one projection. */
+/** The form that starts a rebuild of one projection. Its event `rebuild` has the problem if there was one. */
 
-import { html, nothing } from "../vendor/lit.js";
+import { html } from "../vendor/lit.js";
 import { call } from "../app/api.js";
 import { confirm } from "../app/components.js";
 import { Element } from "../app/element.js";
-import { ApiProblem, problemNotice } from "../app/problem.js";
-import { rightsOf } from "./rebuild_progress.js";
 
 class RebuildForm extends Element {
   /** @override */
-  static properties = { name: { attribute: false }, busy: { state: true }, error: { state: true } };
+  static properties = { name: { attribute: false }, busy: { state: true } };
 
   constructor() {
     super();
     this.name = "";
     this.busy = false;
-    /** @type {unknown} */
-    this.error = null;
   }
 
   /** @override */
   render() {
     return html`<form class="stack" @submit=${this.#submit}>
-        <label class="check">
-          <input name="dry_run" type="checkbox" checked />
-          Dry run: rebuild and compare, and change nothing
-        </label>
-        <label class="check">
-          <input name="from_scratch" type="checkbox" />
-          From scratch: do not resume an interrupted rebuild
-        </label>
-        <label>
-          Throttle, in events a second; empty for full speed
-          <input name="throttle" type="number" min="1" max="1000000" step="1" inputmode="numeric" />
-        </label>
-        <div class="actions"><button class="primary" ?disabled=${this.busy}>Rebuild ${this.name}</button></div>
-      </form>
-      ${problemNotice(this.error)}
-      ${this.error instanceof ApiProblem && this.error.code === "rebuild-failed" ? rightsOf(this.name) : nothing}`;
+      <label class="check">
+        <input name="dry_run" type="checkbox" checked />
+        Dry run: rebuild and compare, and change nothing
+      </label>
+      <label class="check">
+        <input name="from_scratch" type="checkbox" />
+        From scratch: do not resume an interrupted rebuild
+      </label>
+      <label>
+        Throttle, in events a second; empty for full speed
+        <input name="throttle" type="number" min="1" max="1000000" step="1" inputmode="numeric" />
+      </label>
+      <div class="actions"><button class="primary" ?disabled=${this.busy}>Rebuild ${this.name}</button></div>
+    </form>`;
   }
 
   /** @param {SubmitEvent} event */
@@ -52,14 +46,16 @@ class RebuildForm extends Element {
     };
     if (!isDry && !(await this.#isConfirmed())) return;
     this.busy = true;
-    this.error = null;
+    /** @type {unknown} */
+    let problem = null;
     try {
       await call("POST", `projections/${this.name}/rebuild`, { params });
     } catch (error) {
-      this.error = error;
+      problem = error;
     }
     this.busy = false;
-    this.dispatchEvent(new Event("rebuild", { bubbles: true })); // also after a problem: another rebuild may run
+    // Also after a problem: another rebuild may run, whose progress then takes the place of this form.
+    this.dispatchEvent(new CustomEvent("rebuild", { bubbles: true, detail: problem }));
   }
 
   #isConfirmed() {
