@@ -78,6 +78,7 @@ export default [
   { files: ["**/static/overview/**"], rules: imports("app", "audit", "projections", "vendor") },
   { files: ["**/static/projections/**"], rules: imports("app", "vendor") },
   { files: ["**/static/writes/**"], rules: imports("app", "items", "vendor") },
+  { files: ["**/static/integrity/**"], rules: imports("app", "audit", "verify", "vendor") },
   { files: ["**/static/views/**"], rules: imports("[a-z]+") },
   // What the console and the offline verifier share around the proofs: the worker, stored checkpoints, dropped files.
   { files: ["**/static/audit/**"], rules: imports("verify") },

@@ -10,7 +10,7 @@ import pytest
 from tests.eventstore.recording import opened
 from tests.support.checks import assert_whole
 from tests.support.clients.load import ask
-from tests.support.rebuilding import EVENTS, fill, known_of, rebuild, until
+from tests.support.rebuilding import EVENTS, fill, known_of, rebuild, under_way, until
 from tests.support.service import serving
 
 
@@ -46,6 +46,7 @@ async def test_the_rebuild_of_a_killed_service_stops_and_can_be_resumed(ready_ur
     with serving(ready_url) as server:
         answer = await ask(server.port, "POST", "/projections/items/rebuild?throttle=100")
         assert answer.status == 202
+        await under_way(ready_url)  # on a busy machine the answer comes before its process has begun
         os.kill(server.process.pid, signal.SIGKILL)
         await until(has_ended)
         known = await known_of(ready_url)

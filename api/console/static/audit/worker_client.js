@@ -3,8 +3,24 @@
 
 import { runInWorker } from "./worker_run.js";
 
+/** The worker of the next verification, loaded ahead: files are verified also when the service has stopped. @type {Worker | null} */
+let prepared = null;
+
+/** Load a worker for the next verification, if none is loaded. */
+export function prepareWorker() {
+  if (prepared) return;
+  const worker = (prepared = start());
+  worker.addEventListener("error", () => {
+    if (prepared === worker) prepared = null; // it could not be loaded: the next verification tries again, and says so
+  });
+}
+
 /** @returns {Worker} the console's worker */
-export const newWorker = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+export function newWorker() {
+  const worker = prepared ?? start();
+  prepared = null;
+  return worker;
+}
 
 /**
  * Verify a whole log in a worker; see `runInWorker`.
@@ -13,4 +29,9 @@ export const newWorker = () => new Worker(new URL("./worker.js", import.meta.url
  */
 export function startVerification(request, report) {
   return runInWorker(newWorker, request, report);
+}
+
+/** @returns {Worker} */
+function start() {
+  return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 }

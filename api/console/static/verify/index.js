@@ -26,8 +26,9 @@
  *   worker_client.js     startVerification(request, report?)  { result: Promise<VerificationResult>, cancel() }
  *   dropped_files.js     recognise(files)                     Promise<DroppedFile[]>
  *   offline.js           verifyDropped(files, { publicKeys, report, newWorker })  { findings: Promise<Finding[]>, cancel() }
- *   kept_checkpoints.js  new KeptCheckpoints(serviceUrl)      keep(text), list(), forget()
- *                        proveKept(newest, kept, fetchProof)  Promise<KeptResult[]>
+ *   kept_checkpoints.js  new KeptCheckpoints(serviceUrl)      keep(texts), list(), chain(kept), remove(kept)
+ *   consistency.js       proveKept(newest, kept, fetchProof)  whether the log still begins with each kept checkpoint
+ *   public_keys.js       new PublicKeys(serviceUrl)           add(text), list(), texts(), remove(text)
  */
 
 export { toBase64, toHex } from "./bytes.js";

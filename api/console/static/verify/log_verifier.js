@@ -85,10 +85,11 @@ export class LogVerifier {
   }
 
   #reachHeads() {
+    const verified = this.#verified; // not what another head of this same size says
     for (let head = this.#heads.at(-1); head?.size === this.size; head = this.#heads.at(-1)) {
       this.#heads.pop();
       if (!equal(head.root, this.root())) {
-        const first = Math.min(this.#verified + 1, this.size);
+        const first = Math.min(verified + 1, this.size);
         throw new TamperedError(
           first,
           `the tree root at ${this.size} events does not match the checkpoint: ` +
