@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.items_page import shown_rows
+from tests.browser.items.items_page import shown_rows
 from tests.browser.rig.services import LiveService
 
 Console = Callable[..., Page]

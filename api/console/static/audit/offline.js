@@ -23,7 +23,8 @@ import { runInWorker } from "./worker_run.js";
 /**
  * Verify files that were recognised.
  * @param {readonly DroppedFile[]} files
- * @param {{ publicKeys: string, report?: import("../verify/exported_log.js").ReportProgress, newWorker: () => Worker }} options
+ * @param {{ publicKeys: string, report?: import("../verify/exported_log.js").ReportProgress, newWorker: () => Worker,
+ *   release?: (worker: Worker, idle: boolean) => void }} options
  *   `publicKeys`: texts, one a line; those among the files are added
  * @returns {{ findings: Promise<Finding[]>, cancel: () => void }} what was found, the log first
  */
@@ -32,7 +33,7 @@ export function verifyDropped(files, options) {
   let running = null;
   let isCancelled = false;
   const start = /** @param {VerificationRequest} request */ (request) => {
-    running = runInWorker(options.newWorker, request, options.report);
+    running = runInWorker(options.newWorker, request, options.report, options.release);
     if (isCancelled) running.cancel();
     return running.result;
   };

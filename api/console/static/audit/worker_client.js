@@ -23,12 +23,21 @@ export function newWorker() {
 }
 
 /**
+ * Keep a worker that has answered for the next verification; end one that is still at work.
+ * @param {Worker} worker @param {boolean} idle
+ */
+export function release(worker, idle) {
+  if (idle && !prepared) prepared = worker;
+  else worker.terminate();
+}
+
+/**
  * Verify a whole log in a worker; see `runInWorker`.
  * @param {import("./worker_run.js").VerificationRequest} request @param {import("./worker_run.js").ReportProgress} [report]
  * @returns {import("./worker_run.js").Running}
  */
 export function startVerification(request, report) {
-  return runInWorker(newWorker, request, report);
+  return runInWorker(newWorker, request, report, release);
 }
 
 /** @returns {Worker} */

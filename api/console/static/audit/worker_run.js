@@ -12,23 +12,38 @@
  * Verify a whole log in a worker. A credential is passed in `request.source.headers`: by message, never in a URL.
  * @param {() => Worker} newWorker @param {VerificationRequest} request
  * @param {ReportProgress} [report] called some times a second
+ * @param {(worker: Worker, idle: boolean) => void} [release] called at the end; after a cancellation the worker is not idle
  * @returns {Running} `cancel` stops at once; the result is then `cancelled`. The result is rejected with an Error only for
  *   a fault of this program.
  */
-export function runInWorker(newWorker, request, report = () => {}) {
+export function runInWorker(newWorker, request, report = () => {}, release = (worker) => worker.terminate()) {
   const worker = newWorker();
+  const listening = new AbortController();
+  const { signal } = listening;
+  let idle = false;
   /** @type {() => void} */
   let cancel = () => {};
   /** @type {Promise<VerificationResult>} */
   const result = new Promise((resolve, reject) => {
     cancel = () => resolve({ kind: "cancelled" });
-    worker.addEventListener("message", ({ data }) => {
-      if (data.progress) report(data.progress);
-      else if (data.result) resolve(data.result);
+    /** @param {MessageEvent} message */
+    const take = ({ data }) => {
+      if (data.progress) return report(data.progress);
+      idle = true;
+      if (data.result) resolve(data.result);
       else reject(new Error(data.failure));
-    });
-    worker.addEventListener("error", (event) => reject(new Error(event.message || "The worker could not be started.")));
+    };
+    worker.addEventListener("message", take, { signal });
+    worker.addEventListener(
+      "error",
+      (event) => reject(new Error(event.message || "The worker could not be started.")),
+      { signal },
+    );
     worker.postMessage(request);
   });
-  return { result: result.finally(() => worker.terminate()), cancel: () => cancel() };
+  const end = () => {
+    listening.abort();
+    release(worker, idle);
+  };
+  return { result: result.finally(end), cancel: () => cancel() };
 }

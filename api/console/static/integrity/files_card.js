@@ -5,7 +5,7 @@ import { Element, Loader } from "../app/element.js";
 import { problemNotice } from "../app/problem.js";
 import { KIND_WORDS, recognise } from "../audit/dropped_files.js";
 import { verifyDropped } from "../audit/offline.js";
-import { newWorker, prepareWorker } from "../audit/worker_client.js";
+import { newWorker, prepareWorker, release } from "../audit/worker_client.js";
 import { publicKeys } from "./audited_log.js";
 import { progressOf } from "./log_result.js";
 import { verdict } from "./verdict.js";
@@ -113,6 +113,7 @@ class VerifyFilesCard extends Element {
       const { findings, cancel } = verifyDropped(this.files, {
         publicKeys: (await publicKeys.texts()).join("\n"),
         newWorker,
+        release,
         report: (made) => (this.progress = { ...made, seconds: (performance.now() - startedMs) / 1000 }),
       });
       signal.addEventListener("abort", cancel);

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.folded import Folded, all_events, folded
-from tests.browser.items_page import sign_in
+from tests.browser.items.folded import Folded, all_events, folded
+from tests.browser.items.items_page import sign_in
 from tests.browser.rig.axe import every_look
 from tests.browser.rig.seed import EVENTS
 from tests.browser.rig.services import LiveService

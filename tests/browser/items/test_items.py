@@ -7,8 +7,8 @@ from itertools import pairwise
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.folded import all_events, existing, folded
-from tests.browser.items_page import list_at, list_of_now, shown_rows, sign_in
+from tests.browser.items.folded import all_events, existing, folded
+from tests.browser.items.items_page import list_at, list_of_now, shown_rows, sign_in
 from tests.browser.rig.axe import every_look
 from tests.browser.rig.seed import EVENTS
 from tests.browser.rig.services import LiveService

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.browser.folded import all_events
-from tests.browser.items_page import list_of_now, sign_in, tab_to
+from tests.browser.items.folded import all_events
+from tests.browser.items.items_page import list_of_now, sign_in, tab_to
 from tests.browser.rig.axe import every_look
 from tests.browser.rig.seed import EVENTS
 from tests.browser.rig.services import LiveService

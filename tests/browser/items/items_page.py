@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.folded import Folded
+from tests.browser.items.folded import Folded
 from tests.browser.rig.services import LiveService
 
 _READ_ROWS = """() => [...document.querySelectorAll("main tbody tr")].map(row => {
