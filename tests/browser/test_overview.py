@@ -203,6 +203,21 @@ def test_the_overview_is_accessible(shared_service: LiveService, console: Consol
     axe()
 
 
+@on_sqlite
+def test_the_picture_of_the_overview(
+    open_service: LiveService, console: Console, page: Page, picture: Callable[[str], None]
+) -> None:
+    page.set_viewport_size({"width": 1280, "height": 1200})
+    page.clock.set_fixed_time(f"{LAST_DAY}T18:00:00Z")  # ages are the same in every run
+    console(open_service, f"/overview?to={LAST_DAY}")
+    expect(figure(page, "root")).to_be_visible()
+    expect(figure(page, "kept")).to_contain_text("none yet")
+    expect(page.locator(".plot canvas")).to_have_count(3)
+    expect(page.get_by_role("table").get_by_text("live", exact=True)).to_have_count(3)
+    expect(figure(page, "rate")).to_have_text("0")
+    picture("overview")
+
+
 CAPTIONS = ("Events per day", "Items at the end of the day", "Value of the items in stock")
 
 

@@ -12,7 +12,9 @@ import { startOf } from "./activity.js";
  * @property {string[]} texts the exact values
  */
 
-const HEIGHT = 220;
+const HEIGHT = 200;
+/** Between the lines of an axis: whole numbers, since there is no half an item. */
+const STEPS = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((step) => step * 10 ** power)).flat();
 const FONT = "12px system-ui, sans-serif";
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
@@ -86,8 +88,8 @@ export class Plot {
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { y: { range: (_, least, most) => rangeOf(least, most) } },
       axes: [
-        { ...axis, space: 64, values: (_, ticks) => ticks.map((tick) => DAY.format(tick * 1000)) },
-        { ...axis, size: 60, values: (_, ticks) => ticks.map((tick) => COMPACT.format(tick)) },
+        { ...axis, size: 30, space: 64, values: (_, ticks) => ticks.map((tick) => DAY.format(tick * 1000)) },
+        { ...axis, size: 60, incrs: STEPS, values: (_, ticks) => ticks.map((tick) => COMPACT.format(tick)) },
       ],
       series: [
         {},

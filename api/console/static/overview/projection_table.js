@@ -35,8 +35,7 @@ class ProjectionTable extends Element {
 
 /** @param {Projection[]} projections */
 function list(projections) {
-  const number = html`<span class="number">Lag</span>`;
-  return table("Projections", ["Projection", "State", number, "Last verification", "Rebuild"], projections.map(row));
+  return table("Projections", ["Projection", "State", "Lag", "Last verification", "Rebuild"], projections.map(row));
 }
 
 /** @param {Projection} projection */
