@@ -96,7 +96,7 @@ def test_the_checkpoint_is_that_of_the_service_and_the_last_one_kept_is_named(
         """async text => {
             const { KeptCheckpoints } = await import(new URL("console/audit/kept_checkpoints.js", location.href));
             const { BASE } = await import(new URL("console/app/api.js", location.href));
-            await new KeptCheckpoints(BASE.href).keep(text);
+            await new KeptCheckpoints(BASE.href).keep([text]);
         }""",
         head["checkpoint"],
     )
