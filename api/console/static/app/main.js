@@ -3,7 +3,7 @@
 import { html, nothing } from "../vendor/lit.js";
 import { lacksScope } from "./components.js";
 import { Element } from "./element.js";
-import { problemNotice } from "./problem.js";
+import { ApiProblem, problemNotice } from "./problem.js";
 import { currentRoute, href } from "./router.js";
 import { session } from "./session.js";
 import { VIEWS, viewOf } from "./views.js";
@@ -78,10 +78,7 @@ class App extends Element {
 
   #failureNotice() {
     return html`${problemNotice(this.failure)}
-      <div class="actions">
-        <button @click=${() => this.#show()}>Retry</button>
-        <button @click=${() => location.reload()}>Reload the page</button>
-      </div>`;
+      <div class="actions"><button @click=${() => location.reload()}>Reload the page</button></div>`;
   }
 
   /** Show the view of the address bar: by the element that is there, if it is of the same kind. */
@@ -92,14 +89,14 @@ class App extends Element {
     const allowed = session.me !== null && view !== null && (view.scope === null || session.may(view.scope));
     /** @type {unknown} */
     let failure = null;
-    if (allowed) await view.load().catch((error) => (failure = error));
+    if (allowed) await view.load().catch(() => (failure = notLoaded(view.title)));
     if (this.route !== route) return; // the next call shows what is wanted by now
     const tag = allowed && !failure ? view.tag : null;
     this.failure = failure;
     if (tag === null) this.shown = null;
     else if (this.shown?.localName !== tag) this.shown = /** @type {any} */ (document.createElement(tag));
     Object.assign(this.shown ?? {}, { route });
-    const place = session.me === null ? "none" : (tag ?? "notice");
+    const place = session.me === null ? "none" : (tag ?? `no view: ${route.view}`);
     // The focus stays where the browser puts it when the page opens, and where the same view shows something else.
     const isNew = this.place !== null && this.place !== place && session.me !== null;
     this.place = place;
@@ -114,6 +111,20 @@ class App extends Element {
     if (heading instanceof HTMLElement) heading.focus({ preventScroll: true });
     scrollTo(0, 0);
   }
+}
+
+/**
+ * Return the problem of a view whose code did not arrive. A browser does not ask again for a module that failed.
+ *
+ * @param {string} title
+ */
+function notLoaded(title) {
+  return new ApiProblem(0, {
+    title: `${title} could not be loaded`,
+    detail:
+      "Its code did not arrive. Check that the service runs and that you are connected, then reload the page. " +
+      "A credential that is not kept in this tab is asked for again.",
+  });
 }
 
 customElements.define("itl-app", App);
