@@ -3,8 +3,8 @@
 import { html, nothing } from "../vendor/lit.js";
 import { withScope } from "../app/components.js";
 import { Element } from "../app/element.js";
-import { ApiProblem, problemNotice } from "../app/problem.js";
-import { FORMATS, openSink, saveExport } from "./export_file.js";
+import { problemNotice } from "../app/problem.js";
+import { FORMATS, openSink, saveExport, sizeOf } from "./export_file.js";
 
 class ExportButtons extends Element {
   /** @override */
@@ -62,7 +62,6 @@ class ExportButtons extends Element {
   async #export(format) {
     const { label, file } = /** @type {import("./export_file.js").ExportFormat} */ (FORMATS[format]);
     const running = (this.running = new AbortController());
-    let received = 0;
     this.failure = null;
     this.text = "";
     try {
@@ -70,39 +69,16 @@ class ExportButtons extends Element {
       this.inMemory = sink.inMemory;
       this.text = "Waiting for the first bytes …";
       const sizeBytes = await saveExport(format, this.filters, sink, running.signal, (sofar) => {
-        received = sofar;
         this.text = `${sizeOf(sofar)} received`;
       });
       this.text = `The export is complete: ${sizeOf(sizeBytes)} of ${label}, in ${file}.`;
     } catch (error) {
       const cancelled = running.signal.aborted || /** @type {any} */ (error)?.name === "AbortError";
       this.text = cancelled ? "The export was cancelled. Nothing was saved." : "";
-      if (!cancelled) this.failure = failureOf(error, received);
+      if (!cancelled) this.failure = error;
     }
     this.running = null;
   }
-}
-
-/**
- * Return the problem of an export, which says what was saved.
- *
- * @param {unknown} error
- * @param {number} received bytes
- */
-function failureOf(error, received) {
-  if (received === 0) return error;
-  if (!(error instanceof ApiProblem)) return error;
-  return new ApiProblem(0, {
-    title: "The export failed",
-    detail: `The answer was cut off after ${sizeOf(received)}. Nothing was saved. Export again.`,
-  });
-}
-
-/** @param {number} sizeBytes */
-function sizeOf(sizeBytes) {
-  if (sizeBytes < 1024) return `${sizeBytes} bytes`;
-  if (sizeBytes < 1024 ** 2) return `${(sizeBytes / 1024).toFixed(1)} KiB`;
-  return `${(sizeBytes / 1024 ** 2).toFixed(1)} MiB`;
 }
 
 customElements.define("itl-export", ExportButtons);

@@ -2,7 +2,7 @@
 
 import { open } from "../app/api.js";
 import { download } from "../app/components.js";
-import { noAnswer } from "../app/problem.js";
+import { ApiProblem } from "../app/problem.js";
 
 /** What was received is handed to the browser in parts of this size, which it can move out of memory. */
 const PART_BYTES = 4 * 1024 * 1024;
@@ -110,7 +110,7 @@ export async function saveExport(format, filters, sink, signal, report) {
     let sizeBytes = 0;
     const next = () =>
       reader?.read().catch((error) => {
-        throw signal.aborted ? error : noAnswer();
+        throw signal.aborted ? error : cutOff(sizeBytes);
       });
     for (let part = await next(); part !== undefined && !part.done; part = await next()) {
       await sink.write(part.value);
@@ -123,4 +123,27 @@ export async function saveExport(format, filters, sink, signal, report) {
     await sink.discard();
     throw error;
   }
+}
+
+/**
+ * Return the problem of an answer that began and did not come to its end.
+ *
+ * @param {number} sizeBytes what was received
+ */
+function cutOff(sizeBytes) {
+  return new ApiProblem(0, {
+    title: "The export failed",
+    detail: `The answer was cut off after ${sizeOf(sizeBytes)}. Nothing was saved. Export again.`,
+  });
+}
+
+/**
+ * Return a size with its unit.
+ *
+ * @param {number} sizeBytes
+ */
+export function sizeOf(sizeBytes) {
+  if (sizeBytes < 1024) return `${sizeBytes} bytes`;
+  if (sizeBytes < 1024 ** 2) return `${(sizeBytes / 1024).toFixed(1)} KiB`;
+  return `${(sizeBytes / 1024 ** 2).toFixed(1)} MiB`;
 }
