@@ -91,7 +91,7 @@ class Exchange:
     def _reserve_unsent(self, size: int, until: Reservations | None = None) -> None:
         if self._unsent is not None:
             limit, client, end = self._unsent
-            limit.reserve(client, until or end, size)
+            limit.reserve(client, end if until is None else until, size)  # an empty one is false
 
     async def send(self, message: Message) -> None:
         """Send an ASGI message, with the headers of every response, and to HEAD without a body.

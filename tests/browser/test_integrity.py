@@ -158,6 +158,7 @@ def test_a_credential_that_may_not_export_is_told_so(
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("itl-verify-log")).to_contain_text("Your credential lacks the scope events:export")
     expect(page.get_by_role("button", name="Verify everything")).to_have_count(0)
+    page.wait_for_load_state("networkidle")  # the worker is loaded ahead: the service must not stop meanwhile
 
 
 def test_a_verification_can_be_cancelled(console: Console, page: Page, shared_service: LiveService) -> None:
@@ -181,6 +182,44 @@ def test_a_cut_export_is_incomplete_and_never_intact(console: Console, page: Pag
     expect(at.log_verdict).to_contain_text("INCOMPLETE")
     expect(at.log_verdict).not_to_contain_text("intact")
     at.expect_not_red()
+
+
+def test_an_event_whose_proof_does_not_lead_to_the_root_is_not_proven(
+    console: Console, page: Page, shared_service: LiveService
+) -> None:
+    def forge(route: Route) -> None:
+        proof = route.fetch().json()
+        proof["hashes"][0] = "00" * 32
+        route.fulfill(json=proof)
+
+    at = IntegrityPage(console, shared_service)
+    at.paste_key()
+    page.route("**/log/proof/*", forge)
+    at.prove(7)
+    expect(at.event_verdict).to_contain_text("NOT PROVEN")
+    expect(at.event_verdict).to_contain_text("do not lead to the checkpoint's root")
+
+
+def test_an_event_that_is_proven_in_another_tree_than_the_checkpoint_is_not_proven(
+    console: Console, page: Page, shared_service: LiveService
+) -> None:
+    at = IntegrityPage(console, shared_service)
+    at.paste_key()
+    other = shared_service.request("GET", "/log/proof/7?tree_size=20").json()
+    page.route("**/log/proof/*", lambda route: route.fulfill(json=other))
+    at.prove(7)
+    expect(at.event_verdict).to_contain_text("NOT PROVEN")
+    expect(at.event_verdict).to_contain_text("another root than the checkpoint's")
+
+
+def test_a_checkpoint_with_a_wrong_signature_is_not_imported(console: Console, shared_service: LiveService) -> None:
+    at = IntegrityPage(console, shared_service)
+    at.paste_key()
+    expect(at.signature).to_contain_text("Signature verified")
+    lines = shared_service.request("GET", "/log/checkpoint").text.split("\n")
+    at.import_checkpoints("\n".join([lines[0], str(EVENTS - 1), *lines[2:]]))
+    expect(at.alerts).to_contain_text("was not signed as it says")
+    expect(at.view.get_by_role("button", name="Export all (1)")).to_be_visible()
 
 
 def test_exported_checkpoints_can_be_imported_by_another_browser(

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 from api.edge import client_timeouts
@@ -123,6 +124,16 @@ async def test_the_bytes_that_clients_have_not_taken_are_limited(sqlite_url: str
                 assert (await client.ask("POST", "/items/batch", batch)).status == 201
             await until(lambda: unsent(running)._used == {})
             assert (await client.ask("GET", "/items?limit=1000")).status == 200
+
+
+async def test_an_export_may_be_longer_than_what_may_be_unsent(sqlite_url: str) -> None:
+    async with Listening.over(sqlite_url, max_unsent=400_000) as running:
+        await fill(running)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            answer = await client.get("/events/export?format=jsonl")
+        assert len(answer.content) > 400_000
+        assert answer.content.count(b"\n") == int(answer.headers["log-position"])
+        await until(lambda: unsent(running)._used == {})
 
 
 async def test_a_page_that_has_no_room_is_not_read(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
