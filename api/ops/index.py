@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, defstruct
 
 from api.auth.scopes import Unscoped
 from api.edge.context import current
@@ -15,40 +15,23 @@ _JSON, _HTML = "application/json", "text/html"
 _VARY = (b"vary", b"accept")
 #: Relative, so that it also works where a proxy serves the service below a path.
 _TO_CONSOLE = HttpResponse(303, headers=((b"location", b"console"), _VARY))
-
-
-class Index(Struct, frozen=True):
-    """Where everything is."""
-
-    items: _Path
-    activity: _Path
-    events: _Path
-    audit: _Path
-    log: _Path
-    projections: _Path
-    keys: _Path
-    me: _Path
-    openapi: _Path
-    docs: _Path
-    console: _Path
-    livez: _Path
-    readyz: _Path
-
-
-_INDEX = Index(
-    items="/items",
-    activity="/activity",
-    events="/events",
-    audit="/audit/items",
-    log="/log/checkpoint",
-    projections="/projections",
-    keys="/keys",
-    me="/me",
-    openapi="/openapi.json",
-    docs="/docs",
-    console="/console",
-    livez="/livez",
-    readyz="/readyz",
+_PATHS = {
+    "items": "/items",
+    "activity": "/activity",
+    "events": "/events",
+    "audit": "/audit/items",
+    "log": "/log/checkpoint",
+    "projections": "/projections",
+    "keys": "/keys",
+    "me": "/me",
+    "openapi": "/openapi.json",
+    "docs": "/docs",
+    "console": "/console",
+    "livez": "/livez",
+    "readyz": "/readyz",
+}
+Index = defstruct(
+    "Index", [(name, _Path) for name in _PATHS], namespace={"__doc__": "Where everything is."}, module=__name__
 )
 
 
@@ -59,10 +42,10 @@ async def index() -> HttpResponse:
     """
     if preferred(current.get().headers.get(b"accept"), (_JSON, _HTML)) == _HTML:
         return _TO_CONSOLE
-    return json_response(200, _INDEX, _VARY)
+    return json_response(200, _PATHS, _VARY)
 
 
-_PATHS = Answer(200, "The paths", Index, example=structs.asdict(_INDEX))
+_INDEX = Answer(200, "The paths", Index, example=_PATHS)
 _CONSOLE = Answer(303, "The console, for a browser", headers=("Location",))
 
-ROUTES = [Route("GET", "/", index, tag="description", scope=Unscoped.OPEN, answers=(_PATHS, _CONSOLE))]
+ROUTES = [Route("GET", "/", index, tag="description", scope=Unscoped.OPEN, answers=(_INDEX, _CONSOLE))]

@@ -39,9 +39,7 @@ export const credentialEvents = new EventTarget();
  */
 export async function call(method, path, options = {}) {
   const response = await open(method, path, options);
-  const text = await response.text().catch((error) => {
-    throw options.signal?.aborted ? error : noAnswer();
-  });
+  const text = await textOf(response, options.signal);
   const position = response.headers.get("log-position");
   return {
     status: response.status,
@@ -94,6 +92,19 @@ export async function open(method, path, { params, body, headers, signal } = {})
     credentialEvents.dispatchEvent(new CustomEvent("refused", { detail: problem }));
   }
   throw problem;
+}
+
+/**
+ * Return the body of an answer exactly as it arrived.
+ *
+ * @param {Response} response
+ * @param {AbortSignal=} signal of its call
+ * @throws {ApiProblem} if the connection was lost
+ */
+export function textOf(response, signal) {
+  return response.text().catch((error) => {
+    throw signal?.aborted ? error : noAnswer();
+  });
 }
 
 /**

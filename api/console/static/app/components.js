@@ -95,12 +95,22 @@ export function confirm({ title, text, action }) {
   dialog.setAttribute("aria-labelledby", heading.id);
   form.append(cancel, go);
   dialog.append(heading, paragraph, form);
+  return answerOf(dialog).then((answer) => answer === "yes");
+}
+
+/**
+ * Show a dialog until the user closes it, and remove it from the page.
+ *
+ * @param {HTMLDialogElement} dialog
+ * @returns {Promise<string>} its `returnValue`
+ */
+export function answerOf(dialog) {
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "yes");
+      resolve(dialog.returnValue);
     });
   });
 }

@@ -56,8 +56,8 @@ export function hashOf(hash) {
   return html`<code class="hash" title=${hash}>${hash.slice(0, 12)}…</code>`;
 }
 
-/** What an event type is called on the page. @type {Record<string, string>} */
-const VERBS = { created: "created", changed: "changed", deleted: "deleted", restored: "restored" };
+/** What happened, by the second part of an event type. */
+const VERBS = new Set(["created", "changed", "deleted", "restored"]);
 
 /**
  * Return the badge of an event type: `item.changed.v1` is "changed".
@@ -65,6 +65,7 @@ const VERBS = { created: "created", changed: "changed", deleted: "deleted", rest
  * @param {string} type
  */
 export function typeOf(type) {
-  const verb = VERBS[type.split(".")[1] ?? ""];
-  return html`<span class="badge ${verb ?? ""}" title=${type}>${verb ?? type}</span>`;
+  const verb = type.split(".")[1] ?? "";
+  const known = VERBS.has(verb);
+  return html`<span class="badge ${known ? verb : ""}" title=${type}>${known ? verb : type}</span>`;
 }

@@ -1,8 +1,8 @@
 /** What the view of one event reads: the exact text of the event, and of its proof. */
 
-import { open } from "../app/api.js";
+import { open, textOf } from "../app/api.js";
 import { parseJson } from "../app/json.js";
-import { ApiProblem, noAnswer } from "../app/problem.js";
+import { ApiProblem } from "../app/problem.js";
 import { columnsOfLeaf, FormatError, leafOfEvent } from "../verify/index.js";
 
 /**
@@ -43,16 +43,6 @@ export async function readEvent(id, signal) {
 export async function readProof(position, accept, signal) {
   const options = signal ? { headers: { accept }, signal } : { headers: { accept } };
   return textOf(await open("GET", `log/proof/${position}`, options), signal);
-}
-
-/**
- * @param {Response} response
- * @param {AbortSignal=} signal
- */
-function textOf(response, signal) {
-  return response.text().catch((error) => {
-    throw signal?.aborted ? error : noAnswer();
-  });
 }
 
 /** @param {string} text */

@@ -1,7 +1,7 @@
 /** The verdict on an event's proof, the path from its leaf to the root, and the files to keep. */
 
 import { html, nothing } from "../vendor/lit.js";
-import { download } from "../app/components.js";
+import { download, table } from "../app/components.js";
 import { readProof } from "./event_page.js";
 
 /**
@@ -40,27 +40,15 @@ async function saveText(position) {
 
 /** @param {import("./proof_path.js").Difference[]} differences */
 function differencesTable(differences) {
-  return html`<div class="scroll" role="region" aria-label="What differs" tabindex="0">
-    <table>
-      <thead>
-        <tr>
-          <th scope="col">Member</th>
-          <th scope="col">As shown</th>
-          <th scope="col">In the proof</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${differences.map(
-          ({ name, shown, proven }) =>
-            html`<tr>
-              <th scope="row">${name}</th>
-              <td><code>${shown}</code></td>
-              <td><code>${proven}</code></td>
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  const rows = differences.map(
+    ({ name, shown, proven }) =>
+      html`<tr>
+        <th scope="row">${name}</th>
+        <td><code>${shown}</code></td>
+        <td><code>${proven}</code></td>
+      </tr>`,
+  );
+  return table("What differs", ["Member", "As shown", "In the proof"], rows);
 }
 
 /** @param {import("./event_proof.js").Verdict} verdict */

@@ -54,7 +54,7 @@ function row(event, params) {
  *
  * @param {unknown} data
  */
-export function dataOf(data) {
+function dataOf(data) {
   if (typeof data !== "object" || data === null) return html`<code>${JSON.stringify(data)}</code>`;
   return html`<dl class="inline">
     ${Object.entries(data).map(

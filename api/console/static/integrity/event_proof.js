@@ -1,6 +1,6 @@
 /**
- * `<itl-event-proof>`: proves the event at `position` in this browser, and shows the verdict. The views Integrity and
- * Event show it.
+ * `<itl-event-proof>`: proves the event at `position` in this browser, and shows the verdict. The view Integrity shows
+ * it; Event has `proveEvent` of history/event_proof.js, which names what differs and does not look at kept checkpoints.
  */
 
 import { html, nothing } from "../vendor/lit.js";

@@ -2,6 +2,7 @@
 
 import { address } from "../app/api.js";
 import { authorization } from "../app/credential.js";
+import { fromHex } from "../verify/bytes.js";
 import { checkConsistency, parseConsistencyProof } from "../verify/index.js";
 import { startVerification } from "../audit/worker_client.js";
 import { fetchText, visitLog } from "./audited_log.js";
@@ -71,7 +72,7 @@ async function checkEnd(result, visit, signal) {
   if (later.newest === null) return { result, visit };
   const { checkpoint } = later.newest;
   const text = await fetchText("log/consistency", signal, { from: result.size, to: checkpoint.size });
-  const root = Uint8Array.from(result.root.match(/../g) ?? [], (digits) => parseInt(digits, 16));
+  const root = /** @type {Uint8Array<ArrayBuffer>} */ (fromHex(result.root));
   const computed = { ...checkpoint, size: result.size, root };
   const proof = await checkConsistency(parseConsistencyProof(text), computed, checkpoint);
   if (proof.kind === "consistent") return { result, visit: later };

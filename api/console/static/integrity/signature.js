@@ -40,7 +40,10 @@ export async function signatureOf(text, keys) {
 const NO_WEBCRYPTO =
   "Browsers offer WebCrypto only to pages that were loaded over HTTPS, from localhost, or from a file.";
 
-/** How bad a state is: `good`, `warn` or `bad`. Without a pasted key, an unknown signer is only unknown. */
+/**
+ * How bad a state is. Without a pasted key, an unknown signer is only unknown.
+ * @type {Record<SignatureState["state"], "good" | "warn" | "bad">}
+ */
 const LEVELS = { verified: "good", unsigned: "warn", "unknown-key": "warn", wrong: "bad", unsupported: "warn" };
 const WORDS = {
   verified: "Signature verified",

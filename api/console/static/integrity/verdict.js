@@ -1,6 +1,7 @@
 /** The one look of a verdict: its colour, its word, and what it means. */
 
 import { html } from "../vendor/lit.js";
+import { numberOf } from "../app/format.js";
 import { signatureLevel, signatureWords } from "./signature.js";
 
 /**
@@ -23,8 +24,7 @@ export function verdict(level, title, content) {
  * @param {import("./audited_log.js").Newest} newest
  */
 export function levelOf({ signature }) {
-  const level = signatureLevel(signature);
-  return /** @type {"good" | "warn" | "bad"} */ (level);
+  return signatureLevel(signature);
 }
 
 /**
@@ -34,7 +34,6 @@ export function levelOf({ signature }) {
  */
 export function worth({ checkpoint, signature }) {
   return html`<p>
-    Checkpoint of <code>${checkpoint.origin}</code> at ${checkpoint.size.toLocaleString("en")} events.
-    ${signatureWords(signature)}
+    Checkpoint of <code>${checkpoint.origin}</code> at ${numberOf(checkpoint.size)} events. ${signatureWords(signature)}
   </p>`;
 }

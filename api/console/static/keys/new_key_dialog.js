@@ -1,6 +1,7 @@
 /** A key that was just created, shown once. It is in no component, address or storage, and leaves the page with its dialog. */
 
 import { html, nothing, render } from "../vendor/lit.js";
+import { answerOf } from "../app/components.js";
 import { session } from "../app/session.js";
 import { ADMIN } from "./key.js";
 
@@ -41,14 +42,7 @@ export function showNewKey(created, offersSignIn) {
     /** @type {HTMLElement} */ (dialog.querySelector("[role=status]")).textContent = text;
   };
   render(content(created, { copy, close: () => dialog.close(), signIn: offersSignIn ? signIn : null }), dialog);
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "signed-in");
-    });
-  });
+  return answerOf(dialog).then((answer) => answer === "signed-in");
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Asks how long a rotated key stays active. */
 
 import { html, render } from "../vendor/lit.js";
+import { answerOf } from "../app/components.js";
 import { OVERLAPS } from "./key.js";
 
 const DAY = 24 * 3600;
@@ -31,13 +32,8 @@ export function askOverlap({ id, name }) {
       </form>`,
     dialog,
   );
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      const overlap = Number(/** @type {HTMLSelectElement} */ (dialog.querySelector("select")).value);
-      dialog.remove();
-      resolve(dialog.returnValue === "yes" ? overlap : null);
-    });
+  return answerOf(dialog).then((answer) => {
+    const overlap = Number(/** @type {HTMLSelectElement} */ (dialog.querySelector("select")).value);
+    return answer === "yes" ? overlap : null;
   });
 }

@@ -22,7 +22,7 @@ export function inclusionSpans(index, size) {
  * Return the spans whose roots prove that the tree of `newSize` leaves extends that of `oldSize` leaves.
  * @param {number} oldSize @param {number} newSize @returns {Span[]}
  */
-export function consistencySpans(oldSize, newSize) {
+function consistencySpans(oldSize, newSize) {
   if (oldSize === 0) return [];
   const spans = siblings([0, newSize], oldSize - 1, (_, end) => end === oldSize);
   return spans[0]?.[0] === 0 ? spans.slice(1) : spans; // the verifier has the root of the whole old tree

@@ -1,15 +1,16 @@
 /** The view of one event: all that was recorded, and the proof that it is in the log. */
 
 import { html, nothing } from "../vendor/lit.js";
+import { BASE } from "../app/api.js";
 import { busy } from "../app/components.js";
 import { Loader, View } from "../app/element.js";
 import { problemNotice } from "../app/problem.js";
 import { href } from "../app/router.js";
+import { PublicKeys } from "../audit/public_keys.js";
 import { eventFacts } from "../history/event_facts.js";
 import { readEvent } from "../history/event_page.js";
 import { proveEvent } from "../history/event_proof.js";
 import { proofCard } from "../history/proof_card.js";
-import { trustedKeys } from "../history/trusted_keys.js";
 
 class EventView extends View {
   constructor() {
@@ -28,7 +29,7 @@ class EventView extends View {
     await this.page.run((signal) => readEvent(route.id, signal));
     const page = this.page.value;
     if (page === undefined || this.page.error || this.route !== route) return;
-    await this.verdict.run(async (signal) => proveEvent(page, await trustedKeys(), signal));
+    await this.verdict.run(async (signal) => proveEvent(page, await new PublicKeys(BASE.href).list(), signal));
   }
 
   /** @override */
